@@ -1,0 +1,38 @@
+//! Where a packet's octets come from: XDP memory in the kernel, a slice in userspace.
+
+use crate::limits::OFFSET_MAX;
+
+/// A frame that can be read at an offset, and says when it is not long enough.
+pub trait Bytes {
+    /// The `N` octets at `offset`; `None` past the end of the frame or past [`OFFSET_MAX`].
+    fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
+
+    /// How long the frame is, in octets, from the link-layer header on.
+    fn frame_octets(&self) -> u32;
+}
+
+/// A frame in memory, from its link-layer header on.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    octets: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// A frame whose octets are all there.
+    pub const fn new(octets: &'a [u8]) -> Self {
+        Self { octets }
+    }
+}
+
+impl Bytes for Frame<'_> {
+    fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        if offset > OFFSET_MAX {
+            return None;
+        }
+        self.octets.get(offset..)?.first_chunk().copied()
+    }
+
+    fn frame_octets(&self) -> u32 {
+        u32::try_from(self.octets.len()).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,233 @@
+//! The decision: whose packet it is, and whether he pays.
+
+use crate::address::{Address, Family, SubscriberId};
+use crate::flow::{FlowKey, GrantEntry};
+use crate::interface::Role;
+use crate::limits::MATCHERS_MAX;
+use crate::packet::{Packet, protocol};
+use crate::plan::{ClassEntry, Local, MatchSet, Matcher, RuleClass, RuleEntry};
+use crate::reason::Reason;
+
+/// What became of a packet's flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowState {
+    /// The subscriber had opened it, or did so with this packet.
+    Open,
+    /// Nobody opened it.
+    None,
+    /// This packet would have opened it, but the table had no room.
+    TableFull,
+}
+
+/// What the decision looks things up in: maps in the kernel, collections in userspace. All of one plan.
+pub trait Tables {
+    /// What `address` is on the subscribers' side.
+    fn local(&self, address: &Address, family: Family) -> Local;
+    /// What the remote `address` is.
+    fn class(&self, address: &Address, family: Family) -> ClassEntry;
+    /// The match set with this number.
+    fn match_set(&self, match_set: u32) -> Option<&MatchSet>;
+    /// The rule at this place in the plan.
+    fn rule(&self, rule_index: u16) -> Option<RuleEntry>;
+    /// The grant of a free call's media stream.
+    fn grant(&self, key: &FlowKey) -> Option<GrantEntry>;
+    /// Counts a packet on its flow; `may_open`: opens one where there is none.
+    fn flow(&self, key: &FlowKey, role: Role, volume_octets: u32, now_ns: u64, may_open: bool) -> FlowState;
+    /// `CLOCK_MONOTONIC`, in nanoseconds.
+    fn now_ns(&self) -> u64;
+}
+
+/// What the classifier says of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Whose it is; [`SubscriberId::NONE`] if nobody's.
+    pub subscriber: SubscriberId,
+    /// The rule's permanent number; 0 where no rule is concerned.
+    pub rule: u32,
+    /// Why, and so in which bucket.
+    pub reason: Reason,
+    /// How it is tagged.
+    pub tag: Option<RuleClass>,
+    /// Whether a copy goes to userspace.
+    pub copy: bool,
+}
+
+impl Decision {
+    /// A packet that is no subscriber's.
+    #[inline(always)]
+    pub const fn unattributed(reason: Reason) -> Self {
+        Self { subscriber: SubscriberId::NONE, rule: 0, reason, tag: None, copy: false }
+    }
+
+    #[inline(always)]
+    const fn charged(subscriber: SubscriberId, rule: u32, reason: Reason) -> Self {
+        Self { subscriber, rule, reason, tag: None, copy: false }
+    }
+}
+
+/// Decides one packet that arrived on an interface of `role`; SIP is UDP to or from `sip_port` of a proxy.
+#[inline(always)]
+pub fn decide<T: Tables>(tables: &T, role: Role, sip_port: u16, packet: &Packet) -> Decision {
+    let subscriber = match attribute(tables, role, packet) {
+        Ok(subscriber) => subscriber,
+        Err(reason) => return Decision::unattributed(reason),
+    };
+    let (remote, remote_port) = match role {
+        Role::Access => (&packet.destination, packet.destination_port),
+        Role::Core => (&packet.source, packet.source_port),
+    };
+    let class = tables.class(remote, packet.family);
+    if class.flags == 0 {
+        return Decision::charged(subscriber, 0, Reason::NotListed);
+    }
+    if let Some(reason) = never_free(packet) {
+        return Decision::charged(subscriber, 0, reason);
+    }
+    if class.has(ClassEntry::SIGNALLING) && packet.protocol == protocol::UDP && remote_port == sip_port {
+        return Decision { copy: true, ..Decision::charged(subscriber, 0, Reason::Signalling) };
+    }
+    let key = flow_key(role, packet);
+    if class.has(ClassEntry::MEDIA)
+        && let Some(decision) = decide_media(tables, role, packet, subscriber, &key)
+    {
+        return decision;
+    }
+    if class.has(ClassEntry::CANDIDATE) {
+        return decide_candidate(tables, role, packet, subscriber, &key, class.match_set);
+    }
+    Decision::charged(subscriber, 0, if class.has(ClassEntry::MEDIA) { Reason::NoCall } else { Reason::NotListed })
+}
+
+/// Whose packet it is: the source of what arrives from the access side, the destination of what arrives from the
+/// core side.
+#[inline(always)]
+fn attribute<T: Tables>(tables: &T, role: Role, packet: &Packet) -> Result<SubscriberId, Reason> {
+    let (ours, theirs) = match role {
+        Role::Access => (&packet.source, &packet.destination),
+        Role::Core => (&packet.destination, &packet.source),
+    };
+    match tables.local(ours, packet.family) {
+        Local::Subscriber => {}
+        Local::Own => return Err(Reason::Own),
+        Local::Foreign => {
+            return Err(match (role, tables.local(theirs, packet.family)) {
+                (_, Local::Own) => Reason::Own,
+                (Role::Access, _) | (Role::Core, Local::Subscriber) => Reason::Spoofed,
+                (Role::Core, Local::Foreign) => Reason::Transit,
+            });
+        }
+    }
+    // A subscriber's address cannot send from the internet.
+    if matches!(role, Role::Core) && matches!(tables.local(theirs, packet.family), Local::Subscriber) {
+        return Err(Reason::Spoofed);
+    }
+    Ok(SubscriberId::of(ours, packet.family))
+}
+
+/// Why a packet cannot be free, whatever its address.
+#[inline(always)]
+const fn never_free(packet: &Packet) -> Option<Reason> {
+    match packet.protocol {
+        _ if packet.later_fragment => Some(Reason::Fragment),
+        protocol::ICMP | protocol::ICMPV6 => Some(Reason::Icmp),
+        protocol::TCP if packet.control_payload => Some(Reason::ControlPayload),
+        protocol::TCP | protocol::UDP => None,
+        _ => Some(Reason::OtherProtocol),
+    }
+}
+
+#[inline(always)]
+fn flow_key(role: Role, packet: &Packet) -> FlowKey {
+    let protocol = packet.protocol as u32;
+    match role {
+        Role::Access => FlowKey {
+            subscriber: packet.source,
+            remote: packet.destination,
+            subscriber_port: packet.source_port,
+            remote_port: packet.destination_port,
+            protocol,
+        },
+        Role::Core => FlowKey {
+            subscriber: packet.destination,
+            remote: packet.source,
+            subscriber_port: packet.destination_port,
+            remote_port: packet.source_port,
+            protocol,
+        },
+    }
+}
+
+/// A packet to or from a media network: free exactly where a live grant says so.
+#[inline(always)]
+fn decide_media<T: Tables>(
+    tables: &T,
+    role: Role,
+    packet: &Packet,
+    subscriber: SubscriberId,
+    key: &FlowKey,
+) -> Option<Decision> {
+    let grant = tables.grant(key)?;
+    let now_ns = tables.now_ns();
+    if now_ns >= grant.valid_until_ns {
+        return Some(Decision::charged(subscriber, grant.rule, Reason::Expired));
+    }
+    // The call proves that the subscriber wants this stream, so either side may send first.
+    match tables.flow(key, role, packet.volume_octets, now_ns, true) {
+        FlowState::Open => {}
+        FlowState::None | FlowState::TableFull => {
+            return Some(Decision::charged(subscriber, grant.rule, Reason::FlowTableFull));
+        }
+    }
+    Some(Decision {
+        subscriber,
+        rule: grant.rule,
+        reason: Reason::Call,
+        tag: Some(RuleClass::from_number(grant.class)),
+        copy: false,
+    })
+}
+
+/// A packet to or from an address that rules list.
+#[inline(always)]
+fn decide_candidate<T: Tables>(
+    tables: &T,
+    role: Role,
+    packet: &Packet,
+    subscriber: SubscriberId,
+    key: &FlowKey,
+    match_set: u32,
+) -> Decision {
+    let Some(rule) = match_rule(tables, match_set, packet.protocol, key.remote_port) else {
+        return Decision::charged(subscriber, 0, Reason::PortNotListed);
+    };
+    let now_ns = tables.now_ns();
+    if now_ns >= rule.valid_until_ns {
+        return Decision::charged(subscriber, rule.rule, Reason::Expired);
+    }
+    let may_open = matches!(role, Role::Access);
+    match tables.flow(key, role, packet.volume_octets, now_ns, may_open) {
+        FlowState::Open => {}
+        FlowState::None => return Decision::charged(subscriber, rule.rule, Reason::NoFlow),
+        FlowState::TableFull => return Decision::charged(subscriber, rule.rule, Reason::FlowTableFull),
+    }
+    let class = RuleClass::from_number(rule.class);
+    let reason = if class.is_free() { Reason::Address } else { Reason::PriorityOnly };
+    Decision { subscriber, rule: rule.rule, reason, tag: Some(class), copy: false }
+}
+
+/// The first rule of the set that claims this port.
+#[inline(always)]
+fn match_rule<T: Tables>(tables: &T, match_set: u32, protocol: u8, remote_port: u16) -> Option<RuleEntry> {
+    let set = tables.match_set(match_set)?;
+    let bit = if protocol == protocol::TCP { Matcher::TCP } else { Matcher::UDP };
+    for index in 0..MATCHERS_MAX {
+        let matcher = set.matchers[index];
+        if matcher.first_port > matcher.last_port {
+            return None;
+        }
+        if matcher.protocols & bit != 0 && (matcher.first_port..=matcher.last_port).contains(&remote_port) {
+            return tables.rule(matcher.rule_index);
+        }
+    }
+    None
+}

@@ -1,0 +1,25 @@
+//! What both planes share: how a packet is read, how it is decided, and what lies in the maps between them.
+//!
+//! A frame comes in as [`bytes::Bytes`]; [`packet::parse`] reads its headers into a [`packet::Packet`] or names
+//! the [`reason::Reason`] why it cannot; [`decide::decide`] looks the packet up in [`decide::Tables`] and says in
+//! which bucket its bytes belong and what it is tagged with. The same source is compiled for the kernel (`ebpf/`)
+//! and for userspace, so nothing here allocates, formats, or knows of BPF. Everything that crosses between the
+//! planes is a `#[repr(C)]` struct of this crate, listed in [`layout`] under one version.
+#![no_std]
+#![forbid(unsafe_op_in_unsafe_fn)]
+
+pub mod address;
+pub mod bytes;
+pub mod control;
+pub mod counter;
+pub mod decide;
+pub mod event;
+pub mod flow;
+pub mod interface;
+pub mod layout;
+pub mod limits;
+pub mod packet;
+pub mod plan;
+pub mod reason;
+pub mod settings;
+pub mod stat;

@@ -1,0 +1,56 @@
+//! Every bound of the data plane, with its unit and its reason.
+
+/// How far into a frame a header may begin, in octets. Reason: the verifier must know a bound before an offset is
+/// added to the packet pointer; 511 leaves room for every header chain the parser accepts.
+pub const OFFSET_MAX: usize = 511;
+
+/// VLAN tags read, 802.1Q or 802.1ad. Reason: QinQ is two; more are nobody's carrier network.
+pub const VLAN_TAGS_MAX: usize = 2;
+
+/// IPv6 extension headers read in front of the upper layer. Reason: RFC 8200, section 4.1 recommends at most seven.
+pub const IPV6_EXTENSIONS_MAX: usize = 7;
+
+/// Matchers (rule and port range) that apply to one address. Reason: the kernel walks them for each packet of a
+/// candidate address, so the walk must be short; compilation refuses a policy that needs more.
+pub const MATCHERS_MAX: usize = 16;
+
+/// Different sets of matchers in one plan. Reason: addresses share sets, so there are about as many as rules.
+pub const MATCH_SETS_MAX: u32 = 4096;
+
+/// Rules in one plan. Reason: South Africa's national list had almost a thousand sites.
+pub const RULES_MAX: u32 = 4096;
+
+/// Plans held at once: the one in force and the one being built.
+pub const PLAN_SLOTS: u32 = 2;
+
+/// Prefixes of one family in one plan. Reason: ten times the largest published list; about 120 octets of kernel
+/// memory each, taken only when used.
+pub const CLASS_PREFIXES_MAX: u32 = 262_144;
+
+/// Prefixes of subscriber pools and own addresses of one family.
+pub const LOCAL_PREFIXES_MAX: u32 = 4096;
+
+/// Interfaces one gateway counts.
+pub const INTERFACES_MAX: u32 = 32;
+
+/// Counter banks: one is written while the other rests and is read.
+pub const BANKS: u32 = 2;
+
+/// Counter entries of one bank unless configured otherwise (subscribers times buckets in use).
+pub const COUNTERS_DEFAULT: u32 = 262_144;
+
+/// Counters kept for what no longer fits, by rule and reason. Reason: one per rule, twice over.
+pub const OVERFLOW_MAX: u32 = 8192;
+
+/// Flows to candidate addresses unless configured otherwise.
+pub const FLOWS_DEFAULT: u32 = 262_144;
+
+/// Media streams of free calls at once.
+pub const GRANTS_MAX: u32 = 65_536;
+
+/// Octets of one packet copied to userspace. Reason: a SIP message in one datagram is at most one MTU; a jumbo
+/// frame's worth is cut, and the cut is marked.
+pub const COPY_OCTETS_MAX: usize = 2048;
+
+/// Octets of the ring buffer to userspace; a power of two. Reason: about two thousand SIP messages.
+pub const COPIES_RING_OCTETS: u32 = 4 * 1024 * 1024;

@@ -1,0 +1,131 @@
+//! Why a packet is in the bucket it is in.
+
+/// What a packet is counted as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Bucket {
+    /// Free under a rule.
+    Free = 0,
+    /// The subscriber pays.
+    Charged = 1,
+    /// Not decided yet; the ledger transfers it when it is.
+    Pending = 2,
+    /// No subscriber's.
+    Unattributed = 3,
+    /// A subscriber's, but his counter had no room: kept by rule and reason.
+    Overflow = 4,
+}
+
+impl Bucket {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 5] = [Self::Free, Self::Charged, Self::Pending, Self::Unattributed, Self::Overflow];
+    /// How many there are.
+    pub const COUNT: u32 = Self::ALL.len() as u32;
+
+    /// The word in status, records and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Charged => "charged",
+            Self::Pending => "pending",
+            Self::Unattributed => "unattributed",
+            Self::Overflow => "overflow",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $bucket:ident, $text:literal;)*) => {
+        /// The exit a packet took. Numbers are permanent: one that is retired stays unused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u16)]
+        pub enum Reason { $($(#[$doc])* $name = $number,)* }
+
+        impl Reason {
+            /// All, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The bucket that packets of this reason are counted in.
+            #[inline(always)]
+            pub const fn bucket(self) -> Bucket {
+                match self { $(Self::$name => Bucket::$bucket,)* }
+            }
+
+            /// The word in status, records and metrics.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The reason with this number, if there is one.
+            pub const fn from_number(number: u16) -> Option<Self> {
+                match number { $($number => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The rule trusts the remote address alone, and the subscriber opened the flow.
+    Address = 1, Free, "address";
+    /// Media of a free call, on the negotiated 5-tuple.
+    Call = 2, Free, "call";
+
+    /// The remote address is in no rule.
+    NotListed = 16, Charged, "not-listed";
+    /// A listed address sent it, but the subscriber has no flow open to there.
+    NoFlow = 17, Charged, "no-flow";
+    /// The address is listed, but not this protocol or port.
+    PortNotListed = 18, Charged, "port-not-listed";
+    /// ICMP is never free: echo payload is a tunnel.
+    Icmp = 19, Charged, "icmp";
+    /// A fragment that carries no ports.
+    Fragment = 20, Charged, "fragment";
+    /// SIP to or from a signalling proxy.
+    Signalling = 21, Charged, "signalling";
+    /// To or from a media network, but no call was negotiated for it.
+    NoCall = 22, Charged, "no-call";
+    /// The flow table had no room for a new flow.
+    FlowTableFull = 23, Charged, "flow-table-full";
+    /// The rule's time had run out.
+    Expired = 24, Charged, "expired";
+    /// TCP payload in a SYN or RST.
+    ControlPayload = 25, Charged, "control-payload";
+    /// A rule gives it priority, not freedom.
+    PriorityOnly = 26, Charged, "priority-only";
+    /// A listed address, but neither TCP nor UDP nor ICMP.
+    OtherProtocol = 27, Charged, "other-protocol";
+
+    /// Not IPv4 or IPv6.
+    NotIp = 64, Unattributed, "not-ip";
+    /// Shorter than an Ethernet header or its VLAN tags.
+    MalformedEthernet = 65, Unattributed, "malformed-ethernet";
+    /// More VLAN tags than are read.
+    VlanTooDeep = 66, Unattributed, "vlan-too-deep";
+    /// An IPv4 header that is cut, too short, or claims more than the frame holds.
+    MalformedIpv4 = 67, Unattributed, "malformed-ipv4";
+    /// An IPv6 header that is cut or claims more than the frame holds.
+    MalformedIpv6 = 68, Unattributed, "malformed-ipv6";
+    /// IPv6 extension headers that are cut or too many.
+    Ipv6Extensions = 69, Unattributed, "ipv6-extensions";
+    /// A TCP, UDP or ICMP header that is cut.
+    MalformedTransport = 70, Unattributed, "malformed-transport";
+    /// To or from the gateway itself, or link-local and multicast control traffic.
+    Own = 71, Unattributed, "own";
+    /// Neither side is a subscriber.
+    Transit = 72, Unattributed, "transit";
+    /// From the access side with a source that is no subscriber's, or from the core side with one that is.
+    Spoofed = 73, Unattributed, "spoofed";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_permanent_and_unique() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::from_number(*reason as u16), Some(*reason));
+        }
+        assert!(Reason::ALL.is_sorted_by(|a, b| (*a as u16) < (*b as u16)));
+    }
+}

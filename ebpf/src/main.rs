@@ -1,0 +1,120 @@
+//! The kernel programs: XDP on each gateway interface, and tc behind it.
+#![no_std]
+#![no_main]
+// Inline assembly hides offsets from the optimiser and adds atomically; see `xdp_bytes` and `maps`.
+#![feature(asm_experimental_arch)]
+
+mod maps;
+mod rewrite;
+mod tables;
+mod tag;
+mod xdp_bytes;
+
+use aya_ebpf::bindings::xdp_action::XDP_PASS;
+use aya_ebpf::helpers::bpf_ktime_get_coarse_ns;
+use aya_ebpf::helpers::generated::bpf_xdp_load_bytes;
+use aya_ebpf::macros::{classifier, xdp};
+use aya_ebpf::programs::{TcContext, XdpContext};
+use tollfree_core::bytes::Bytes;
+use tollfree_core::control::Control;
+use tollfree_core::counter::CounterKey;
+use tollfree_core::decide::{Decision, decide};
+use tollfree_core::event::Copy;
+use tollfree_core::interface::Role;
+use tollfree_core::limits::COPY_OCTETS_MAX;
+use tollfree_core::packet;
+use tollfree_core::settings::Settings;
+use tollfree_core::stat::Stat;
+
+use crate::tables::Maps;
+use crate::xdp_bytes::XdpBytes;
+
+/// Counts, decides and tags one packet. Every packet passes.
+#[xdp]
+pub fn tollfree(context: XdpContext) -> u32 {
+    let settings = maps::settings();
+    let bytes = XdpBytes::new(&context);
+    let control = maps::control();
+    let role = Role::from_number(settings.role);
+    maps::count_total(control, settings.interface_slot, bytes.frame_octets());
+    let parsed = packet::parse(&bytes);
+    let (decision, volume_octets) = match &parsed {
+        Ok(packet) => {
+            let tables = Maps { slot: control.slot() };
+            (decide(&tables, role, settings.sip_port as u16, packet), packet.volume_octets)
+        }
+        Err(reason) => (Decision::unattributed(*reason), 0),
+    };
+    count(control, role, &settings, &decision, bytes.frame_octets(), volume_octets);
+    if decision.copy {
+        copy(&context, control, role, bytes.frame_octets());
+    }
+    if let Ok(packet) = &parsed {
+        tag::apply(&context, &settings, packet, decision.tag);
+    }
+    XDP_PASS
+}
+
+/// Puts the tag from the XDP metadata into the skb.
+#[classifier]
+pub fn tollfree_tc(context: TcContext) -> i32 {
+    tag::to_skb(&context);
+    // TC_ACT_UNSPEC: go on with whatever else is attached here.
+    -1
+}
+
+#[inline(always)]
+fn count(
+    control: Control,
+    role: Role,
+    settings: &Settings,
+    decision: &Decision,
+    frame_octets: u32,
+    volume_octets: u32,
+) {
+    let bucket = decision.reason.bucket();
+    let key =
+        CounterKey::new(decision.subscriber, control.epoch(), decision.rule, bucket, decision.reason);
+    let bucket = maps::count_usage(control.bank(), &key, role, volume_octets, bucket);
+    maps::count_bucket(control, settings.interface_slot, bucket, frame_octets, volume_octets);
+}
+
+/// Gives the whole frame to userspace. A full ring buffer loses the copy, never the packet, and is counted.
+#[inline(always)]
+fn copy(context: &XdpContext, control: Control, role: Role, frame_octets: u32) {
+    let Some(mut entry) = maps::COPIES.reserve::<Copy>(0) else {
+        maps::stat(Stat::CopyLost);
+        return;
+    };
+    let record = entry.as_mut_ptr();
+    let copied_octets = if frame_octets as usize > COPY_OCTETS_MAX { COPY_OCTETS_MAX as u32 } else { frame_octets };
+    // SAFETY: `record` points to a reserved record of this size, and each field is written before it is submitted;
+    // the helper writes at most `COPY_OCTETS_MAX` octets into `frame`. JUSTIFICATION: the record is too large for
+    // the stack, so it is filled in place.
+    let loaded = unsafe {
+        (*record).at_ns = bpf_ktime_get_coarse_ns();
+        (*record).role = role as u32;
+        (*record).epoch = control.epoch();
+        (*record).frame_octets = frame_octets;
+        (*record).copied_octets = copied_octets;
+        bpf_xdp_load_bytes(context.ctx, 0, (&raw mut (*record).frame).cast(), copied_octets)
+    };
+    if loaded == 0 {
+        entry.submit(0);
+        maps::stat(Stat::CopySent);
+    } else {
+        entry.discard(0);
+        maps::stat(Stat::CopyLost);
+    }
+}
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo) -> ! {
+    // The verifier would refuse a program in which this can be reached.
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,229 @@
+//! All maps, and counting in them.
+
+use core::arch::asm;
+
+use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST};
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::lpm_trie::Key;
+use aya_ebpf::maps::{Array, HashMap, LpmTrie, PerCpuArray, PerCpuHashMap, RingBuf};
+use tollfree_core::control::Control;
+use tollfree_core::counter::{CounterKey, Usage};
+use tollfree_core::flow::{FlowEntry, FlowKey, GrantEntry};
+use tollfree_core::interface::{InterfaceEntry, InterfaceUsage, Role, bucket_index, totals_index};
+use tollfree_core::layout::LayoutEntry;
+use tollfree_core::limits::{
+    BANKS, CLASS_PREFIXES_MAX, COPIES_RING_OCTETS, COUNTERS_DEFAULT, FLOWS_DEFAULT, GRANTS_MAX, INTERFACES_MAX,
+    LOCAL_PREFIXES_MAX, MATCH_SETS_MAX, OVERFLOW_MAX, PLAN_SLOTS, RULES_MAX,
+};
+use tollfree_core::plan::{ClassEntry, MatchSet, RuleEntry};
+use tollfree_core::reason::Bucket;
+use tollfree_core::settings::Settings;
+use tollfree_core::stat::Stat;
+
+/// Written by the loader; one program is loaded for each interface.
+#[unsafe(no_mangle)]
+static SETTINGS: Settings = Settings::DEFAULT;
+
+/// This interface's settings.
+#[inline(always)]
+pub fn settings() -> Settings {
+    // SAFETY: reads a static. JUSTIFICATION: volatile, or the compiler would keep the value from before the loader
+    // wrote it.
+    unsafe { (&raw const SETTINGS).read_volatile() }
+}
+
+#[map]
+pub static LAYOUT: Array<LayoutEntry> = Array::pinned(1, 0);
+/// One word, stored by the controller through its own mapping of the map's memory.
+#[map]
+static CONTROL: Array<u64> = Array::pinned(1, BPF_F_MMAPABLE);
+#[map]
+pub static INTERFACES: Array<InterfaceEntry> = Array::pinned(INTERFACES_MAX, 0);
+
+#[map]
+pub static LOCAL_V4: LpmTrie<[u8; 4], u32> = LpmTrie::pinned(LOCAL_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+#[map]
+pub static LOCAL_V6: LpmTrie<[u8; 16], u32> = LpmTrie::pinned(LOCAL_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+
+#[map]
+static CLASS_V4_0: LpmTrie<[u8; 4], ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+#[map]
+static CLASS_V4_1: LpmTrie<[u8; 4], ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+#[map]
+static CLASS_V6_0: LpmTrie<[u8; 16], ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+#[map]
+static CLASS_V6_1: LpmTrie<[u8; 16], ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+#[map]
+pub static MATCH_SETS: Array<MatchSet> = Array::pinned(PLAN_SLOTS * MATCH_SETS_MAX, 0);
+#[map]
+pub static RULES: Array<RuleEntry> = Array::pinned(PLAN_SLOTS * RULES_MAX, 0);
+
+#[map]
+pub static FLOWS: HashMap<FlowKey, FlowEntry> = HashMap::pinned(FLOWS_DEFAULT, 0);
+#[map]
+pub static GRANTS: HashMap<FlowKey, GrantEntry> = HashMap::pinned(GRANTS_MAX, 0);
+
+// Billing state: preallocated, never evicted, never reset.
+#[map]
+static COUNTERS_0: PerCpuHashMap<CounterKey, Usage> = PerCpuHashMap::pinned(COUNTERS_DEFAULT, 0);
+#[map]
+static COUNTERS_1: PerCpuHashMap<CounterKey, Usage> = PerCpuHashMap::pinned(COUNTERS_DEFAULT, 0);
+#[map]
+static OVERFLOW_0: PerCpuHashMap<CounterKey, Usage> = PerCpuHashMap::pinned(OVERFLOW_MAX, 0);
+#[map]
+static OVERFLOW_1: PerCpuHashMap<CounterKey, Usage> = PerCpuHashMap::pinned(OVERFLOW_MAX, 0);
+#[map]
+static INTERFACE_TOTALS: PerCpuArray<InterfaceUsage> = PerCpuArray::pinned(BANKS * INTERFACES_MAX, 0);
+#[map]
+static INTERFACE_BUCKETS: PerCpuArray<InterfaceUsage> =
+    PerCpuArray::pinned(BANKS * INTERFACES_MAX * Bucket::COUNT, 0);
+#[map]
+static STATS: PerCpuArray<u64> = PerCpuArray::pinned(Stat::COUNT, 0);
+
+#[map]
+pub static COPIES: RingBuf = RingBuf::pinned(COPIES_RING_OCTETS, 0);
+
+/// What is in force for this packet, read once.
+#[inline(always)]
+pub fn control() -> Control {
+    match CONTROL.get_ptr(0) {
+        // SAFETY: `pointer` is a map value, aligned to eight octets. JUSTIFICATION: volatile, so that one packet
+        // reads the word once and sees one state.
+        Some(pointer) => Control(unsafe { pointer.read_volatile() }),
+        None => Control(0),
+    }
+}
+
+#[inline(always)]
+pub fn class_v4(slot: u32, octets: [u8; 4]) -> ClassEntry {
+    let key = Key::new(32, octets);
+    let found = if slot == 0 { CLASS_V4_0.get(&key) } else { CLASS_V4_1.get(&key) };
+    found.copied().unwrap_or_default()
+}
+
+#[inline(always)]
+pub fn class_v6(slot: u32, octets: [u8; 16]) -> ClassEntry {
+    let key = Key::new(128, octets);
+    let found = if slot == 0 { CLASS_V6_0.get(&key) } else { CLASS_V6_1.get(&key) };
+    found.copied().unwrap_or_default()
+}
+
+/// Adds one to an event counter.
+#[inline(always)]
+pub fn stat(stat: Stat) {
+    if let Some(counter) = STATS.get_ptr_mut(stat as u32) {
+        // SAFETY: this CPU's value; XDP is not preempted by itself. JUSTIFICATION: map values are pointers.
+        unsafe { *counter += 1 };
+    }
+}
+
+/// Counts a frame as it arrives, before anything is known of it.
+#[inline(always)]
+pub fn count_total(control: Control, slot: u32, frame_octets: u32) {
+    if let Some(usage) = INTERFACE_TOTALS.get_ptr_mut(totals_index(control.bank(), slot)) {
+        add_interface(usage, frame_octets, 0);
+    }
+}
+
+/// Counts a frame in its interface's bucket.
+#[inline(always)]
+pub fn count_bucket(control: Control, slot: u32, bucket: Bucket, frame_octets: u32, volume_octets: u32) {
+    if let Some(usage) = INTERFACE_BUCKETS.get_ptr_mut(bucket_index(control.bank(), slot, bucket)) {
+        add_interface(usage, frame_octets, volume_octets);
+    }
+}
+
+#[inline(always)]
+fn add_interface(usage: *mut InterfaceUsage, frame_octets: u32, volume_octets: u32) {
+    // SAFETY: as in `stat`.
+    unsafe {
+        (*usage).packets += 1;
+        (*usage).frame_octets += frame_octets as u64;
+        (*usage).octets += volume_octets as u64;
+    }
+}
+
+/// Counts a packet for its subscriber, or, where he has no room, for its rule; says which bucket it came to.
+#[inline(always)]
+pub fn count_usage(bank: u32, key: &CounterKey, role: Role, volume_octets: u32, bucket: Bucket) -> Bucket {
+    let counted = if bank == 0 {
+        add_or_insert(&COUNTERS_0, key, role, volume_octets)
+    } else {
+        add_or_insert(&COUNTERS_1, key, role, volume_octets)
+    };
+    if counted {
+        return bucket;
+    }
+    stat(Stat::CounterFull);
+    let key = CounterKey { subscriber: tollfree_core::address::SubscriberId::NONE, ..*key };
+    let counted = if bank == 0 {
+        add_or_insert(&OVERFLOW_0, &key, role, volume_octets)
+    } else {
+        add_or_insert(&OVERFLOW_1, &key, role, volume_octets)
+    };
+    if !counted {
+        stat(Stat::OverflowFull);
+    }
+    Bucket::Overflow
+}
+
+#[inline(always)]
+fn add_or_insert(
+    map: &PerCpuHashMap<CounterKey, Usage>,
+    key: &CounterKey,
+    role: Role,
+    volume_octets: u32,
+) -> bool {
+    if add(map, key, role, volume_octets) {
+        return true;
+    }
+    // Another CPU may make the entry in between: then it is there, whatever `insert` says.
+    let _ = map.insert(key, Usage::default(), BPF_NOEXIST as u64);
+    add(map, key, role, volume_octets)
+}
+
+#[inline(always)]
+fn add(map: &PerCpuHashMap<CounterKey, Usage>, key: &CounterKey, role: Role, volume_octets: u32) -> bool {
+    let Some(usage) = map.get_ptr_mut(key) else { return false };
+    // SAFETY: as in `stat`.
+    unsafe {
+        match role {
+            Role::Access => {
+                (*usage).uplink_packets += 1;
+                (*usage).uplink_octets += volume_octets as u64;
+            }
+            Role::Core => {
+                (*usage).downlink_packets += 1;
+                (*usage).downlink_octets += volume_octets as u64;
+            }
+        }
+    }
+    true
+}
+
+/// Counts a packet on its flow; false where there is none.
+#[inline(always)]
+pub fn count_flow(key: &FlowKey, role: Role, volume_octets: u32, now_ns: u64) -> bool {
+    let Some(flow) = FLOWS.get_ptr_mut(key) else { return false };
+    // SAFETY: a live map value; the two directions may be on two CPUs, so the additions are atomic, and of two
+    // times written at once either is right. JUSTIFICATION: map values are pointers.
+    unsafe {
+        (*flow).last_seen_ns = now_ns;
+        let (packets, octets) = match role {
+            Role::Access => (&raw mut (*flow).usage.uplink_packets, &raw mut (*flow).usage.uplink_octets),
+            Role::Core => (&raw mut (*flow).usage.downlink_packets, &raw mut (*flow).usage.downlink_octets),
+        };
+        add_atomically(packets, 1);
+        add_atomically(octets, volume_octets as u64);
+    }
+    true
+}
+
+/// # Safety
+/// `counter` must point into a live map value, aligned to eight octets.
+#[inline(always)]
+unsafe fn add_atomically(counter: *mut u64, value: u64) {
+    // SAFETY: the caller's. JUSTIFICATION: Rust offers no atomic addition on this target, which has no
+    // compare-and-swap; the instruction (BPF_ATOMIC with BPF_ADD, RFC 9669 section 5.3) is there.
+    unsafe { asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) counter, in(reg) value, options(nostack)) };
+}

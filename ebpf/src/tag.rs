@@ -1,0 +1,79 @@
+//! Writing the tag: code point in the packet, mark and priority by way of XDP metadata.
+
+use aya_ebpf::helpers::bpf_xdp_adjust_meta;
+use aya_ebpf::programs::{TcContext, XdpContext};
+use tollfree_core::packet::Packet;
+use tollfree_core::plan::RuleClass;
+use tollfree_core::settings::{Settings, Tag, TagMetadata};
+use tollfree_core::stat::Stat;
+
+use crate::{maps, rewrite};
+
+/// Tags a packet of `class`. One that has no class but carries a tag's code point, which whoever sent it must have
+/// forged, has it cleared: an operator's shaper acts on the tag.
+#[inline(always)]
+pub fn apply(context: &XdpContext, settings: &Settings, packet: &Packet, class: Option<RuleClass>) {
+    let dscp = packet.dscp as u32;
+    let tag = match class {
+        Some(RuleClass::Free) => &settings.tags[0],
+        Some(RuleClass::FreePriority) => &settings.tags[1],
+        Some(RuleClass::Priority) => &settings.tags[2],
+        None => {
+            if settings.tags[0].dscp == dscp || settings.tags[1].dscp == dscp || settings.tags[2].dscp == dscp {
+                clear_forged(context, packet);
+            }
+            return;
+        }
+    };
+    if tag.dscp != Tag::NO_DSCP && tag.dscp != dscp {
+        rewrite::dscp(context, packet.ip_offset, packet.family, tag.dscp as u8);
+    }
+    if tag.has_metadata() && !write_metadata(context, TagMetadata { mark: tag.mark, priority: tag.priority }) {
+        maps::stat(Stat::MetadataRefused);
+    }
+}
+
+#[inline(always)]
+fn clear_forged(context: &XdpContext, packet: &Packet) {
+    if packet.dscp != 0 {
+        rewrite::dscp(context, packet.ip_offset, packet.family, 0);
+        maps::stat(Stat::ForgedDscp);
+    }
+}
+
+#[inline(always)]
+fn write_metadata(context: &XdpContext, metadata: TagMetadata) -> bool {
+    // SAFETY: the context is the program's own. JUSTIFICATION: helpers are foreign functions.
+    if unsafe { bpf_xdp_adjust_meta(context.ctx, -(size_of::<TagMetadata>() as i32)) } != 0 {
+        return false;
+    }
+    let start = context.metadata();
+    if start + size_of::<TagMetadata>() > context.metadata_end() {
+        return false;
+    }
+    // SAFETY: the metadata area lies in front of the packet and is large enough, as just compared; the kernel
+    // aligns it to four octets. JUSTIFICATION: it can only be written through a pointer.
+    unsafe { (start as *mut TagMetadata).write(metadata) };
+    true
+}
+
+/// Puts the metadata that the XDP program wrote into the skb.
+#[inline(always)]
+pub fn to_skb(context: &TcContext) {
+    let skb = context.skb.skb;
+    // SAFETY: `skb` is the program's own context; the metadata is read only where the comparison shows that it is
+    // there. JUSTIFICATION: context and packet memory are pointers.
+    unsafe {
+        let start = (*skb).data_meta as usize;
+        if start + size_of::<TagMetadata>() > (*skb).data as usize {
+            return;
+        }
+        let metadata = (start as *const TagMetadata).read();
+        if metadata.mark != 0 {
+            (*skb).mark = metadata.mark;
+        }
+        if metadata.priority != 0 {
+            (*skb).priority = metadata.priority;
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Tollfree's controller: what it reads, what it keeps in the kernel, and what it hands out.
+//!
+//! A gateway's [`config`] and its [`policy`] directory come in. The policy is validated, compiled into a plan and
+//! put into the kernel by [`dataplane`]; [`resolve`] keeps the addresses of its names fresh; [`calls`] follows
+//! signalling. [`audit`] records each activation before it takes effect. [`ledger`] turns the kernel's counters into
+//! records, and [`export`] publishes them. [`daemon`] ties them together; [`cli`] is what a person calls.
+
+pub mod audit;
+pub mod calls;
+pub mod config;
+pub mod export;
+pub mod ledger;
+pub mod policy;
+pub mod resolve;
