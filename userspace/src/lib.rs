@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod calls;
 pub mod config;
+pub mod dataplane;
 pub mod export;
 pub mod ledger;
 pub mod policy;
