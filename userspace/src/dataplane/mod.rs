@@ -28,6 +28,7 @@ use tollfree_core::interface::InterfaceEntry;
 use tollfree_core::layout::LayoutEntry;
 use tollfree_core::limits::{BANKS, PLAN_SLOTS};
 use tollfree_core::plan::ClassEntry;
+use tollfree_core::settings::Settings;
 use tollfree_core::stat::Stat;
 
 pub use attach::{Attached, detach};
@@ -38,7 +39,7 @@ pub use flows::{FLOW_IDLE_TCP, FLOW_IDLE_UDP};
 pub use nic::NicCounts;
 pub use plans::PlanTables;
 pub use preflight::{KERNEL_OLDEST, preflight};
-pub use program::object;
+pub use program::{Programs, Run, empty_object, object};
 
 use crate::config::Config;
 use crate::dataplane::control::ControlWord;
@@ -139,6 +140,11 @@ impl Dataplane {
     pub fn take_copies(&mut self) -> Result<RingBuf<MapData>, DataplaneError> {
         let map = self.maps.remove("COPIES").ok_or(DataplaneError::MissingMap { map: "COPIES".into() })?;
         RingBuf::try_from(map).map_err(DataplaneError::map("COPIES"))
+    }
+
+    /// Loads the programs without attaching them, for [`Programs::run`].
+    pub fn load(&self, config: &Config, settings: &Settings) -> Result<Programs, DataplaneError> {
+        Programs::load(&self.pins, config, settings)
     }
 
     /// Event counters, summed over CPUs.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
+use std::time::Duration;
 
 use aya::maps::{Array, Map, MapData};
-use aya::programs::{ProgramError, SchedClassifier, Xdp};
+use aya::programs::{ProgramError, SchedClassifier, TestRun as _, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use tollfree_core::layout::{LAYOUT_VERSION, LayoutEntry};
 use tollfree_core::settings::Settings;
@@ -14,12 +15,19 @@ use super::DataplaneError;
 use super::pins::Pins;
 use crate::config::Config;
 
+/// Room for what a program may add to a frame.
+const RUN_HEADROOM_OCTETS: usize = 256;
 const XDP_PROGRAM: &str = "tollfree";
 const TC_PROGRAM: &str = "tollfree_tc";
 
 /// The kernel object, as built with this controller.
 pub fn object() -> &'static [u8] {
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tollfree-ebpf"))
+}
+
+/// A kernel object whose one program, `empty`, passes every packet: what benchmarks measure against.
+pub fn empty_object() -> &'static [u8] {
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tollfree-empty"))
 }
 
 /// Loads the maps, or adopts those that are pinned, and says which.
@@ -85,11 +93,42 @@ fn load(pins: &Pins, config: &Config, settings: &Settings) -> Result<Ebpf, Datap
 }
 
 /// The two programs of one interface, in the kernel.
-pub(super) struct Programs {
+#[derive(Debug)]
+pub struct Programs {
     ebpf: Ebpf,
 }
 
+/// What the XDP program made of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The XDP action.
+    pub verdict: u32,
+    /// The frame as it left the program.
+    pub frame: Vec<u8>,
+    /// How long one run took, on average over all that were asked for.
+    pub duration: Duration,
+}
+
 impl Programs {
+    /// Runs the XDP program on `frame`, `repeat` times, without an interface (`BPF_PROG_TEST_RUN`).
+    ///
+    /// # Errors
+    /// [`DataplaneError::Program`] for frames that the kernel does not take: shorter than an Ethernet header, or
+    /// longer than a page.
+    pub fn run(&mut self, frame: &[u8], repeat: u32) -> Result<Run, DataplaneError> {
+        let mut out = vec![0; frame.len() + RUN_HEADROOM_OCTETS];
+        let options = TestRunOptions { data_in: Some(frame), data_out: Some(&mut out), repeat, ..Default::default() };
+        let result = self.xdp()?.test_run(options).map_err(DataplaneError::program(XDP_PROGRAM))?;
+        out.truncate(result.data_size_out as usize);
+        Ok(Run { verdict: result.return_value, frame: out, duration: result.duration })
+    }
+
+    /// How many instructions the verifier walked through in the XDP program; the kernel's limit is a million.
+    pub fn verified_instructions(&mut self) -> Result<Option<u32>, DataplaneError> {
+        let info = self.xdp()?.info().map_err(DataplaneError::program(XDP_PROGRAM))?;
+        Ok(info.verified_instruction_count())
+    }
+
     pub(super) fn load(pins: &Pins, config: &Config, settings: &Settings) -> Result<Self, DataplaneError> {
         let mut programs = Self { ebpf: load(pins, config, settings)? };
         programs.xdp()?.load().map_err(DataplaneError::program(XDP_PROGRAM))?;
