@@ -95,7 +95,11 @@ pub fn decide<T: Tables>(tables: &T, role: Role, sip_port: u16, packet: &Packet)
     if class.has(ClassEntry::CANDIDATE) {
         return decide_candidate(tables, role, packet, subscriber, &key, class.match_set);
     }
-    Decision::charged(subscriber, 0, if class.has(ClassEntry::MEDIA) { Reason::NoCall } else { Reason::NotListed })
+    Decision::charged(
+        subscriber,
+        0,
+        if class.has(ClassEntry::MEDIA) { Reason::NoCall } else { Reason::NotListed },
+    )
 }
 
 /// Whose packet it is: the source of what arrives from the access side, the destination of what arrives from the

@@ -73,8 +73,7 @@ fn count(
     volume_octets: u32,
 ) {
     let bucket = decision.reason.bucket();
-    let key =
-        CounterKey::new(decision.subscriber, control.epoch(), decision.rule, bucket, decision.reason);
+    let key = CounterKey::new(decision.subscriber, control.epoch(), decision.rule, bucket, decision.reason);
     let bucket = maps::count_usage(control.bank(), &key, role, volume_octets, bucket);
     maps::count_bucket(control, settings.interface_slot, bucket, frame_octets, volume_octets);
 }
@@ -87,7 +86,8 @@ fn copy(context: &XdpContext, control: Control, role: Role, frame_octets: u32) {
         return;
     };
     let record = entry.as_mut_ptr();
-    let copied_octets = if frame_octets as usize > COPY_OCTETS_MAX { COPY_OCTETS_MAX as u32 } else { frame_octets };
+    let copied_octets =
+        if frame_octets as usize > COPY_OCTETS_MAX { COPY_OCTETS_MAX as u32 } else { frame_octets };
     // SAFETY: `record` points to a reserved record of this size, and each field is written before it is submitted;
     // the helper writes at most `COPY_OCTETS_MAX` octets into `frame`. JUSTIFICATION: the record is too large for
     // the stack, so it is filled in place.

@@ -16,7 +16,9 @@ pub fn dscp(context: &XdpContext, offset: usize, family: Family, dscp: u8) {
     let mut offset = offset;
     let mut end = context.data_end();
     // SAFETY: moves registers onto themselves; see `xdp_bytes`.
-    unsafe { asm!("{0} = {0}", "{1} = {1}", inout(reg) offset, inout(reg) end, options(pure, nomem, nostack)) };
+    unsafe {
+        asm!("{0} = {0}", "{1} = {1}", inout(reg) offset, inout(reg) end, options(pure, nomem, nostack))
+    };
     if offset > OFFSET_MAX {
         return;
     }
