@@ -81,6 +81,16 @@ impl SubscriberId {
     /// No subscriber: the key of what is not attributed to anyone.
     pub const NONE: Self = Self { words: [0; 2] };
 
+    /// The subscriber with these octets, in network byte order.
+    pub fn from_octets(octets: [u8; 8]) -> Self {
+        Self { words: zerocopy::transmute!(octets) }
+    }
+
+    /// The eight octets, in network byte order.
+    pub fn octets(&self) -> [u8; 8] {
+        zerocopy::transmute!(self.words)
+    }
+
     /// The subscriber that `address` belongs to.
     #[inline(always)]
     pub const fn of(address: &Address, family: Family) -> Self {
@@ -92,8 +102,7 @@ impl SubscriberId {
 
     /// The subscriber's address or prefix, and its prefix length; `None` for [`SubscriberId::NONE`].
     pub fn prefix(&self) -> Option<(IpAddr, u8)> {
-        let octets: [u8; 8] = zerocopy::transmute!(self.words);
-        match octets {
+        match self.octets() {
             [0, 0, 0, 0, 0, 0, 0, 0] => None,
             [0, 0, 0xff, 0xff, a, b, c, d] => Some((Ipv4Addr::new(a, b, c, d).into(), 32)),
             o => {

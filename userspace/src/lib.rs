@@ -8,7 +8,9 @@
 pub mod api;
 pub mod audit;
 pub mod calls;
+pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod dataplane;
 pub mod exit;
 pub mod export;

@@ -27,7 +27,7 @@ use tollfree_core::counter::{CounterKey, Usage};
 use tollfree_core::interface::InterfaceEntry;
 use tollfree_core::layout::LayoutEntry;
 use tollfree_core::limits::{BANKS, PLAN_SLOTS};
-use tollfree_core::plan::ClassEntry;
+use tollfree_core::plan::{ClassEntry, RuleEntry};
 use tollfree_core::settings::Settings;
 use tollfree_core::stat::Stat;
 
@@ -35,7 +35,7 @@ pub use attach::{Attached, detach};
 pub use control::monotonic_ns;
 pub use counters::{Cut, InterfaceCounts, InterfaceCut};
 pub use error::DataplaneError;
-pub use flows::{FLOW_IDLE_TCP, FLOW_IDLE_UDP};
+pub use flows::{FLOW_IDLE_TCP, FLOW_IDLE_UDP, FlowTables};
 pub use nic::NicCounts;
 pub use plans::PlanTables;
 pub use preflight::{KERNEL_OLDEST, preflight};
@@ -78,7 +78,7 @@ impl Dataplane {
     /// # Errors
     /// [`DataplaneError::LayoutVersion`] where pinned maps are another version's: nothing was touched then.
     pub fn open(config: &Config) -> Result<Self, DataplaneError> {
-        let pins = Pins::open(&config.bpffs)?;
+        let pins = Pins::open(&config.gateway.bpffs)?;
         let (adoption, maps) = program::open_maps(&pins, config)?;
         let mut dataplane = Self {
             control: ControlWord::open(find(&maps, "CONTROL")?)?,
@@ -138,8 +138,12 @@ impl Dataplane {
 
     /// The ring buffer of copied packets. Can be taken once.
     pub fn take_copies(&mut self) -> Result<RingBuf<MapData>, DataplaneError> {
-        let map = self.maps.remove("COPIES").ok_or(DataplaneError::MissingMap { map: "COPIES".into() })?;
-        RingBuf::try_from(map).map_err(DataplaneError::map("COPIES"))
+        self.take("COPIES")
+    }
+
+    /// Rules that the plan in force holds, by their places.
+    pub fn rules(&self) -> &[RuleEntry] {
+        &self.slots[self.control.load().slot() as usize].tables().rules
     }
 
     /// Loads the programs without attaching them, for [`Programs::run`].
@@ -157,6 +161,14 @@ impl Dataplane {
             stats.insert(stat.name(), values.iter().sum());
         }
         Ok(stats)
+    }
+
+    fn take<T>(&mut self, name: &str) -> Result<T, DataplaneError>
+    where
+        T: TryFrom<Map, Error = aya::maps::MapError>,
+    {
+        let map = self.maps.remove(name).ok_or_else(|| DataplaneError::MissingMap { map: name.into() })?;
+        T::try_from(map).map_err(DataplaneError::map(name))
     }
 
     fn typed<'a, T>(&'a self, name: &str) -> Result<T, DataplaneError>

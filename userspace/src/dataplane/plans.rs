@@ -30,6 +30,12 @@ pub(super) struct SlotMirror {
     tables: PlanTables,
 }
 
+impl SlotMirror {
+    pub(super) const fn tables(&self) -> &PlanTables {
+        &self.tables
+    }
+}
+
 impl Dataplane {
     /// Puts `tables` in force under `epoch` and closes the counters of what was in force before.
     ///
@@ -50,11 +56,6 @@ impl Dataplane {
         self.control.store(Control::new(now.epoch(), slot, now.bank()));
         // The slot that is left must be at rest before it is written again.
         self.grace.wait()
-    }
-
-    /// Whether the slot in force holds exactly these tables.
-    pub fn holds(&self, tables: &PlanTables) -> bool {
-        self.slots[self.control.load().slot() as usize].tables == *tables
     }
 
     fn write_resting_slot(&mut self, tables: &PlanTables) -> Result<u32, DataplaneError> {

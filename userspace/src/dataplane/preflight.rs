@@ -20,7 +20,7 @@ pub fn preflight(config: &Config) -> Result<(), DataplaneError> {
         return Err(DataplaneError::NotRoot);
     }
     check_kernel()?;
-    check_file_system(&config.bpffs)?;
+    check_file_system(&config.gateway.bpffs)?;
     for interface in &config.interfaces {
         if_nametoindex(interface.name.as_str())
             .map_err(|_| DataplaneError::NoInterface { name: interface.name.clone() })?;

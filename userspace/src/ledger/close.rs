@@ -52,7 +52,7 @@ fn last_cut(
     )?;
     let rows = statement.query_map([instance.cast_signed()], |row| {
         let key = CounterKey {
-            subscriber: SubscriberId { octets: row.get(0)? },
+            subscriber: SubscriberId::from_octets(row.get(0)?),
             epoch: row.get(1)?,
             rule: row.get(2)?,
             bucket: row.get(3)?,
@@ -175,7 +175,7 @@ fn insert_records(
         statement.execute(params![
             interval,
             signed("a record number", record)?,
-            key.subscriber.octets,
+            key.subscriber.octets(),
             key.epoch,
             key.bucket,
             key.reason,
@@ -204,7 +204,7 @@ fn save_cut(transaction: &Transaction<'_>, instance: u64, grown: &[Growth]) -> R
         let [up, up_octets, down, down_octets] = signed_usage(cumulative)?;
         statement.execute(params![
             instance.cast_signed(),
-            key.subscriber.octets,
+            key.subscriber.octets(),
             key.epoch,
             key.rule,
             key.bucket,

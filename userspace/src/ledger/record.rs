@@ -142,7 +142,7 @@ fn interval(row: &Row<'_>) -> rusqlite::Result<Interval> {
 fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     let previous = usage(row, 10)?;
     let cumulative = usage(row, 14)?;
-    let subscriber = SubscriberId { octets: row.get(1)? };
+    let subscriber = SubscriberId::from_octets(row.get(1)?);
     Ok(Record {
         record: unsigned(row, 0)?,
         subscriber: subscriber_name(&subscriber),

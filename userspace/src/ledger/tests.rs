@@ -395,7 +395,7 @@ fn check(ledger: &Ledger, totals: &[Counters]) -> Outcome {
         .flat_map(|(instance, counters)| {
             counters.iter().map(move |(key, usage)| {
                 let bucket = if key.rule == 1 { "free" } else { "charged" };
-                let subscriber = format!("10.20.0.{}/32", key.subscriber.octets[7]);
+                let subscriber = format!("10.20.0.{}/32", key.subscriber.octets()[7]);
                 ((instance, subscriber, bucket.to_owned()), *usage)
             })
         })
