@@ -33,16 +33,16 @@ pub enum LedgerError {
     /// The file or its file system cannot be written.
     #[error("the ledger is read-only: check the file's owner and mode, its directory's, and the file system")]
     ReadOnly,
-    /// The file is damaged or no SQLite database.
+    /// The file is damaged or no `SQLite` database.
     #[error("the file is damaged, or is not a ledger: move it away and restore a copy ({source})")]
     Corrupt {
-        /// What SQLite says.
+        /// What `SQLite` says.
         source: rusqlite::Error,
     },
     /// Any other fault of the database.
     #[error("database: {source}")]
     Database {
-        /// What SQLite says.
+        /// What `SQLite` says.
         source: rusqlite::Error,
     },
     /// A kernel counter is lower than it was at the last cut: the maps were replaced under the same instance number.
@@ -88,7 +88,7 @@ pub enum LedgerError {
     /// Rule numbers have run out.
     #[error("all 4294967295 rule numbers are used: start a new ledger")]
     RulesUsedUp,
-    /// A number is greater than SQLite's 2^63 - 1.
+    /// A number is greater than `SQLite`'s 2^63 - 1.
     #[error("{what} is {value}, more than a ledger holds (9223372036854775807)")]
     TooLarge {
         /// What the number is.

@@ -7,7 +7,7 @@ use tollfree_core::counter::CounterKey;
 use tollfree_core::reason::{Bucket, Reason};
 
 /// The subscriber's address or prefix, as in `10.20.0.11/32`; empty for nobody.
-pub(super) fn subscriber_name(subscriber: &SubscriberId) -> String {
+pub(super) fn subscriber_name(subscriber: SubscriberId) -> String {
     subscriber.prefix().map_or_else(String::new, |(address, length)| format!("{address}/{length}"))
 }
 
@@ -25,7 +25,7 @@ pub(super) fn reason_name(number: u16) -> Cow<'static, str> {
 
 /// The whole key, for messages.
 pub(super) fn key_name(key: &CounterKey) -> String {
-    let subscriber = subscriber_name(&key.subscriber);
+    let subscriber = subscriber_name(key.subscriber);
     format!(
         "subscriber {}, bucket {}, reason {}, rule {}, epoch {}",
         if subscriber.is_empty() { "none" } else { &subscriber },

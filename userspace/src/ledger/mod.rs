@@ -1,6 +1,6 @@
 //! The ledger: what was counted, in records that are written once and never changed.
 //!
-//! One SQLite file holds the permanent numbers of rules, the epochs, every closed accounting interval with its
+//! One `SQLite` file holds the permanent numbers of rules, the epochs, every closed accounting interval with its
 //! records and interface totals, the free calls, and the last good addresses of names. Every change is one
 //! transaction: it is there completely or not at all, after a full disk or a crash as well. The API blocks; the
 //! daemon calls it from a thread of its own.

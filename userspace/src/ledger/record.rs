@@ -145,7 +145,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     let subscriber = SubscriberId::from_octets(row.get(1)?);
     Ok(Record {
         record: unsigned(row, 0)?,
-        subscriber: subscriber_name(&subscriber),
+        subscriber: subscriber_name(subscriber),
         epoch: row.get(2)?,
         policy_digest: row.get(3)?,
         bucket: bucket_name(row.get(4)?).into_owned(),

@@ -1,4 +1,4 @@
-//! Numbers and times as SQLite holds them.
+//! Numbers and times as `SQLite` holds them.
 
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use tollfree_core::counter::Usage;
 
 use super::error::LedgerError;
 
-/// A number as SQLite's signed 64 bits; `what` names it in the error if it is too large.
+/// A number as `SQLite`'s signed 64 bits; `what` names it in the error if it is too large.
 pub(super) fn signed(what: &'static str, value: u64) -> Result<i64, LedgerError> {
     i64::try_from(value).map_err(|_| LedgerError::TooLarge { what, value: value.into() })
 }

@@ -292,7 +292,7 @@ fn names_come_back_as_they_were_saved() -> Outcome {
     let directory = tempfile::tempdir()?;
     let mut first = ledger(directory.path())?;
     let saved = |name: &str, address: &str| -> Result<SavedAddress, Box<dyn Error>> {
-        let ttl = Duration::from_secs(300);
+        let ttl = Duration::from_mins(5);
         Ok(SavedAddress { name: name.into(), address: address.parse()?, learned_at: at(1), ttl })
     };
     first.save_names(&[saved("gone.example", "192.0.2.1")?])?;
