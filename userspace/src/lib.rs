@@ -12,6 +12,8 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod dataplane;
+pub mod diagnostic;
+mod document;
 pub mod exit;
 pub mod export;
 pub mod ledger;

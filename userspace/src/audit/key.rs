@@ -19,7 +19,7 @@ const OTHERS: u32 = 0o077;
 pub(super) struct Key {
     origin: String,
     signer: StandardSigner,
-    verifiers: VerifierList,
+    verifier: StandardVerifier,
     vkey: String,
 }
 
@@ -56,8 +56,7 @@ impl Key {
         let secret = ed25519_dalek::SigningKey::try_from(seed).map_err(|_| malformed())?;
         let vkey = signed_note::new_ed25519_verifier_key(origin, &secret.verifying_key());
         let verifier = StandardVerifier::new(&vkey).map_err(|_| malformed())?;
-        let verifiers = VerifierList::new(vec![Box::new(verifier)]);
-        Ok(Self { origin: origin.to_owned(), signer, verifiers, vkey })
+        Ok(Self { origin: origin.to_owned(), signer, verifier, vkey })
     }
 
     /// The verifier key, as text.
@@ -77,7 +76,8 @@ impl Key {
     /// The checkpoint in the file's `octets`, if this key signed it for this log.
     pub(super) fn verify(&self, octets: &[u8]) -> Option<Checkpoint> {
         let note = Note::from_bytes(octets).ok()?;
-        note.verify(&self.verifiers).ok()?;
+        // The list is made each time, because it cannot go to another thread with the log.
+        note.verify(&VerifierList::new(vec![Box::new(self.verifier.clone())])).ok()?;
         Checkpoint::from_bytes(note.text()).ok().filter(|checkpoint| checkpoint.origin() == self.origin)
     }
 }

@@ -3,6 +3,8 @@
 use ipnet::IpNet;
 use tollfree_core::plan::RuleClass;
 
+use crate::policy::HotlineTable;
+
 /// The hotlines of the policy in force.
 pub trait Hotlines {
     /// The hotline with this number, compared whole. `dialled`: `+` and digits, or digits alone, as dialled.
@@ -15,6 +17,14 @@ pub trait Hotlines {
     fn serves(&self, domain: &str) -> bool {
         let _ = domain;
         true
+    }
+}
+
+impl Hotlines for HotlineTable {
+    fn find(&self, dialled: &str) -> Option<HotlineMatch<'_>> {
+        let (number, entry) = self.lookup(dialled)?;
+        let media = &entry.media_networks;
+        Some(HotlineMatch { rule: entry.rule, class: entry.class, number: number.as_str(), media })
     }
 }
 

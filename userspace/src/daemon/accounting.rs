@@ -1,6 +1,7 @@
 //! Closing intervals, publishing, and answering for status.
 
 use jiff::Timestamp;
+use tollfree_core::address::Family;
 use tollfree_core::interface::InterfaceUsage;
 
 use super::RunError;
@@ -88,7 +89,6 @@ impl Engine {
         let cut = self.parts.dataplane.cut()?;
         let parts = &self.parts;
         let interfaces = status::interfaces(&cut, parts.dataplane.attached());
-        let complete = parts.dataplane.counts_only_attached()?;
         let stats = parts.dataplane.stats()?;
         let mut alarms: Vec<String> = self.alarms.values().cloned().collect();
         for stat in ["counter-full", "overflow-full", "copy-lost"] {
@@ -109,7 +109,7 @@ impl Engine {
             rules: self.plan.rules.iter().map(rule_status).collect(),
             totals: status::totals(&cut),
             counters: status::counters(&cut, name),
-            reconciliation: status::reconcile(&cut, &interfaces, complete),
+            reconciliation: status::reconcile(&cut, &interfaces),
             interfaces,
             names: self.names(),
             calls: parts.shared.calls.load().as_ref().clone(),
@@ -135,7 +135,10 @@ impl Engine {
             .iter()
             .map(|name| NameStatus {
                 name: name.name.clone(),
-                family: name.family.to_string(),
+                family: match name.family {
+                    Family::V4 => "A".into(),
+                    Family::V6 => "AAAA".into(),
+                },
                 addresses: name.addresses.iter().map(ToString::to_string).collect(),
                 learned_at: name.learned_at,
                 expires_at: name.expires_at,

@@ -14,7 +14,8 @@ use crate::audit::{
 use crate::dataplane::{Cut, PlanTables, monotonic_ns};
 use crate::diagnostic::Diagnostics;
 use crate::ledger::CloseReason;
-use crate::policy::{CompileInput, DomainName, Plan, PolicySet, RuleKey, compile};
+use crate::policy::{CompileInput, DomainName, Plan, PolicySet, compile};
+use crate::resolve::ResolverError;
 use crate::status::RuleName;
 use tollfree_core::plan::RuleClass;
 
@@ -42,7 +43,7 @@ impl Engine {
     pub(super) fn start_plan(&mut self, adopted: bool) -> Result<(), RunError> {
         self.parts.names.send_replace(names(&self.policy));
         let epoch = self.parts.dataplane.control().epoch();
-        let plan = self.compile(&self.policy)?;
+        let plan = self.compile_current()?;
         if adopted && epoch != 0 {
             // What was counted while no controller ran belongs to the epoch that was in force.
             let cut = self.parts.dataplane.cut()?;
@@ -111,23 +112,26 @@ impl Engine {
     /// A rule began or ended.
     pub(super) fn rules_changed(&mut self) {
         let result = self
-            .compile(&self.policy)
+            .compile_current()
             .and_then(|plan| self.activate(plan, ActivationCause::RuleStartedOrEnded));
         self.note("rules by date", result);
     }
 
     /// The resolver has other addresses: same epoch, other tables.
     pub(super) fn addresses_changed(&mut self) {
-        let result = self.compile(&self.policy).and_then(|plan| self.refresh(plan));
+        let result = self.compile_current().and_then(|plan| self.refresh(plan));
         self.note("addresses", result);
-        let saved = self.parts.resolved.borrow_and_update().saved();
+        let saved = self.parts.resolved.borrow_and_update().saved.clone();
         let result = self.parts.ledger.save_names(&saved).map_err(RunError::from);
         self.note("saved names", result);
     }
 
-    fn compile(&self, policy: &PolicySet) -> Result<Plan, RunError> {
+    fn compile(&mut self, policy: &PolicySet) -> Result<Plan, RunError> {
+        if self.parts.config.resolver.servers.is_empty() && !names(policy).is_empty() {
+            return Err(ResolverError::NoServers.into());
+        }
         let mut numbers = BTreeMap::new();
-        for key in rule_keys(policy) {
+        for key in policy.rule_keys() {
             let number = self.parts.ledger.rule_number(&key.policy, &key.rule)?;
             numbers.insert(key, number);
         }
@@ -148,6 +152,11 @@ impl Engine {
                 now_ns.saturating_add(ahead)
             },
         })?)
+    }
+
+    fn compile_current(&mut self) -> Result<Plan, RunError> {
+        let policy = self.policy.clone();
+        self.compile(&policy)
     }
 
     fn addresses(&self, policy: &PolicySet) -> BTreeMap<DomainName, BTreeSet<IpAddr>> {
@@ -244,18 +253,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-fn rule_keys(policy: &PolicySet) -> Vec<RuleKey> {
-    policy
-        .policies
-        .iter()
-        .flat_map(|policy| {
-            let sites = policy.sites.iter().map(|site| &site.id);
-            let hotlines = policy.hotlines.iter().map(|hotline| &hotline.id);
-            sites.chain(hotlines).map(|id| RuleKey { policy: policy.id.clone(), rule: id.clone() })
-        })
-        .collect()
 }
 
 fn tables(plan: &Plan) -> PlanTables {

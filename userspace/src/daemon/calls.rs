@@ -27,6 +27,7 @@ use crate::calls::{Action, At, CallRecord, Direction, Tracker, TrackerLimits};
 use crate::config::Config;
 use crate::dataplane::{DataplaneError, FlowTables, monotonic_ns};
 use crate::ledger::CallRow;
+use crate::policy::HotlineTable;
 use crate::status::{CallsStatus, subscriber_text};
 
 /// How long the follower waits for a copy before it looks at its clock.
@@ -50,6 +51,8 @@ struct State {
     tracker: Tracker,
     tables: FlowTables,
     shared: Arc<Shared>,
+    /// Those that streams were last held against.
+    hotlines: Arc<HotlineTable>,
     commands: SyncSender<Command>,
     /// Epoch of the last copy.
     epoch: u32,
@@ -74,6 +77,7 @@ impl Follower {
             tracker: Tracker::new(TrackerLimits::default()),
             tables,
             shared: Arc::clone(shared),
+            hotlines: shared.hotlines.load_full(),
             commands,
             epoch: engine.parts.dataplane.control().epoch(),
             granted: 0,
@@ -119,6 +123,7 @@ impl State {
                 expire_at = Instant::now() + EXPIRE_INTERVAL;
                 let actions = self.tracker.expire(now());
                 self.act(actions);
+                self.end_rules();
                 self.tell();
             }
             if sweep_at <= Instant::now() {
@@ -165,7 +170,8 @@ impl State {
         }
         for action in actions {
             match action {
-                Action::Grant { key, entry } => {
+                Action::Grant { key, mut entry } => {
+                    entry.valid_until_ns = entry.valid_until_ns.min(self.rule_end(entry.rule));
                     let granted = self.tables.grant(&key, &entry);
                     self.granted += u64::from(granted.is_ok());
                     self.check(granted);
@@ -174,6 +180,30 @@ impl State {
                 Action::Ended(record) => self.ended(record),
             }
         }
+    }
+
+    /// When a hotline's rule ends, in nanoseconds of `CLOCK_MONOTONIC`; 0 if it is not in force.
+    fn rule_end(&self, rule: u32) -> u64 {
+        let hotlines = self.shared.hotlines.load();
+        hotlines.iter().find(|(.., entry)| entry.rule == rule).map_or(0, |(.., entry)| entry.valid_until_ns)
+    }
+
+    /// Ends the grants of rules that are not in force any more; their calls go on, charged.
+    fn end_rules(&mut self) {
+        let hotlines = self.shared.hotlines.load_full();
+        if Arc::ptr_eq(&hotlines, &self.hotlines) {
+            return;
+        }
+        let ended: Vec<FlowKey> = self
+            .tracker
+            .active()
+            .filter(|call| hotlines.iter().all(|(.., entry)| entry.rule != call.rule))
+            .flat_map(|call| call.streams.iter().copied())
+            .collect();
+        if !ended.is_empty() {
+            self.revoke(&ended);
+        }
+        self.hotlines = hotlines;
     }
 
     /// Ends grants, and keeps what their streams carried until the call's record is written.

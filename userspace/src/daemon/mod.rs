@@ -12,7 +12,7 @@ mod error;
 mod lock;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ use crate::daemon::engine::{Command, Engine, Parts};
 use crate::dataplane::{Adoption, Dataplane, preflight};
 use crate::ledger::Ledger;
 use crate::policy::{self, HotlineTable, PolicySet};
-use crate::resolve::{Resolved, Resolver};
+use crate::resolve::{self, Moment, Resolved, Resolver, ResolverSettings, Scheduler};
 use crate::status::CallsStatus;
 
 /// Requests that may wait for the engine. Reason: status callers and events of a second.
@@ -71,18 +71,28 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     let log = open_log(&config)?;
     let loaded = policy::load(&config.policy_directory);
     let saved = ledger.saved_names()?;
-    let (names_sender, names) = watched::channel(BTreeSet::new());
-    let resolver = Resolver::new(&config.resolver)?;
-    let names_wanted = loaded.as_ref().map(activation::names).unwrap_or_default();
-    let known: BTreeSet<&str> = saved.iter().map(|saved| saved.name.as_str()).collect();
-    if names_wanted.iter().any(|name| !known.contains(name.as_str())) {
+    let names = loaded.as_ref().map(activation::names).unwrap_or_default();
+    let settings = resolver_settings(&config);
+    let resolver = if settings.servers.is_empty() { None } else { Some(Resolver::new(&settings)?) };
+    if let Some(resolver) = &resolver
+        && names.iter().any(|name| saved.iter().all(|saved| saved.name != *name))
+    {
         resolver.probe().await?;
     }
+    // Saved addresses hold from the first plan on: a restart must not charge for what was free before it.
+    let mut scheduler = Scheduler::new(&settings, saved);
+    let now = Moment::now();
+    scheduler.set_names(&names, now);
+    let (resolved_sender, resolved) = watched::channel(Arc::new(scheduler.resolved(now.monotonic)));
+    let (names_sender, names) = watched::channel(names);
     let dataplane = Dataplane::open(&config)?;
     let adopted = dataplane.adoption() == Adoption::Adopted;
     let policy = first_policy(loaded, adopted, &config, &ledger, &dataplane)?;
     let (stop_sender, stop) = watched::channel(false);
-    let resolved = resolver.spawn(names, saved, stop.clone());
+    if let Some(resolver) = resolver {
+        let stopped = async move { drop(stop.clone().wait_for(|stopped| *stopped).await) };
+        tokio::spawn(resolve::run(Arc::new(resolver), scheduler, names, resolved_sender, stopped));
+    }
     let (commands, inbox) = std::sync::mpsc::sync_channel(COMMANDS_MAX);
     let parts = Parts {
         config: Arc::clone(&config),
@@ -132,6 +142,19 @@ async fn wait_for_end(watcher: &watch::Watcher) -> Result<(), RunError> {
             _ = interrupt.recv() => return Ok(()),
             _ = hang_up.recv() => watcher.reload(),
         }
+    }
+}
+
+fn resolver_settings(config: &Config) -> ResolverSettings {
+    let resolver = &config.resolver;
+    ResolverSettings {
+        servers: resolver.servers.clone(),
+        timeout: resolver.timeout,
+        min_ttl: resolver.min_ttl,
+        max_ttl: resolver.max_ttl,
+        grace: resolver.grace,
+        // Sites on private addresses are listed by network: an answer must not lead there.
+        allow_private: false,
     }
 }
 

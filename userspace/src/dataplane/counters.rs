@@ -50,7 +50,9 @@ pub struct Cut {
     pub control: Control,
     /// Every counter.
     pub counters: Counters,
-    /// By interface name.
+    /// Of all interfaces that were ever counted, those that are not attached any more too.
+    pub total: InterfaceCounts,
+    /// By interface name, those that are attached.
     pub interfaces: BTreeMap<String, InterfaceCut>,
 }
 
@@ -88,20 +90,15 @@ impl Dataplane {
             let nic = NicCounts::read(&attached.name)?.since(nic_before, &attached.name, attached.mode())?;
             interfaces.insert(attached.name.clone(), InterfaceCut { counts: self.interface(attached.slot), nic });
         }
-        Ok(Cut { control: before, counters, interfaces })
+        Ok(Cut { control: before, counters, total: self.total(), interfaces })
     }
 
     fn interface(&self, slot: u32) -> InterfaceCounts {
-        let mut sum = InterfaceCounts::default();
-        for bank in &self.banks {
-            if let Some(counts) = bank.interfaces.get(&slot) {
-                sum.seen += counts.seen;
-                for (sum, bucket) in sum.buckets.iter_mut().zip(counts.buckets) {
-                    *sum += bucket;
-                }
-            }
-        }
-        sum
+        sum(self.banks.iter().filter_map(|bank| bank.interfaces.get(&slot)))
+    }
+
+    fn total(&self) -> InterfaceCounts {
+        sum(self.banks.iter().flat_map(|bank| bank.interfaces.values()))
     }
 
     /// Reads a bank, which must be at rest.
@@ -139,4 +136,15 @@ impl Dataplane {
         values.iter().for_each(|usage| sum += *usage);
         Ok(sum)
     }
+}
+
+fn sum<'a>(all: impl Iterator<Item = &'a InterfaceCounts>) -> InterfaceCounts {
+    let mut sum = InterfaceCounts::default();
+    for counts in all {
+        sum.seen += counts.seen;
+        for (sum, bucket) in sum.buckets.iter_mut().zip(counts.buckets) {
+            *sum += bucket;
+        }
+    }
+    sum
 }

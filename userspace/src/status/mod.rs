@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tollfree_core::counter::Usage;
 use tollfree_core::interface::InterfaceUsage;
 use tollfree_core::reason::{Bucket, Reason};
 
@@ -142,11 +143,10 @@ pub struct CounterStatus {
 /// one cannot hide another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reconciliation {
-    /// Packets seen, less packets in buckets, by interface; and packets in interfaces' buckets, less packets of all
-    /// counters.
+    /// Packets seen, less packets in buckets, on each interface; and all packets seen, less packets of all counters.
     pub difference_packets: i64,
-    /// Frame octets seen, less frame octets in buckets, by interface; and volume in interfaces' buckets, less volume
-    /// of all counters.
+    /// Frame octets seen, less frame octets in buckets, on each interface; and the volume in all interfaces' buckets,
+    /// less the volume of all counters.
     pub difference_octets: i64,
     /// The NICs' packets, less packets seen; while traffic flows, what arrived since the cut.
     pub nic_difference_packets: i64,
@@ -219,7 +219,7 @@ pub struct RuleName {
 
 /// Counters of all epochs together, by subscriber, bucket, reason and rule.
 pub fn counters(cut: &Cut, name: impl Fn(u32) -> RuleName) -> Vec<CounterStatus> {
-    let mut sums: BTreeMap<_, tollfree_core::counter::Usage> = BTreeMap::new();
+    let mut sums: BTreeMap<_, Usage> = BTreeMap::new();
     for (key, usage) in &cut.counters {
         *sums.entry((key.subscriber, key.bucket, key.reason, key.rule)).or_default() += *usage;
     }
@@ -291,11 +291,8 @@ pub fn interfaces(cut: &Cut, attached: &[Attached]) -> Vec<InterfaceStatus> {
         .collect()
 }
 
-/// Sums up how the counts agree.
-///
-/// Counters of interfaces that are not configured any more stay in the sum of all counters: `cut` must hold every
-/// interface that was ever counted for the second comparison to be made; else only the first is.
-pub fn reconcile(cut: &Cut, interfaces: &[InterfaceStatus], complete: bool) -> Reconciliation {
+/// Sums up how the counts agree: on each interface, and between all interfaces and all counters.
+pub fn reconcile(cut: &Cut, interfaces: &[InterfaceStatus]) -> Reconciliation {
     let mut sums = Reconciliation::default();
     for interface in interfaces {
         sums.difference_packets += interface.difference_packets.abs();
@@ -303,16 +300,11 @@ pub fn reconcile(cut: &Cut, interfaces: &[InterfaceStatus], complete: bool) -> R
         sums.nic_difference_packets += interface.nic_difference_packets.abs();
         sums.nic_difference_octets += interface.nic_difference_octets.abs();
     }
-    if complete {
-        let mut bucketed = InterfaceUsage::default();
-        for interface in cut.interfaces.values() {
-            bucketed += interface.counts.bucketed();
-        }
-        let packets = cut.counters.values().map(tollfree_core::counter::Usage::packets).sum();
-        let octets = cut.counters.values().map(tollfree_core::counter::Usage::octets).sum();
-        sums.difference_packets += difference(bucketed.packets, packets).abs();
-        sums.difference_octets += difference(bucketed.octets, octets).abs();
-    }
+    let bucketed = cut.total.bucketed();
+    let packets = cut.counters.values().map(Usage::packets).sum();
+    let octets = cut.counters.values().map(Usage::octets).sum();
+    sums.difference_packets += difference(cut.total.seen.packets, packets).abs();
+    sums.difference_octets += difference(bucketed.octets, octets).abs();
     sums
 }
 
