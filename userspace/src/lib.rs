@@ -8,6 +8,8 @@
 pub mod audit;
 pub mod calls;
 pub mod config;
+pub mod diagnostic;
+mod document;
 pub mod export;
 pub mod ledger;
 pub mod policy;
