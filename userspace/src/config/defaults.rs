@@ -21,7 +21,8 @@ pub const DNS_PORT: u16 = 53;
 /// `signalling.port` (RFC 3261, section 19.1.2).
 pub const SIP_PORT: u16 = 5060;
 
-/// `resolver.timeout`. Reason: resolvers nearby answer in milliseconds; a lost datagram should not wait for long.
+/// `resolver.timeout`. Reason: resolvers nearby answer in milliseconds; a lost datagram should not wait for
+/// long.
 pub const RESOLVER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What `resolver.timeout` may be.
@@ -34,7 +35,8 @@ pub const MIN_TTL: Duration = Duration::from_secs(5);
 /// `resolver.max_ttl`. Reason: a site that moves should be followed within the hour.
 pub const MAX_TTL: Duration = Duration::from_hours(1);
 
-/// What both may be. Reason: RFC 8767, section 4 suggests to cap times to live at days; a policy's end needs less.
+/// What both may be. Reason: RFC 8767, section 4 suggests to cap times to live at days; a policy's end needs
+/// less.
 pub const TTL_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
 
 /// `resolver.grace`. Reason: subscribers' own caches lag behind the controller's.
@@ -49,8 +51,8 @@ pub const LEDGER_INTERVAL: Duration = Duration::from_mins(1);
 /// What `ledger.interval` may be. Reason: shorter ones cost more than they tell, longer ones delay billing.
 pub const LEDGER_INTERVAL_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 
-/// What `limits.counters` and `limits.flows` may be, in entries. Reason: fewer would overflow at once; more than
-/// 16 Mi would take gigabytes of kernel memory on every CPU.
+/// What `limits.counters` and `limits.flows` may be, in entries. Reason: fewer would overflow at once; more
+/// than 16 Mi would take gigabytes of kernel memory on every CPU.
 pub const ENTRIES_RANGE: RangeInclusive<u32> = 1024..=16_777_216;
 
 /// Subscriber pools. Reason: a quarter of [`tollfree_core::limits::LOCAL_PREFIXES_MAX`]; the rest is for the

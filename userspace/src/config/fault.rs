@@ -72,7 +72,7 @@ impl Explain for ConfigFault {
             Self::TooManyInterfaces => "put the interfaces on more gateways".into(),
             Self::InterfaceTwice => "list each interface once".into(),
             Self::InterfaceName => format!(
-                "write the name that `ip link` shows: at most {INTERFACE_NAME_OCTETS_MAX} octets, no space, / or :"
+                "write the name `ip link` shows: {INTERFACE_NAME_OCTETS_MAX} octets at most, no space, / or :"
             )
             .into(),
             Self::Role => "write \"access\" where uplink arrives, \"core\" where downlink arrives".into(),

@@ -1,7 +1,7 @@
 //! How this gateway runs: `gateway.toml`.
 //!
-//! [`Config::load`] reads and checks the whole file, and tells every fault in it. A [`Config`] holds only what was
-//! checked; what the file leaves out has the value of a constant in [`defaults`].
+//! [`Config::load`] reads and checks the whole file, and tells every fault in it. A [`Config`] holds only
+//! what was checked; what the file leaves out has the value of a constant in [`defaults`].
 
 pub mod defaults;
 mod fault;
@@ -30,9 +30,11 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// The directory of the policies.
     pub policy_directory: PathBuf,
-    /// Interfaces that are counted; at least one, at most [`tollfree_core::limits::INTERFACES_MAX`], names unique.
+    /// Interfaces that are counted; at least one, at most [`tollfree_core::limits::INTERFACES_MAX`], names
+    /// unique.
     pub interfaces: Vec<InterfaceConfig>,
-    /// Subscribers' addresses; at least one, host bits zero, no overlaps, IPv6 at most /64 long and not in `::/8`.
+    /// Subscribers' addresses; at least one, host bits zero, no overlaps, IPv6 at most /64 long and not in
+    /// `::/8`.
     pub pools: Vec<IpNet>,
     /// How names are resolved.
     pub resolver: ResolverConfig,

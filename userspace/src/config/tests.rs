@@ -215,6 +215,15 @@ fn what_must_be_there_is_missed() {
 }
 
 #[test]
+fn every_key_of_the_minimum_is_missed() {
+    let lines: Vec<_> = MINIMAL.lines().collect();
+    for (index, line) in lines.iter().enumerate().filter(|(_, line)| line.contains(" = ")) {
+        let without = [&lines[..index], &lines[index + 1..]].concat().join("\n");
+        assert!(parse(&without).is_err_and(|faults| faults.as_slice().len() == 1), "without {line}");
+    }
+}
+
+#[test]
 fn counted_limits_are_exact() {
     let interfaces = |count: usize| {
         let each = |index| format!("[[interface]]\nname = \"eth{index}\"\nrole = \"core\"\n");
@@ -248,7 +257,11 @@ proptest::proptest! {
 
     /// Cuts and changes a valid file anywhere, so that the inner parsers are reached.
     #[test]
-    fn a_damaged_file_is_read_or_refused_without_a_panic(at in 0..FULL.len(), text in "\\PC{0,8}", cut in 0..20_usize) {
+    fn a_damaged_file_is_read_or_refused_without_a_panic(
+        at in 0..FULL.len(),
+        text in "\\PC{0,8}",
+        cut in 0..20_usize,
+    ) {
         let mut octets = FULL.as_bytes().to_vec();
         octets.splice(at..(at + cut).min(FULL.len()), text.bytes());
         if let Err(faults) = Config::parse("x", &octets) {

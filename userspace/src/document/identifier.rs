@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::diagnostic::Explain;
 
-/// Characters of an identifier. Reason: it is a label in metrics and a part of file names; a DNS label has as many.
+/// Characters of an identifier. Reason: it is a label in metrics and a part of file names; a DNS label has as
+/// many.
 pub(crate) const IDENTIFIER_CHARS_MAX: usize = 63;
 
 /// Text that is no identifier.

@@ -15,8 +15,8 @@ const TEXT_CHARS_MAX: usize = 500;
 
 /// A table that is being read. Whatever is not taken when it is [`Section::close`]d is an unknown key.
 ///
-/// The methods that take a value give `None` both where the key is absent and where its value is at fault; the
-/// fault is then in the report. [`Section::needs`] makes absence a fault too.
+/// The methods that take a value give `None` both where the key is absent and where its value is at fault;
+/// the fault is then in the report. [`Section::needs`] makes absence a fault too.
 pub(crate) struct Section<'i> {
     header: Range<usize>,
     table: DeTable<'i>,

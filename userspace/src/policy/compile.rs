@@ -78,7 +78,7 @@ pub enum CompileError {
     },
     /// More than [`MATCHERS_MAX`] port ranges for one prefix.
     #[error(
-        "at {network}, the rule {rule} needs more than the {MATCHERS_MAX} port ranges that apply to one address; \
+        "at {network}, the rule {rule} needs more than the {MATCHERS_MAX} port ranges one address may have; \
          list fewer or broader ranges there"
     )]
     TooManyMatchers {

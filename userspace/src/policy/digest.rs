@@ -15,9 +15,9 @@ const DOCUMENT_DIGEST_PREFIX: &str = "sha256:";
 
 /// SHA-256 of a set of policy files; shown as 64 lower-case hexadecimal digits.
 ///
-/// Hashed are `"tollfree policy set v1\0"`, the number of files, and for each file, sorted by name as octets, the
-/// length of its name, its name, the length of its content, its content. Numbers are 64-bit big-endian. The lengths
-/// make the framing unambiguous: different sets never hash the same octets.
+/// Hashed are `"tollfree policy set v1\0"`, the number of files, and for each file, sorted by name as octets,
+/// the length of its name, its name, the length of its content, its content. Numbers are 64-bit big-endian.
+/// The lengths make the framing unambiguous: different sets never hash the same octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PolicyDigest(pub [u8; 32]);
 

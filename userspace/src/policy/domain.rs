@@ -10,15 +10,15 @@ use crate::diagnostic::Explain;
 /// Octets of one label (RFC 1035, section 2.3.4).
 pub const LABEL_OCTETS_MAX: usize = 63;
 
-/// Octets of a name as text, without the trailing dot: RFC 1035's 255 on the wire, less the first length octet and
-/// the root.
+/// Octets of a name as text, without the trailing dot: RFC 1035's 255 on the wire, less the first length
+/// octet and the root.
 pub const NAME_OCTETS_MAX: usize = 253;
 
 /// Labels of a name. Reason: a single label is a local name or a top-level domain, never one site.
 pub const LABELS_MIN: usize = 2;
 
-/// An exact host name: lower case, no trailing dot, labels of letters, digits and inner hyphens (RFC 1035, section
-/// 2.3.1; RFC 1123, section 2.1), at least two of them, not an IP address.
+/// An exact host name: lower case, no trailing dot, labels of letters, digits and inner hyphens (RFC 1035,
+/// section 2.3.1; RFC 1123, section 2.1), at least two of them, not an IP address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DomainName(String);
 
@@ -122,7 +122,8 @@ impl FromStr for DomainName {
         if name.split('.').count() < LABELS_MIN {
             return Err(DomainNameError::TooFewLabels);
         }
-        // RFC 3696, section 2: no top-level domain is all digits, so that a name is never taken for an address.
+        // RFC 3696, section 2: no top-level domain is all digits, so that a name is never taken for an
+        // address.
         if name.rsplit('.').next().is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit())) {
             return Err(DomainNameError::Address);
         }

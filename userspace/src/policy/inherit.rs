@@ -1,7 +1,7 @@
 //! From what rules list to what the longest prefix must say.
 //!
-//! The kernel looks an address up once and sees the longest prefix only. So every prefix takes over the flags of all
-//! that cover it, and their matchers after its own.
+//! The kernel looks an address up once and sees the longest prefix only. So every prefix takes over the flags
+//! of all that cover it, and their matchers after its own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,7 +19,8 @@ struct Claim {
     rules: BTreeSet<u16>,
 }
 
-/// What rules and settings say of prefixes. A prefix comes before all that it covers: that is the order of [`IpNet`].
+/// What rules and settings say of prefixes. A prefix comes before all that it covers: that is the order of
+/// [`IpNet`].
 #[derive(Default)]
 pub(super) struct Claims {
     prefixes: BTreeMap<IpNet, Claim>,

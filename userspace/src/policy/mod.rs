@@ -1,8 +1,9 @@
 //! What was promised: policies, their validation, and the plan they compile to.
 //!
-//! [`load`] reads a directory of TOML files, one policy each, into a [`PolicySet`], or tells every fault of every
-//! file. What this version does not enforce is refused, never accepted and left undone. [`compile()`] turns the set,
-//! and the addresses that its names have at the moment, into a [`Plan`]: exactly what the kernel looks up.
+//! [`load`] reads a directory of TOML files, one policy each, into a [`PolicySet`], or tells every fault of
+//! every file. What this version does not enforce is refused, never accepted and left undone. [`compile()`]
+//! turns the set, and the addresses that its names have at the moment, into a [`Plan`]: exactly what the
+//! kernel looks up.
 
 pub mod compile;
 pub mod digest;

@@ -181,7 +181,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_refused_or_a_network_with_its_bounds(text in "\\PC{0,20}|[0-9./]{7,18}|[0-9a-f:/]{2,40}") {
+        fn any_text_is_refused_or_a_network_with_its_bounds(
+            text in "\\PC{0,20}|[0-9./]{7,18}|[0-9a-f:/]{2,40}",
+        ) {
             if let Ok(network) = parse_listed_network(&text) {
                 prop_assert_eq!(network.trunc(), network);
                 let min = if network.addr().is_ipv4() { 8 } else { 19 };

@@ -5,7 +5,8 @@ use std::fmt;
 
 use crate::diagnostic::Explain;
 
-/// Digits of a number. Reason: three are the shortest service numbers, fifteen the most E.164 (clause 6) allows.
+/// Digits of a number. Reason: three are the shortest service numbers, fifteen the most E.164 (clause 6)
+/// allows.
 pub const NUMBER_DIGITS: std::ops::RangeInclusive<usize> = 3..=15;
 
 /// How a country dials.
@@ -21,12 +22,13 @@ pub struct NumberingPlan {
     pub international_prefix: &'static str,
     /// First digit of service numbers, which are dialled without the national prefix.
     pub service_digit: char,
-    /// Fewest digits of a service number that can be reached by country code; shorter ones, such as 113 to 115,
-    /// exist only within the country.
+    /// Fewest digits of a service number that can be reached by country code; shorter ones, such as 113 to
+    /// 115, exist only within the country.
     pub international_service_digits_min: usize,
 }
 
-/// Vietnam. Service numbers (1900…, 1800…) have eight to ten digits and begin with 1; all others have the prefix 0.
+/// Vietnam. Service numbers (1900…, 1800…) have eight to ten digits and begin with 1; all others have the
+/// prefix 0.
 const VIETNAM: NumberingPlan = NumberingPlan {
     country: "VN",
     country_code: "84",
@@ -64,9 +66,9 @@ impl NumberingPlan {
 
     /// Which number `dialled` reaches; `None` if it is none of this country.
     ///
-    /// Accepts the national form, and the country code behind `+` or the international prefix; visual separators
-    /// (RFC 3966, section 5.1.1) and spaces are ignored. A country code alone is not recognised: within a country
-    /// its digits are the beginning of some other number.
+    /// Accepts the national form, and the country code behind `+` or the international prefix; visual
+    /// separators (RFC 3966, section 5.1.1) and spaces are ignored. A country code alone is not recognised:
+    /// within a country its digits are the beginning of some other number.
     pub fn normalise(&self, dialled: &str) -> Option<NationalNumber> {
         let compact: String = dialled.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')' | ' ')).collect();
         let international =
@@ -245,7 +247,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_refused_or_becomes_a_number_that_stays_as_it_is(text in "\\PC{0,30}|[+0-9 ().-]{0,24}") {
+        fn any_text_is_refused_or_becomes_a_number_that_stays_as_it_is(
+            text in "\\PC{0,30}|[+0-9 ().-]{0,24}",
+        ) {
             if let Some(number) = normalise(&text) {
                 prop_assert!(number.bytes().all(|b| b.is_ascii_digit()) && (3..=15).contains(&number.len()));
                 prop_assert_eq!(normalise(&number), Some(number.clone()));

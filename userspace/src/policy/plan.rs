@@ -66,7 +66,8 @@ impl HotlineTable {
         numbers.entry(number).or_insert(entry);
     }
 
-    /// The hotline that `dialled` reaches, in whatever form [`NumberingPlan::normalise`] knows. Compared whole.
+    /// The hotline that `dialled` reaches, in whatever form [`NumberingPlan::normalise`] knows. Compared
+    /// whole.
     pub fn lookup(&self, dialled: &str) -> Option<(&NationalNumber, &HotlineEntry)> {
         self.countries.values().find_map(|(plan, numbers)| numbers.get_key_value(&plan.normalise(dialled)?))
     }

@@ -185,7 +185,8 @@ fn as_many_match_sets_fit_as_the_kernel_holds() {
     let mut set = sites((0..4096).map(|index| (slash_24(index), vec![443])));
     let plan = compile_at(&set, NOW, "gw", None).expect("each rule has a set of its own");
     assert_eq!(plan.match_sets.len(), 4096);
-    // Listed by the first rule inside the last rule's network, on another port: both together are another set.
+    // Listed by the first rule inside the last rule's network, on another port: both together are another
+    // set.
     set.policies[0].sites[0].networks.push(network("10.15.255.1/32"));
     set.policies[0].sites[0].ports[0] = PortRange { protocols: Matcher::UDP, first: 443, last: 443 };
     let error = compile_at(&set, NOW, "gw", None).expect_err("one too many");

@@ -131,6 +131,18 @@ fn local_times_and_evidence_left_out_are_refused() {
 }
 
 #[test]
+fn every_key_but_the_optional_ones_is_missed() {
+    let is_setting = |line: &str| line.contains(" = ") && !line.starts_with('#');
+    let lines: Vec<_> = EXAMPLE.lines().collect();
+    for (index, line) in lines.iter().enumerate().filter(|(_, line)| is_setting(line)) {
+        let without = [&lines[..index], &lines[index + 1..]].concat().join("\n");
+        let optional = line.starts_with("valid_until = ") || line.starts_with("ports = ");
+        let loaded = load(directory(&[("a.toml", &without)]).path());
+        assert_eq!(loaded.is_ok(), optional, "without {line}");
+    }
+}
+
+#[test]
 fn a_policy_ends_after_it_begins() {
     let ends = |until: &str| format!("{FROM}\nvalid_until = {until}");
     assert!(
