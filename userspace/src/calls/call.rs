@@ -197,7 +197,8 @@ impl Call {
         Ok(Step::Nothing)
     }
 
-    /// CANCEL has the branch and number of its INVITE (RFC 3261, section 9.1). The call ends with the final response.
+    /// CANCEL has the branch and number of its INVITE (RFC 3261, section 9.1). The call ends with the final
+    /// response.
     pub(super) fn cancel(&mut self, message: &Message<'_>) -> Result<Step, Mismatch> {
         let pending = self.uplink.pending.as_ref().ok_or(Mismatch::Unasked)?;
         if pending.sequence != message.cseq.number {
@@ -337,11 +338,13 @@ impl Call {
         Step::Negotiated(negotiated)
     }
 
-    /// A final response other than 2xx. Within a dialog it leaves the session as it was (RFC 3261, section 14.1).
+    /// A final response other than 2xx. Within a dialog it leaves the session as it was (RFC 3261, section
+    /// 14.1).
     fn reject(&self, status: u16) -> Step {
         match status {
             _ if self.answered.is_some() => Step::Nothing,
-            // The caller tries again with credentials, or with a longer session interval (RFC 4028, section 7.3).
+            // The caller tries again with credentials, or with a longer session interval (RFC 4028, section
+            // 7.3).
             401 | 407 | 422 if !self.is_cancelled => Step::Nothing,
             _ if self.is_cancelled => Step::End(Cause::Cancelled),
             300..=399 => Step::End(Cause::Redirected { status }),

@@ -1,6 +1,7 @@
 //! The number a Request-URI asks for (RFC 3261, section 19.1; RFC 3966).
 
-/// Digits of a dialled number. Reason: E.164 allows 15; an international prefix and a context add at most eight.
+/// Digits of a dialled number. Reason: E.164 allows 15; an international prefix and a context add at most
+/// eight.
 pub const DIGITS_MAX: usize = 24;
 /// Octets of a Request-URI that is read. Reason: a number with every parameter in use is below 200.
 pub const URI_OCTETS_MAX: usize = 512;
@@ -27,8 +28,8 @@ enum Notation {
 
 /// The number that `uri` asks for; `None` where it is not a number, or not one alone.
 ///
-/// `sip:` and `tel:` are read, percent-encoding is decoded after the parts are taken apart. A routing number (`rn`,
-/// RFC 4694) sends the call elsewhere than the number says, so a URI that has one asks for no number.
+/// `sip:` and `tel:` are read, percent-encoding is decoded after the parts are taken apart. A routing number
+/// (`rn`, RFC 4694) sends the call elsewhere than the number says, so a URI that has one asks for no number.
 pub fn request_number(uri: &str) -> Option<DialledNumber<'_>> {
     if uri.len() > URI_OCTETS_MAX {
         return None;
@@ -208,7 +209,10 @@ mod tests {
 
         /// Separators and encoding anywhere in a `tel:` number leave its digits as they are.
         #[test]
-        fn spelling_does_not_change_a_number(plain in "[0-9]{1,15}", spell in prop::collection::vec(0..4_u8, 15)) {
+        fn spelling_does_not_change_a_number(
+            plain in "[0-9]{1,15}",
+            spell in prop::collection::vec(0..4_u8, 15),
+        ) {
             let mut uri = String::from("tel:");
             for (digit, how) in plain.chars().zip(spell) {
                 match how {

@@ -2,8 +2,8 @@
 
 use super::header::Header;
 
-/// What is wrong with a datagram on the signalling port. Each is counted apart, so that a proxy whose calls are
-/// never free for such a reason can be found.
+/// What is wrong with a datagram on the signalling port. Each is counted apart, so that a proxy whose calls
+/// are never free for such a reason can be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SipFault {
     /// Nothing but line ends and NULs.

@@ -1,4 +1,5 @@
-//! The headers that following a call needs, and how their values are taken apart (RFC 3261, sections 7.3, 20, 25).
+//! The headers that following a call needs, and how their values are taken apart (RFC 3261, sections 7.3, 20,
+//! 25).
 
 use super::fault::SipFault;
 use super::sip::{CSEQ_LIMIT, CSeq, Method, Party, TOKEN_OCTETS_MAX};

@@ -12,8 +12,9 @@ pub trait Hotlines {
 
     /// Whether a number at `domain` (host of a `sip:` URI, or `phone-context`) is one of this network's.
     ///
-    /// A proxy may carry `sip:19003228@elsewhere.example` to a stranger, through the same media gateway as the hotline.
-    /// The answer is yes unless overridden; that is right only where the proxies refuse foreign domains.
+    /// A proxy may carry `sip:19003228@elsewhere.example` to a stranger, through the same media gateway as
+    /// the hotline. The answer is yes unless overridden; that is right only where the proxies refuse foreign
+    /// domains.
     fn serves(&self, domain: &str) -> bool {
         let _ = domain;
         true

@@ -9,14 +9,16 @@ use tollfree_core::packet::protocol;
 
 use super::sdp::{Session, Stream};
 
-/// Free streams of one call at once. Reason: a voice call has one; a second would double what a cheat carries.
+/// Free streams of one call at once. Reason: a voice call has one; a second would double what a cheat
+/// carries.
 pub const STREAMS_PER_CALL_MAX: usize = 1;
 
 /// Why media of a call to a hotline is not free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[repr(usize)]
 pub enum Refusal {
-    /// The message that should hold the offer or answer has none, or holds it in a reliable provisional response.
+    /// The message that should hold the offer or answer has none, or holds it in a reliable provisional
+    /// response.
     #[error("there is no offer or no answer")]
     NoSession = 0,
     /// A body that is not `application/sdp` alone.

@@ -1,11 +1,12 @@
-//! Following calls to hotlines in the signalling that the kernel copies: which media stream is free, and until when.
+//! Following calls to hotlines in the signalling that the kernel copies: which media stream is free, and
+//! until when.
 //!
-//! Nothing here reads a socket, a map or a clock. [`Tracker::message`] takes a datagram and what it came with, and says
-//! what to grant and revoke; the caller does it. Signalling itself stays charged.
+//! Nothing here reads a socket, a map or a clock. [`Tracker::message`] takes a datagram and what it came
+//! with, and says what to grant and revoke; the caller does it. Signalling itself stays charged.
 //!
-//! Read: SIP over UDP ([`sip`], RFC 3261), the number in its Request-URI ([`dialled`], RFC 3966), offers and answers
-//! ([`sdp`], RFC 8866; [`media`], RFC 3264). Not yet: SIP over TCP, early media and answers in reliable provisional
-//! responses (RFC 3262), session timers (RFC 4028).
+//! Read: SIP over UDP ([`sip`], RFC 3261), the number in its Request-URI ([`dialled`], RFC 3966), offers and
+//! answers ([`sdp`], RFC 8866; [`media`], RFC 3264). Not yet: SIP over TCP, early media and answers in
+//! reliable provisional responses (RFC 3262), session timers (RFC 4028).
 
 mod call;
 pub mod dialled;

@@ -8,10 +8,12 @@ use tollfree_core::flow::FlowKey;
 use super::media::Refusal;
 use super::tracker::Direction;
 
-/// Characters of [`CallRecord::caller`]. Reason: a name, a number and a domain; the rest is a stranger's free text.
+/// Characters of [`CallRecord::caller`]. Reason: a name, a number and a domain; the rest is a stranger's free
+/// text.
 pub const CALLER_CHARACTERS_MAX: usize = 128;
 
-/// A call to a hotline, from INVITE to end. The caller adds the epoch, and the volume of `media` from the kernel.
+/// A call to a hotline, from INVITE to end. The caller adds the epoch, and the volume of `media` from the
+/// kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRecord {
     /// `Call-ID`.

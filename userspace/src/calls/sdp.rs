@@ -6,7 +6,8 @@ use super::header::decimal;
 
 /// Lines of a description. Reason: a WebRTC offer with its candidates has about 120; a phone's has 10 to 30.
 pub const LINES_MAX: usize = 256;
-/// Media descriptions. Reason: offer and answer pair by position, so all must be kept; phones send one or two.
+/// Media descriptions. Reason: offer and answer pair by position, so all must be kept; phones send one or
+/// two.
 pub const STREAMS_MAX: usize = 8;
 
 /// Why a description cannot be used.
@@ -303,7 +304,11 @@ mod tests {
 
         /// What was written comes back.
         #[test]
-        fn addresses_and_ports_come_back(v4 in any::<[u8; 4]>(), v6 in any::<[u8; 16]>(), ports in any::<[u16; 2]>()) {
+        fn addresses_and_ports_come_back(
+            v4 in any::<[u8; 4]>(),
+            v6 in any::<[u8; 16]>(),
+            ports in any::<[u16; 2]>(),
+        ) {
             let (v4, v6) = (Ipv4Addr::from(v4), Ipv6Addr::from(v6));
             prop_assume!(!v4.is_multicast() && !v6.is_multicast());
             let streams = parse(&[

@@ -1,7 +1,8 @@
 //! One SIP message in one datagram (RFC 3261), read without copying.
 //!
-//! The reader is strict where two readers could disagree (repeated headers, lone line ends, a cut body): what it
-//! does not take is charged, and a subscriber must not be able to show the gateway one call and the proxy another.
+//! The reader is strict where two readers could disagree (repeated headers, lone line ends, a cut body): what
+//! it does not take is charged, and a subscriber must not be able to show the gateway one call and the proxy
+//! another.
 
 use super::fault::SipFault;
 use super::header::{self, Header};
@@ -11,10 +12,11 @@ use super::header::{self, Header};
 pub const MESSAGE_OCTETS_MAX: usize = 8192;
 /// Headers of a message. Reason: a real one has 10 to 40; each proxy on the way adds two.
 pub const HEADERS_MAX: usize = 128;
-/// Octets of one header, folded lines included. Reason: the longest in use, authorisation and service routes, stay
-/// below half of it.
+/// Octets of one header, folded lines included. Reason: the longest in use, authorisation and service routes,
+/// stay below half of it.
 pub const HEADER_OCTETS_MAX: usize = 2048;
-/// Octets of a `Call-ID`, tag or branch. Reason: they are kept for as long as the call; real ones are below 100.
+/// Octets of a `Call-ID`, tag or branch. Reason: they are kept for as long as the call; real ones are below
+/// 100.
 pub const TOKEN_OCTETS_MAX: usize = 256;
 /// First `CSeq` number that is not allowed (RFC 3261, section 8.1.1.5).
 pub const CSEQ_LIMIT: u32 = 1 << 31;

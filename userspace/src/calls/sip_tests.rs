@@ -13,7 +13,8 @@ const HEADERS: [&str; 5] = [
 ];
 const START: &str = "INVITE sip:19003228@example.vn SIP/2.0";
 
-/// A message of `START` and `HEADERS`, in which a line is replaced by that of the same index, and lines are added.
+/// A message of `START` and `HEADERS`, in which a line is replaced by that of the same index, and lines are
+/// added.
 fn message(replaced: &[(usize, &str)], added: &[&str], body: &str) -> String {
     let mut lines = [vec![START], HEADERS.to_vec(), added.to_vec()].concat();
     for (index, line) in replaced {
@@ -69,8 +70,8 @@ fn odd_but_valid_messages_are_read() {
         cseq: 0009\r\n  INVITE\r\n\
         NewFangledHeader:   newfangled value\r\n continued;,,\r\n\
         Unknown.Header-1:\r\n\
-        v:  SIP  / 2.0  / TCP  spindle.example.vn ;\r\n  note = \"a;branch=no,\" ; branch  =   z9hG4bK9ikj8  , \
-        SIP/2.0/UDP 10.0.0.2;branch=z9hG4bKother\r\n\
+        v:  SIP  / 2.0  / TCP  spindle.example.vn ;\r\n  note = \"a;branch=no,\" ; branch  = \
+        z9hG4bK9ikj8  , SIP/2.0/UDP 10.0.0.2;branch=z9hG4bKother\r\n\
         Via: SIP/2.0/UDP 10.0.0.3;branch=z9hG4bKthird\r\n\
         c: Application / SDP ; charset=utf-8\r\n\
         l:3\r\n\r\nv=0";
@@ -253,7 +254,7 @@ fn spelled(names: [&'static str; 2], value: String) -> impl Strategy<Value = Str
     )
 }
 
-/// A message in some spelling, and what it says: Call-ID, tags, CSeq number, branch.
+/// A message in some spelling, its call, tags and branch, and its number.
 fn spelled_message() -> impl Strategy<Value = (String, [String; 4], u32)> {
     let word = || "[a-zA-Z0-9.!%*_+`'~-]{1,20}";
     ([word(), word(), word(), word()], 0..CSEQ_LIMIT, 0..120_usize).prop_flat_map(|(words, number, seed)| {
@@ -269,7 +270,7 @@ fn spelled_message() -> impl Strategy<Value = (String, [String; 4], u32)> {
             ),
         );
         lines.prop_map(move |(a, b, c, d, e)| {
-            let mut lines = vec![a, b, c, d, e, "X-Other: Call-ID: 5\r\n".to_owned()];
+            let mut lines = [a, b, c, d, e, "X-Other: Call-ID: 5\r\n".to_owned()];
             let turn = seed % lines.len();
             lines.rotate_left(turn);
             (format!("{START}\r\n{}\r\n", lines.concat()), words.clone(), number)

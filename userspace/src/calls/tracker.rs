@@ -16,8 +16,8 @@ use super::record::{CallRecord, Cause};
 use super::sip::{Message, Method, Start};
 use super::stats::TrackerStats;
 
-/// Streams kept for one call over its life. Reason: each hold, transfer and change of network makes one; past this,
-/// a cheat is probing ports.
+/// Streams kept for one call over its life. Reason: each hold, transfer and change of network makes one; past
+/// this, a cheat is probing ports.
 pub const MEDIA_PER_CALL_MAX: usize = 16;
 
 /// When a datagram was seen, on both clocks.
@@ -211,7 +211,8 @@ impl Tracker {
         })
     }
 
-    /// Ends calls that the policy now in force does not make free. To be called after each activation and expiry.
+    /// Ends calls that the policy now in force does not make free. To be called after each activation and
+    /// expiry.
     pub fn policy_changed(&mut self, at: At, hotlines: &impl Hotlines) -> Vec<Action> {
         self.end_where(at, |call| {
             let hotline = hotlines.find(&call.dialled).filter(|hotline| hotline.rule == call.rule);

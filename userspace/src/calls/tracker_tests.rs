@@ -61,8 +61,9 @@ fn socket(text: &str) -> SocketAddr {
 /// A session description with one `c=` and these `m=` values.
 fn description(address: &str, media: &[&str]) -> String {
     let family = if address.contains(':') { "IP6" } else { "IP4" };
-    let media: String = media.iter().map(|media| format!("m={media}\r\n")).collect();
-    format!("v=0\r\no=- 1 1 IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\n{media}")
+    let session =
+        format!("v=0\r\no=- 1 1 IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\n");
+    media.iter().fold(session, |session, media| session + "m=" + media + "\r\n")
 }
 
 fn audio(address: &str, port: u16) -> String {
@@ -122,6 +123,9 @@ fn bye() -> String {
     from_desk("BYE", 231, "bye", "")
 }
 
+/// One message of a dialog, and the actions in short that it must bring.
+type Row = (Direction, String, &'static [&'static str]);
+
 /// Actions in short: `grant OURS THEIRS`, `revoke OURS THEIRS`, `ended CAUSE`.
 fn short(actions: &[Action]) -> Vec<String> {
     let stream = |key: &FlowKey| {
@@ -175,7 +179,7 @@ impl Lab {
     }
 
     /// Plays rows of direction, message and expected actions.
-    fn play(&mut self, name: &str, rows: &[(Direction, String, &[&str])]) {
+    fn play(&mut self, name: &str, rows: &[Row]) {
         for (index, (direction, message, expected)) in rows.iter().enumerate() {
             let actions = short(&self.see(*direction, message));
             assert_eq!(actions, *expected, "{name}, row {index}: {message}");
@@ -240,15 +244,20 @@ fn an_answered_call_is_free_until_bye() {
     assert_eq!((lab.tracker.holders.len(), lab.tracker.subscribers.len(), lab.mismatches()), (0, 0, 0));
 }
 
+/// Plays dialogs, each on its own.
+fn play_all(lab: impl Fn() -> Lab, dialogs: &[(&str, Vec<Row>)]) {
+    for (name, rows) in dialogs {
+        lab().play(name, rows);
+    }
+}
+
 #[test]
-fn dialogs_end_as_they_should() {
+fn answered_calls_end_as_they_should() {
     let again = sip(&format!("INVITE {HOTLINE} SIP/2.0"), "2 INVITE", "b", AN, TO, &offer());
     let again_ok = sip("SIP/2.0 200 OK", "2 INVITE", "b", AN, DESK, &answer());
-    let cancel = sip(&format!("CANCEL {HOTLINE} SIP/2.0"), "1 CANCEL", "a", AN, TO, "");
-    let cancel_ok = sip("SIP/2.0 200 OK", "1 CANCEL", "a", AN, DESK, "");
-    let none: &[&str] = &[];
+    let none: &'static [&str] = &[];
     let grant: &[&str] = &[GRANT];
-    let dialogs: [(&str, Vec<(Direction, String, &[&str])>); 8] = [
+    let dialogs = [
         (
             "subscriber hangs up",
             vec![
@@ -282,6 +291,16 @@ fn dialogs_end_as_they_should() {
                 (Downlink, ok(), none),
             ],
         ),
+    ];
+    play_all(Lab::new, &dialogs);
+}
+
+#[test]
+fn unanswered_calls_end_as_they_should() {
+    let cancel = sip(&format!("CANCEL {HOTLINE} SIP/2.0"), "1 CANCEL", "a", AN, TO, "");
+    let cancel_ok = sip("SIP/2.0 200 OK", "1 CANCEL", "a", AN, DESK, "");
+    let none: &'static [&str] = &[];
+    let dialogs = [
         (
             "cancelled (RFC 3665, section 3.8)",
             vec![
@@ -297,7 +316,7 @@ fn dialogs_end_as_they_should() {
             vec![
                 (Uplink, invite(), none),
                 (Uplink, cancel, none),
-                (Downlink, ok(), grant),
+                (Downlink, ok(), &[GRANT]),
                 (Uplink, from_an("BYE", 2, "bye", ""), &[REVOKE, "ended hangup-subscriber"]),
             ],
         ),
@@ -326,9 +345,7 @@ fn dialogs_end_as_they_should() {
             ],
         ),
     ];
-    for (name, rows) in &dialogs {
-        Lab::new().play(name, rows);
-    }
+    play_all(Lab::new, &dialogs);
 }
 
 #[test]
@@ -469,53 +486,84 @@ fn forged_requests_change_nothing() {
     assert_eq!(short(&lab.see(Downlink, &ok())), [GRANT]);
 }
 
+#[test]
+fn forged_parts_of_a_transaction_change_nothing() {
+    let branch = |lab: &Lab| lab.tracker.stats().mismatches[Mismatch::Branch.number()];
+    let cancel = sip(&format!("CANCEL {HOTLINE} SIP/2.0"), "1 CANCEL", "x", AN, TO, "");
+    let repeated = invite().replace("z9hG4bKa", "z9hG4bKx");
+    let mut lab = Lab::with(&[(Uplink, invite()), (Uplink, cancel), (Uplink, repeated)]);
+    assert_eq!(branch(&lab), 2);
+    let busy = response("486 Busy Here", "");
+    assert_eq!(short(&lab.see(Downlink, &busy)), ["ended rejected"], "it was never cancelled");
+
+    let mut lab = Lab::talking();
+    lab.see(Uplink, &from_an("INVITE", 2, "r", &audio("10.20.0.11", 40010)));
+    let ok = sip("SIP/2.0 200 OK", "2 INVITE", "r", AN, DESK, &answer());
+    assert_eq!(lab.see(Downlink, &ok.replace("desk1", "desk2")), []);
+    assert_eq!(lab.tracker.stats().mismatches[Mismatch::Tag.number()], 1);
+    assert_eq!(short(&lab.see(Downlink, &ok)), [REVOKE, "grant 10.20.0.11:40010 198.51.100.7:5000"]);
+}
+
 /// The subscriber answers an INVITE that the hotline never sent.
 fn from_desk_answer() -> String {
     sip("SIP/2.0 200 OK", "5 INVITE", "r", DESK, AN, &audio("10.20.0.11", 9))
 }
 
+/// The answer to a change of the session.
+fn ok_to(cseq: &str, from: &str, to: &str, body: &str) -> String {
+    sip("SIP/2.0 200 OK", cseq, "r", from, to, body)
+}
+
 #[test]
 fn a_changed_session_moves_the_grant() {
-    let none: &[&str] = &[];
+    let none: &'static [&str] = &[];
     let moved: &[&str] = &[REVOKE, "grant 10.20.0.11:40010 198.51.100.7:5010"];
     let (ours, theirs) = (audio("10.20.0.11", 40010), audio("198.51.100.7", 5010));
-    let ok = |cseq, from, to, body: &str| sip("SIP/2.0 200 OK", cseq, "r", from, to, body);
-    let changes: [(&str, Vec<(Direction, String, &[&str])>); 9] = [
+    let changes = [
         (
             "subscriber's INVITE",
             vec![
                 (Uplink, from_an("INVITE", 2, "r", &ours), none),
                 (Uplink, from_an("INVITE", 2, "r", &ours), none),
-                (Downlink, ok("2 INVITE", AN, DESK, &theirs), moved),
-                (Downlink, ok("2 INVITE", AN, DESK, &theirs), none),
+                (Downlink, ok_to("2 INVITE", AN, DESK, &theirs), moved),
+                (Downlink, ok_to("2 INVITE", AN, DESK, &theirs), none),
             ],
         ),
         (
             "hotline's INVITE",
             vec![
                 (Downlink, from_desk("INVITE", 5, "r", &theirs), none),
-                (Uplink, ok("5 INVITE", DESK, AN, &ours), moved),
+                (Uplink, ok_to("5 INVITE", DESK, AN, &ours), moved),
             ],
         ),
         (
             "subscriber's UPDATE",
             vec![
                 (Uplink, from_an("UPDATE", 2, "r", &ours), none),
-                (Downlink, ok("2 UPDATE", AN, DESK, &theirs), moved),
+                (Downlink, ok_to("2 UPDATE", AN, DESK, &theirs), moved),
             ],
         ),
         (
             "the same again",
             vec![
                 (Uplink, from_an("INVITE", 2, "r", &offer()), none),
-                (Downlink, ok("2 INVITE", AN, DESK, &answer()), none),
+                (Downlink, ok_to("2 INVITE", AN, DESK, &answer()), none),
             ],
         ),
+    ];
+    play_all(Lab::talking, &changes);
+}
+
+#[test]
+fn a_session_that_is_not_free_takes_the_grant_away() {
+    let none: &'static [&str] = &[];
+    let (ours, theirs) = (audio("10.20.0.11", 40010), audio("198.51.100.7", 5010));
+    let changes = [
         (
             "an UPDATE without a session",
             vec![
                 (Uplink, from_an("UPDATE", 2, "r", ""), none),
-                (Downlink, ok("2 UPDATE", AN, DESK, ""), none),
+                (Downlink, ok_to("2 UPDATE", AN, DESK, ""), none),
             ],
         ),
         (
@@ -523,43 +571,41 @@ fn a_changed_session_moves_the_grant() {
             vec![
                 (Uplink, from_an("INVITE", 2, "r", &ours), none),
                 (Downlink, sip("SIP/2.0 488 Not Acceptable Here", "2 INVITE", "r", AN, DESK, ""), none),
-                (Downlink, ok("2 INVITE", AN, DESK, &theirs), none),
+                (Downlink, ok_to("2 INVITE", AN, DESK, &theirs), none),
             ],
         ),
         (
             "to an outside address",
             vec![
                 (Downlink, from_desk("INVITE", 5, "r", &audio("203.0.113.66", 5000)), none),
-                (Uplink, ok("5 INVITE", DESK, AN, &ours), &[REVOKE]),
+                (Uplink, ok_to("5 INVITE", DESK, AN, &ours), &[REVOKE]),
             ],
         ),
         (
             "to another subscriber's address",
             vec![
                 (Uplink, from_an("INVITE", 2, "r", &audio("10.20.0.12", 40000)), none),
-                (Downlink, ok("2 INVITE", AN, DESK, &theirs), &[REVOKE]),
+                (Downlink, ok_to("2 INVITE", AN, DESK, &theirs), &[REVOKE]),
             ],
         ),
         (
             "held and resumed",
             vec![
                 (Uplink, from_an("INVITE", 2, "r", &audio("0.0.0.0", 40000)), none),
-                (Downlink, ok("2 INVITE", AN, DESK, &answer()), &[REVOKE]),
+                (Downlink, ok_to("2 INVITE", AN, DESK, &answer()), &[REVOKE]),
                 (Uplink, from_an("INVITE", 3, "r", &offer()), none),
-                (Downlink, ok("3 INVITE", AN, DESK, &answer()), &[GRANT]),
+                (Downlink, ok_to("3 INVITE", AN, DESK, &answer()), &[GRANT]),
             ],
         ),
     ];
-    for (name, rows) in &changes {
-        Lab::talking().play(name, rows);
-    }
+    play_all(Lab::talking, &changes);
 }
 
 /// RFC 3261, section 13.2.1: the 2xx offers, the ACK answers.
 #[test]
 fn a_late_offer_is_answered_by_the_ack() {
-    let none: &[&str] = &[];
-    let rows: Vec<(Direction, String, &[&str])> = vec![
+    let none: &'static [&str] = &[];
+    let rows: Vec<Row> = vec![
         (Uplink, invite_to(HOTLINE, ""), none),
         (Downlink, ok(), none),
         (Downlink, ok(), none),
@@ -619,9 +665,12 @@ fn a_later_call_takes_the_same_stream_over() {
     assert_eq!(short(&lab.see(Downlink, &second(bye()))), [REVOKE, "ended hangup-remote"]);
 }
 
+/// An edit of a policy.
+type Change = fn(&mut Policy);
+
 #[test]
 fn calls_end_with_their_policy() {
-    let changes: [(fn(&mut Policy), bool); 3] = [
+    let changes: [(Change, bool); 3] = [
         (|_| {}, false),
         (|policy| policy.rule += 1, true),
         (|policy| policy.media = vec!["198.51.100.64/26".parse().expect("a network")], true),
@@ -745,7 +794,8 @@ fn any_message() -> impl Strategy<Value = (Direction, usize, String)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
-    /// Whatever arrives: each grant is a subscriber's own stream to a media network, and is revoked exactly once.
+    /// Whatever arrives: each grant is a subscriber's own stream to a media network, and is revoked exactly
+    /// once.
     #[test]
     fn grants_balance(messages in prop::collection::vec(any_message(), 0..60)) {
         let subscribers = [SUBSCRIBER, "10.20.0.12:5060"];
@@ -775,7 +825,8 @@ proptest! {
         }
         let actions = lab.tracker.expire(at(1_000_000));
         prop_assert!(apply(actions).is_empty());
-        prop_assert_eq!((lab.tracker.calls.len(), lab.tracker.subscribers.len(), lab.tracker.holders.len()), (0, 0, 0));
+        let Tracker { calls, subscribers, holders, .. } = &lab.tracker;
+        prop_assert_eq!((calls.len(), subscribers.len(), holders.len()), (0, 0, 0));
         let stats = lab.tracker.stats();
         prop_assert_eq!((stats.invited, stats.granted), (stats.ended, stats.revoked));
     }
