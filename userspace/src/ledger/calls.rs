@@ -74,8 +74,8 @@ const INSERT: &str = "
 
 const CALLS: &str = "
     SELECT gateway, call, call_id, calls.rule, calls.number, caller, subscriber, proxy, invited_at,
-           answered_at, ended_at, cause, calls.epoch, uplink_packets, uplink_octets, downlink_packets, downlink_octets,
-           rules.policy, rules.rule, policy_digest
+           answered_at, ended_at, cause, calls.epoch, uplink_packets, uplink_octets, downlink_packets,
+           downlink_octets, rules.policy, rules.rule, policy_digest
     FROM calls JOIN rules ON rules.number = calls.rule JOIN epochs USING (epoch)
     WHERE file = ? ORDER BY call";
 
