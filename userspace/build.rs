@@ -30,8 +30,7 @@ fn main() -> Result<()> {
 
 /// Whether the toolchain has the standard library's sources, which building for the BPF target needs.
 fn has_sources(toolchain: &str) -> bool {
-    let Ok(output) = Command::new("rustup").args(["run", toolchain, "rustc", "--print", "sysroot"]).output()
-    else {
+    let Ok(output) = Command::new("rustup").args(["run", toolchain, "rustc", "--print", "sysroot"]).output() else {
         return false;
     };
     let sysroot = String::from_utf8_lossy(&output.stdout);

@@ -1,10 +1,10 @@
 //! CSV files for billing (RFC 4180, lines end in a line feed).
 //!
-//! Each closed interval that has records becomes `GATEWAY-records-NNNNNNNNNN.csv`, numbered by interval; an interval
-//! without records has no file. Calls become `GATEWAY-calls-NNNNNNNNNN.csv`. A file appears at once and whole, and
-//! never changes. A consumer finds a lost file by a gap in the `record` or `call` numbers of a gateway, and by a
-//! counter whose `_previous` is not the `_cumulative` it saw last. A file that appears twice is the same to the last
-//! octet.
+//! Each closed interval that has records becomes `GATEWAY-records-NNNNNNNNNN.csv`, numbered by interval; an
+//! interval without records has no file. Calls become `GATEWAY-calls-NNNNNNNNNN.csv`. A file appears at once
+//! and whole, and never changes. A consumer finds a lost file by a gap in the `record` or `call` numbers of a
+//! gateway, and by a counter whose `_previous` is not the `_cumulative` it saw last. A file that appears
+//! twice is the same to the last octet.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -14,8 +14,8 @@ use tollfree_core::counter::Usage;
 
 use crate::ledger::{CallFile, Interval, Ledger, LedgerError, Record, StoredCall};
 
-/// Columns of a file of records. Empty `subscriber`: nobody's; empty `rule`, `policy`, `rule_id`, `rating_group`:
-/// none. Times are RFC 3339 in UTC; octets are inner IP length.
+/// Columns of a file of records. Empty `subscriber`: nobody's; empty `rule`, `policy`, `rule_id`,
+/// `rating_group`: none. Times are RFC 3339 in UTC; octets are inner IP length.
 pub const RECORD_COLUMNS: [&str; 28] = [
     "interval",
     "record",
@@ -78,7 +78,10 @@ pub enum PublishError {
     #[error("publishing: the ledger: {0}")]
     Ledger(#[from] LedgerError),
     /// A file could not be written, renamed or synced.
-    #[error("publishing: cannot write {}: {source}; check that the directory exists, is writable and has room", path.display())]
+    #[error(
+        "publishing: cannot write {}: {source}; check that the directory exists, is writable and has room",
+        path.display()
+    )]
     Write {
         /// The file or directory.
         path: PathBuf,
@@ -108,8 +111,8 @@ pub struct Published {
 
 /// Writes what the ledger has not marked as published into `directory`, and marks it.
 ///
-/// Each file is written beside its place under a hidden name, synced, renamed, and the directory synced; only then is
-/// it marked. After a crash in between it is written again, with the same octets.
+/// Each file is written beside its place under a hidden name, synced, renamed, and the directory synced; only
+/// then is it marked. After a crash in between it is written again, with the same octets.
 ///
 /// # Errors
 ///

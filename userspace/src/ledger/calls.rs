@@ -65,16 +65,17 @@ pub struct CallFile {
 }
 
 const INSERT: &str = "
-    INSERT INTO calls (gateway, call, call_id, rule, number, caller, subscriber, proxy, invited_at, answered_at,
-                       ended_at, cause, epoch, uplink_packets, uplink_octets, downlink_packets, downlink_octets)
-    VALUES (?1, (SELECT coalesce(max(call), 0) + 1 FROM calls WHERE gateway = ?1), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-            ?, ?, ?, ?)
+    INSERT INTO calls (gateway, call, call_id, rule, number, caller, subscriber, proxy, invited_at,
+                       answered_at, ended_at, cause, epoch, uplink_packets, uplink_octets, downlink_packets,
+                       downlink_octets)
+    VALUES (?1, (SELECT coalesce(max(call), 0) + 1 FROM calls WHERE gateway = ?1), ?, ?, ?, ?, ?, ?, ?, ?, ?,
+            ?, ?, ?, ?, ?, ?)
     RETURNING call";
 
 const CALLS: &str = "
-    SELECT gateway, call, call_id, calls.rule, calls.number, caller, subscriber, proxy, invited_at, answered_at, ended_at,
-           cause, calls.epoch, uplink_packets, uplink_octets, downlink_packets, downlink_octets, rules.policy,
-           rules.rule, policy_digest
+    SELECT gateway, call, call_id, calls.rule, calls.number, caller, subscriber, proxy, invited_at,
+           answered_at, ended_at, cause, calls.epoch, uplink_packets, uplink_octets, downlink_packets,
+           downlink_octets, rules.policy, rules.rule, policy_digest
     FROM calls JOIN rules ON rules.number = calls.rule JOIN epochs USING (epoch)
     WHERE file = ? ORDER BY call";
 
@@ -83,8 +84,8 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// [`LedgerError::UnknownRule`] or [`LedgerError::UnknownEpoch`] if the ledger does not know its rule or epoch;
-    /// else a fault of the file.
+    /// [`LedgerError::UnknownRule`] or [`LedgerError::UnknownEpoch`] if the ledger does not know its rule or
+    /// epoch; else a fault of the file.
     pub fn insert_call(&mut self, row: &CallRow) -> Result<u64, LedgerError> {
         let transaction = self.begin()?;
         check_references(&transaction, row)?;
@@ -112,8 +113,8 @@ impl Ledger {
         Ok(call)
     }
 
-    /// Puts the calls that are in no file yet into one new file for each gateway, then gives every file that is not
-    /// marked as published, in order. What is in a file never changes after.
+    /// Puts the calls that are in no file yet into one new file for each gateway, then gives every file that
+    /// is not marked as published, in order. What is in a file never changes after.
     ///
     /// # Errors
     ///
@@ -121,8 +122,10 @@ impl Ledger {
     pub fn unpublished_call_files(&mut self) -> Result<Vec<CallFile>, LedgerError> {
         let transaction = self.begin()?;
         transaction.execute_batch(
-            "INSERT INTO call_files (gateway) SELECT DISTINCT gateway FROM calls WHERE file IS NULL ORDER BY gateway;
-             UPDATE calls SET file = (SELECT max(file) FROM call_files WHERE call_files.gateway = calls.gateway)
+            "INSERT INTO call_files (gateway)
+             SELECT DISTINCT gateway FROM calls WHERE file IS NULL ORDER BY gateway;
+             UPDATE calls
+             SET file = (SELECT max(file) FROM call_files WHERE call_files.gateway = calls.gateway)
              WHERE file IS NULL;",
         )?;
         let files = {

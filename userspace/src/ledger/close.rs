@@ -19,8 +19,9 @@ struct Growth {
 }
 
 impl Ledger {
-    /// Closes an interval: each counter that differs from its last cut becomes one record, and the cut is kept for
-    /// the next. If this fails, nothing is written, and the next close that succeeds records the growth of both.
+    /// Closes an interval: each counter that differs from its last cut becomes one record, and the cut is
+    /// kept for the next. If this fails, nothing is written, and the next close that succeeds records the
+    /// growth of both.
     ///
     /// # Errors
     ///
@@ -84,7 +85,8 @@ fn growth(
     Ok(grown)
 }
 
-/// Finds the epoch or rule that the ledger does not know, so that the error can name it; the foreign keys would not.
+/// Finds the epoch or rule that the ledger does not know, so that the error can name it; the foreign keys
+/// would not.
 fn check_references(transaction: &Transaction<'_>, epoch: u32, grown: &[Growth]) -> Result<(), LedgerError> {
     let mut find_epoch = transaction.prepare_cached("SELECT 1 FROM epochs WHERE epoch = ?")?;
     let mut epochs: BTreeSet<u32> = grown.iter().map(|growth| growth.key.epoch).collect();
@@ -196,8 +198,9 @@ fn insert_records(
 
 fn save_cut(transaction: &Transaction<'_>, instance: u64, grown: &[Growth]) -> Result<(), LedgerError> {
     let mut statement = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO cumulatives (instance, subscriber, epoch, rule, bucket, reason, uplink_packets,
-                                             uplink_octets, downlink_packets, downlink_octets)
+        "INSERT OR REPLACE INTO cumulatives
+             (instance, subscriber, epoch, rule, bucket, reason, uplink_packets, uplink_octets,
+              downlink_packets, downlink_octets)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     for Growth { key, cumulative, .. } in grown {

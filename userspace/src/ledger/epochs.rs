@@ -7,14 +7,14 @@ use super::stored::signed;
 use super::{Ledger, LedgerError};
 
 impl Ledger {
-    /// Records an activation: its `epoch`, the digest of the policy, when it takes effect, and its entry's place in
-    /// the audit log. Doing so again with the same values changes nothing, so an activation that was cut short can be
-    /// repeated; the first time is kept.
+    /// Records an activation: its `epoch`, the digest of the policy, when it takes effect, and its entry's
+    /// place in the audit log. Doing so again with the same values changes nothing, so an activation that was
+    /// cut short can be repeated; the first time is kept.
     ///
     /// # Errors
     ///
-    /// [`LedgerError::EpochConflict`] if the epoch has another digest or log entry, [`LedgerError::EpochBehind`] if a
-    /// later one is recorded; else a fault of the file.
+    /// [`LedgerError::EpochConflict`] if the epoch has another digest or log entry,
+    /// [`LedgerError::EpochBehind`] if a later one is recorded; else a fault of the file.
     pub fn record_epoch(
         &mut self,
         epoch: u32,

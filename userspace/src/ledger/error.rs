@@ -18,8 +18,8 @@ pub enum LedgerError {
     },
     /// A later version wrote the file.
     #[error(
-        "its schema is version {found}, this program knows versions up to {known}: run the program that wrote it, \
-         or a later one"
+        "its schema is version {found}, this program knows versions up to {known}: run the program that \
+         wrote it, or a later one"
     )]
     Newer {
         /// The file's schema version.
@@ -45,11 +45,11 @@ pub enum LedgerError {
         /// What `SQLite` says.
         source: rusqlite::Error,
     },
-    /// A kernel counter is lower than it was at the last cut: the maps were replaced under the same instance number.
+    /// A kernel counter is lower than it was at the last cut: the maps were replaced under the same instance
+    /// number.
     #[error(
-        "the counter of {key} went back from {} octets in {} packets to {} octets in {}: the kernel's maps were \
-         replaced or changed by someone else; restart with a new instance", recorded.octets(), recorded.packets(),
-        read.octets(), read.packets()
+        "the counter of {key} went back, from {recorded:?} to {read:?}: the kernel's maps were replaced or \
+         changed by someone else; make them anew, under a new instance number"
     )]
     WentBack {
         /// The counter's key, in words.

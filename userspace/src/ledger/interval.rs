@@ -69,8 +69,8 @@ pub struct IntervalClose<'a> {
     pub closed_at: Timestamp,
     /// Why it is closed.
     pub reason: CloseReason,
-    /// The counters at the cut, of all epochs, summed over CPUs and banks. A key that is absent has not changed:
-    /// entries of epochs that are over may be taken out of the kernel's maps.
+    /// The counters at the cut, of all epochs, summed over CPUs and banks. A key that is absent has not
+    /// changed: entries of epochs that are over may be taken out of the kernel's maps.
     pub cumulative: &'a BTreeMap<CounterKey, Usage>,
     /// Every gateway interface at the cut.
     pub interfaces: &'a [InterfaceCut],
@@ -102,7 +102,8 @@ pub struct ClosedInterval {
     pub records: u64,
     /// The gateway's last record number; 0 before its first record.
     pub last_record: u64,
-    /// Packets in all counters of the instance, less packets of all interfaces; negative: packets are missing.
+    /// Packets in all counters of the instance, less packets of all interfaces; negative: packets are
+    /// missing.
     pub difference_packets: i64,
     /// Each interface's differences.
     pub interfaces: Vec<InterfaceDifference>,

@@ -11,7 +11,8 @@ pub(super) fn subscriber_name(subscriber: SubscriberId) -> String {
     subscriber.prefix().map_or_else(String::new, |(address, length)| format!("{address}/{length}"))
 }
 
-/// The bucket's word. A number that a later version counted under stays a number: its octets must not get lost.
+/// The bucket's word. A number that a later version counted under stays a number: its octets must not get
+/// lost.
 pub(super) fn bucket_name(number: u16) -> Cow<'static, str> {
     let known = Bucket::ALL.get(usize::from(number));
     known.map_or_else(|| Cow::Owned(number.to_string()), |bucket| Cow::Borrowed(bucket.name()))

@@ -1,9 +1,9 @@
 //! The ledger: what was counted, in records that are written once and never changed.
 //!
-//! One `SQLite` file holds the permanent numbers of rules, the epochs, every closed accounting interval with its
-//! records and interface totals, the free calls, and the last good addresses of names. Every change is one
-//! transaction: it is there completely or not at all, after a full disk or a crash as well. The API blocks; the
-//! daemon calls it from a thread of its own.
+//! One `SQLite` file holds the permanent numbers of rules, the epochs, every closed accounting interval with
+//! its records and interface totals, the free calls, and the last good addresses of names. Every change is
+//! one transaction: it is there completely or not at all, after a full disk or a crash as well. The API
+//! blocks; the daemon calls it from a thread of its own.
 
 mod calls;
 mod close;
@@ -30,8 +30,8 @@ pub use interval::{CloseReason, ClosedInterval, InterfaceCut, InterfaceDifferenc
 pub use record::Record;
 pub use rules::NumberedRule;
 
-/// How long a statement waits for another process that holds the file. Reason: only short reads by the command line
-/// compete with the daemon.
+/// How long a statement waits for another process that holds the file. Reason: only short reads by the
+/// command line compete with the daemon.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An open ledger file.
@@ -41,13 +41,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Opens the ledger at `path`, or makes a new one there; its directory must exist. An older schema is brought up
-    /// to date.
+    /// Opens the ledger at `path`, or makes a new one there; its directory must exist. An older schema is
+    /// brought up to date.
     ///
     /// # Errors
     ///
-    /// [`LedgerError::Open`], which names the file and the cause: not writable, not a ledger, damaged, or written by
-    /// a later version.
+    /// [`LedgerError::Open`], which names the file and the cause: not writable, not a ledger, damaged, or
+    /// written by a later version.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         Self::open_checked(path)
             .map_err(|source| LedgerError::Open { path: path.to_owned(), source: Box::new(source) })

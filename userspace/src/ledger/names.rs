@@ -20,7 +20,8 @@ impl Ledger {
         for saved in addresses {
             let ttl_seconds = signed("a lifetime in seconds", saved.ttl.as_secs())?;
             transaction.execute(
-                "INSERT OR REPLACE INTO name_addresses (name, address, learned_at, ttl_seconds) VALUES (?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO name_addresses (name, address, learned_at, ttl_seconds)
+                 VALUES (?, ?, ?, ?)",
                 params![saved.name, saved.address.to_string(), saved.learned_at.to_string(), ttl_seconds],
             )?;
         }

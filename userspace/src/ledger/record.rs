@@ -12,7 +12,8 @@ use super::key::{bucket_name, reason_name, subscriber_name};
 use super::stored::{parsed, signed, unsigned, usage};
 use super::{Ledger, LedgerError};
 
-/// The usage of one subscriber in one bucket for one reason, under one rule and one epoch, during one interval.
+/// The usage of one subscriber in one bucket for one reason, under one rule and one epoch, during one
+/// interval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Number within the gateway, from 1 on, gapless.
@@ -108,7 +109,8 @@ impl Ledger {
     /// A fault of the file; also if a sum is past 2^63 - 1.
     pub fn sum_by_bucket(&self) -> Result<BTreeMap<String, Usage>, LedgerError> {
         let mut statement = self.connection.prepare(
-            "SELECT bucket, sum(uplink_packets - uplink_packets_previous), sum(uplink_octets - uplink_octets_previous),
+            "SELECT bucket, sum(uplink_packets - uplink_packets_previous),
+                    sum(uplink_octets - uplink_octets_previous),
                     sum(downlink_packets - downlink_packets_previous),
                     sum(downlink_octets - downlink_octets_previous)
              FROM records GROUP BY bucket",

@@ -4,8 +4,8 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::error::LedgerError;
 
-/// Each step brings the schema from the version of its place to the next; `user_version` says how many were taken.
-/// A step that was released is never changed.
+/// Each step brings the schema from the version of its place to the next; `user_version` says how many were
+/// taken. A step that was released is never changed.
 const MIGRATIONS: &[&str] = &[VERSION_1];
 
 const VERSION_1: &str = "
@@ -41,8 +41,8 @@ const VERSION_1: &str = "
     ) STRICT;
     CREATE INDEX intervals_by_gateway ON intervals (gateway, last_record);
     CREATE INDEX intervals_unpublished ON intervals (interval) WHERE published = 0 AND records > 0;
-    -- Clustered by interval, because that is how records are read. The delta is cumulative - previous: keeping it as
-    -- well would allow the three to disagree.
+    -- Clustered by interval, because that is how records are read. The delta is cumulative - previous:
+    -- keeping it as well would allow the three to disagree.
     CREATE TABLE records (
         interval INTEGER NOT NULL REFERENCES intervals,
         record INTEGER NOT NULL,
@@ -92,8 +92,8 @@ const VERSION_1: &str = "
         nic_octets_difference INTEGER NOT NULL AS (nic_octets - frame_octets) STORED,
         PRIMARY KEY (interval, name)
     ) STRICT, WITHOUT ROWID;
-    -- Which calls are in one exported file; decided before the file is written, so that writing it again after a
-    -- crash gives the same octets.
+    -- Which calls are in one exported file; decided before the file is written, so that writing it again
+    -- after a crash gives the same octets.
     CREATE TABLE call_files (
         file INTEGER PRIMARY KEY,
         gateway TEXT NOT NULL,

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Why an address in an answer is not used. Such an answer is a mistake or an attack: the address is not a public
-/// server's, and making it free would give away something else.
+/// Why an address in an answer is not used. Such an answer is a mistake or an attack: the address is not a
+/// public server's, and making it free would give away something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refusal {
     /// `0.0.0.0/8` or `::` (RFC 6890).
@@ -20,9 +20,11 @@ pub enum Refusal {
     Broadcast,
     /// `240.0.0.0/4`, reserved (RFC 1112, section 4).
     Reserved,
-    /// An IPv4 address in IPv6 form: `::ffff:0:0/96` or `::/96` (RFC 4291, section 2.5.5). No packet carries it.
+    /// An IPv4 address in IPv6 form: `::ffff:0:0/96` or `::/96` (RFC 4291, section 2.5.5). No packet carries
+    /// it.
     EmbeddedV4,
-    /// RFC 1918, RFC 6598 (shared by carrier NAT), unique local (RFC 4193) or site-local; allowed if configured.
+    /// RFC 1918, RFC 6598 (shared by carrier NAT), unique local (RFC 4193) or site-local; allowed if
+    /// configured.
     Private,
     /// The name has as many addresses as are kept.
     TooMany,
@@ -53,8 +55,8 @@ const fn v6(bits: u128, length: u8) -> IpNet {
     IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::from_bits(bits), length))
 }
 
-/// Networks with the reason to refuse them; the first that holds the address decides. Documentation networks are not
-/// among them: they are unused in the public network, and laboratories run on them.
+/// Networks with the reason to refuse them; the first that holds the address decides. Documentation networks
+/// are not among them: they are unused in the public network, and laboratories run on them.
 const REFUSED: [(IpNet, Refusal); 18] = [
     (v4(0, 0, 8), Refusal::Unspecified),
     (v4(127, 0, 8), Refusal::Loopback),

@@ -1,8 +1,8 @@
 //! Addresses of the names that policies list, kept fresh.
 //!
-//! [`Resolver`] asks the configured servers; [`Scheduler`] decides when, and what stays: it keeps the last good
-//! answer through failures and empty answers, and lets an address go only after a grace period. [`run`] ties the two
-//! together and hands out [`Resolved`].
+//! [`Resolver`] asks the configured servers; [`Scheduler`] decides when, and what stays: it keeps the last
+//! good answer through failures and empty answers, and lets an address go only after a grace period. [`run`]
+//! ties the two together and hands out [`Resolved`].
 
 mod answer;
 mod hygiene;

@@ -1,7 +1,7 @@
 //! When each name is asked for, and how long its addresses stay.
 //!
-//! Nothing here waits, reads a clock or draws a random number: all of that is given, so that a year of DNS passes in
-//! a test in no time.
+//! Nothing here waits, reads a clock or draws a random number: all of that is given, so that a year of DNS
+//! passes in a test in no time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -16,8 +16,8 @@ use super::resolver::ResolverSettings;
 use super::saved::SavedAddress;
 use super::status::{NameStatus, Resolved};
 
-/// Addresses kept of one name in one family. Reason: no listed site needs more at once, and a hijacked name must not
-/// fill the plan.
+/// Addresses kept of one name in one family. Reason: no listed site needs more at once, and a hijacked name
+/// must not fill the plan.
 pub const ADDRESSES_MAX: usize = 64;
 
 /// Wait after the first failure. Reason: a lost packet or a restarting server is over by then.
@@ -26,7 +26,8 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// Longest wait between failures. Reason: once a server is back, a name should be fresh within a minute.
 const RETRY_MAX: Duration = Duration::from_mins(1);
 
-/// Longest time ahead that is planned for. Reason: keeps sums of instants from overflowing, whatever is configured.
+/// Longest time ahead that is planned for. Reason: keeps sums of instants from overflowing, whatever is
+/// configured.
 const AHEAD_MAX: Duration = Duration::from_hours(24 * 365);
 
 /// One moment on both clocks.
@@ -77,8 +78,9 @@ struct Slot {
 
 /// Asks for every name on its own clock, and keeps what was learned.
 ///
-/// An address stays until the grace period after its answer's lifetime has passed without another answer that holds
-/// it. So neither a failing server nor an empty answer empties a set at once, and one that lasts does in the end.
+/// An address stays until the grace period after its answer's lifetime has passed without another answer that
+/// holds it. So neither a failing server nor an empty answer empties a set at once, and one that lasts does
+/// in the end.
 #[derive(Clone, Debug)]
 pub struct Scheduler {
     min_ttl: Duration,
@@ -107,8 +109,8 @@ impl Scheduler {
         }
     }
 
-    /// Follows exactly `names` from now on. New ones have their saved addresses and are due at once; the others'
-    /// addresses go at once, because no policy lists them any longer.
+    /// Follows exactly `names` from now on. New ones have their saved addresses and are due at once; the
+    /// others' addresses go at once, because no policy lists them any longer.
     pub fn set_names(&mut self, names: &BTreeSet<String>, now: Moment) {
         self.slots.retain(|question, _| names.contains(&question.name));
         for name in names {
@@ -122,8 +124,9 @@ impl Scheduler {
         }
     }
 
-    /// A slot with what is saved of it. What would have left by now is not taken up, nor what is not allowed any
-    /// longer. An address that seems to come from the future, because the clock was set, counts as learned now.
+    /// A slot with what is saved of it. What would have left by now is not taken up, nor what is not allowed
+    /// any longer. An address that seems to come from the future, because the clock was set, counts as
+    /// learned now.
     fn new_slot(&self, question: &Question, now: Moment) -> Slot {
         let mut slot = Slot::new(now.monotonic);
         for saved in self.saved.get(question).into_iter().flatten() {
@@ -182,8 +185,9 @@ impl Scheduler {
         slot.expire(now.monotonic);
     }
 
-    /// Lets go of addresses whose grace is over. Where a question is due or under way, its outcome comes first: a
-    /// name whose lifetime is over this moment is not emptied while its new addresses are on their way.
+    /// Lets go of addresses whose grace is over. Where a question is due or under way, its outcome comes
+    /// first: a name whose lifetime is over this moment is not emptied while its new addresses are on their
+    /// way.
     pub fn expire(&mut self, now: Instant) {
         for slot in self.slots.values_mut() {
             if slot.ask_at.is_some_and(|at| at > now) {
@@ -192,8 +196,8 @@ impl Scheduler {
         }
     }
 
-    /// The next moment after `now` at which a question is due or an address goes. What is due already is waiting for
-    /// room, not for a moment.
+    /// The next moment after `now` at which a question is due or an address goes. What is due already is
+    /// waiting for room, not for a moment.
     pub fn next_event(&self, now: Instant) -> Option<Instant> {
         let asks = self.slots.values().filter_map(|slot| slot.ask_at);
         let leaves = self
@@ -318,13 +322,13 @@ impl Slot {
     }
 }
 
-/// Doubles with each failure up to [`RETRY_MAX`]; `random` takes off up to a half, so that names that failed together
-/// are not asked for together.
+/// Doubles with each failure up to [`RETRY_MAX`]; `random` takes off up to a half, so that names that failed
+/// together are not asked for together.
 fn retry_wait(failures: u32, random: u32) -> Duration {
     let doubled =
         RETRY_FIRST.saturating_mul(1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
     let longest = doubled.min(RETRY_MAX);
-    longest - longest.mul_f64(f64::from(random) / f64::from(u32::MAX) / 2.0)
+    longest.mul_f64(1.0 - f64::from(random) / f64::from(u32::MAX) / 2.0)
 }
 
 fn after(now: Instant, wait: Duration) -> Instant {
@@ -344,7 +348,7 @@ mod tests {
             servers: Vec::new(),
             timeout: Duration::from_secs(2),
             min_ttl: Duration::from_secs(30),
-            max_ttl: Duration::from_secs(600),
+            max_ttl: Duration::from_mins(10),
             grace: Duration::from_secs(100),
             allow_private: false,
         }
@@ -379,7 +383,7 @@ mod tests {
             let mut scheduler = Scheduler::new(&settings(), saved);
             scheduler.set_names(&BTreeSet::from([NAME.to_owned()]), start);
             scheduler.due(start.monotonic, usize::MAX);
-            let none = Outcome::Empty { exists: true, ttl: Some(Duration::from_secs(600)) };
+            let none = Outcome::Empty { exists: true, ttl: Some(Duration::from_mins(10)) };
             scheduler.answered(&Question { name: NAME.into(), family: Family::V6 }, none, start, 0);
             Self { start, scheduler }
         }
@@ -463,7 +467,7 @@ mod tests {
             addresses(&[], 300),
             Outcome::Addresses {
                 addresses: vec![[127, 0, 0, 1].into()],
-                ttl: Duration::from_secs(300),
+                ttl: Duration::from_mins(5),
                 aliases: Vec::new(),
             },
         ] {
@@ -501,7 +505,7 @@ mod tests {
         let bad: [IpAddr; 2] = [[10, 0, 0, 1].into(), [169, 254, 1, 1].into()];
         let outcome = Outcome::Addresses {
             addresses: vec![bad[0], address(1), bad[1]],
-            ttl: Duration::from_secs(300),
+            ttl: Duration::from_mins(5),
             aliases: vec!["cdn.example".into()],
         };
         play.answer(0, outcome.clone(), 0);
@@ -590,56 +594,76 @@ mod tests {
             3 => Just(Step::Ask),
             2 => (prop::collection::vec(any::<u8>(), 0..80), any::<u32>())
                 .prop_map(|(last, ttl)| Step::Answer(last, ttl.into())),
-            2 => (prop::collection::vec(0..6u8, 0..6), 0..900u64).prop_map(|(last, ttl)| Step::Answer(last, ttl)),
+            2 => (prop::collection::vec(0..6u8, 0..6), 0..900u64)
+                .prop_map(|(last, ttl)| Step::Answer(last, ttl)),
             1 => Just(Step::Fail),
             1 => any::<bool>().prop_map(Step::Empty),
         ]
     }
 
+    /// What is known of each address is only until when it must stay.
+    struct Model {
+        play: Play,
+        second: u64,
+        under_way: bool,
+        stays: BTreeMap<IpAddr, u64>,
+    }
+
+    impl Model {
+        fn take(&mut self, step: Step) {
+            let now = self.play.at(self.second);
+            match step {
+                Step::Wait(seconds) => self.second += seconds,
+                Step::Ask => {
+                    self.under_way |= self.play.scheduler.due(now.monotonic, usize::MAX).contains(&v4());
+                }
+                _ if !self.under_way => {}
+                Step::Answer(last, ttl) => {
+                    self.confirm(&last, ttl);
+                    self.answered(addresses(&last, ttl));
+                }
+                Step::Fail => self.answered(failed()),
+                Step::Empty(exists) => self.answered(Outcome::Empty { exists, ttl: None }),
+            }
+        }
+
+        fn confirm(&mut self, last: &[u8], ttl: u64) {
+            let mut known: BTreeSet<IpAddr> = self.play.held(self.second).into_iter().collect();
+            for address in last.iter().map(|last| address(*last)) {
+                if known.contains(&address) || known.len() < ADDRESSES_MAX {
+                    known.insert(address);
+                    self.stays.insert(address, self.second + ttl.clamp(30, 600) + 100);
+                }
+            }
+        }
+
+        fn answered(&mut self, outcome: Outcome) {
+            let now = self.play.at(self.second);
+            self.play.scheduler.answered(&v4(), outcome, now, 0);
+            self.under_way = false;
+        }
+
+        fn check(&mut self) -> Result<(), TestCaseError> {
+            let held: BTreeSet<IpAddr> = self.play.held(self.second).into_iter().collect();
+            let staying = self.stays.iter().filter(|(_, until)| **until > self.second);
+            let must: BTreeSet<IpAddr> = staying.map(|(address, _)| *address).collect();
+            prop_assert!(held.is_superset(&must), "left early: {:?}", must.difference(&held));
+            let now = self.play.at(self.second).monotonic;
+            if self.play.scheduler.slots[&v4()].ask_at.is_some_and(|at| at > now) {
+                prop_assert_eq!(held, must, "and none stays longer");
+            }
+            Ok(())
+        }
+    }
+
     proptest! {
-        /// The model knows of each address only until when it must stay.
         #[test]
         fn a_set_never_shrinks_faster_than_grace(steps in prop::collection::vec(step(), 1..80)) {
-            let mut play = Play::new(Vec::new());
-            let mut stays: BTreeMap<IpAddr, u64> = BTreeMap::new();
-            let (mut second, mut under_way) = (0, true);
+            let play = Play::new(Vec::new());
+            let mut model = Model { play, second: 0, under_way: true, stays: BTreeMap::new() };
             for step in steps {
-                match step {
-                    Step::Wait(seconds) => second += seconds,
-                    Step::Ask => {
-                        under_way |= play.scheduler.due(play.at(second).monotonic, usize::MAX).contains(&v4());
-                    }
-                    _ if !under_way => {}
-                    Step::Answer(last, ttl) => {
-                        let before: BTreeSet<IpAddr> = play.held(second).into_iter().collect();
-                        play.scheduler.answered(&v4(), addresses(&last, ttl), play.at(second), 0);
-                        under_way = false;
-                        let mut known = before;
-                        for address in last.iter().map(|last| address(*last)) {
-                            if known.contains(&address) || known.len() < ADDRESSES_MAX {
-                                known.insert(address);
-                                stays.insert(address, second + ttl.clamp(30, 600) + 100);
-                            }
-                        }
-                    }
-                    Step::Fail => {
-                        play.scheduler.answered(&v4(), failed(), play.at(second), 0);
-                        under_way = false;
-                    }
-                    Step::Empty(exists) => {
-                        play.scheduler.answered(&v4(), Outcome::Empty { exists, ttl: None }, play.at(second), 0);
-                        under_way = false;
-                    }
-                }
-                let held: BTreeSet<IpAddr> = play.held(second).into_iter().collect();
-                let must: BTreeSet<IpAddr> =
-                    stays.iter().filter(|(_, until)| **until > second).map(|(address, _)| *address).collect();
-                prop_assert!(held.is_superset(&must), "{:?} left early", must.difference(&held));
-                let now = play.at(second).monotonic;
-                let planned = play.scheduler.slots[&v4()].ask_at.is_some_and(|at| at > now);
-                if planned {
-                    prop_assert_eq!(held, must, "and none stays longer");
-                }
+                model.take(step);
+                model.check()?;
             }
         }
     }

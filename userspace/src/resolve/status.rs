@@ -28,7 +28,7 @@ pub struct NameStatus {
     pub stale: bool,
     /// Why the last answer was not good; `None` if it was.
     pub last_error: Option<String>,
-    /// What the last answer held that was not used.
+    /// What the last answer that held addresses held and was not used.
     pub refused: BTreeMap<IpAddr, Refusal>,
     /// Addresses not used, over all answers.
     pub refused_total: u64,
