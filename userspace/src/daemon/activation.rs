@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::RunError;
 use super::engine::Engine;
 use crate::audit::{
-    Activation, ActivationCause, AddressStatement, Addresses, ClassStatement, Digest, Refused, RuleStatement,
+    Activation, ActivationCause, AddressStatement, Addresses, ClassStatement, Refused, RuleStatement,
     Statement,
 };
 use crate::dataplane::{Cut, PlanTables, monotonic_ns};
@@ -176,7 +176,7 @@ impl Engine {
         let last = [Some(parts.dataplane.control().epoch()), parts.ledger.last_epoch()?, parts.log.last_epoch()];
         let epoch = last.into_iter().flatten().max().unwrap_or(0) + 1;
         let at = Timestamp::now();
-        let digest = Digest(self.policy.digest.0);
+        let digest = self.policy.digest;
         let files: Vec<_> =
             self.policy.files.iter().map(|file| (file.name.clone(), file.bytes.clone())).collect();
         parts.log.store_policy(digest, &files)?;

@@ -103,17 +103,17 @@ async fn run_async(config: Config) -> Result<(), RunError> {
         names: names_sender,
         resolved: resolved.clone(),
     };
-    let mut engine = Engine::start(parts, policy)?;
-    let follower = calls::Follower::start(&mut engine, &config, &shared, commands.clone())?;
+    // What can fail is done before a packet is touched; requests wait until the engine takes them.
     let (status_source, status_requests) = mpsc::channel(COMMANDS_MAX);
-    let socket = api::serve_socket(&api::socket_path(&config.gateway.run_dir), status_source.clone())?;
-    tokio::spawn(socket);
+    tokio::spawn(api::serve_socket(&api::socket_path(&config.gateway.run_dir), status_source.clone())?);
     if let Some(address) = config.export.prometheus_listen {
         tokio::spawn(api::serve_metrics(address, status_source).await?);
     }
+    let watcher = watch::Watcher::start(&config.policy_directory, commands.clone())?;
+    let mut engine = Engine::start(parts, policy)?;
+    let follower = calls::Follower::start(&mut engine, &config, &shared, commands.clone())?;
     tokio::spawn(forward_status(status_requests, commands.clone()));
     tokio::spawn(forward_addresses(resolved, commands.clone()));
-    let watcher = watch::Watcher::start(&config.policy_directory, commands.clone())?;
     let engine = std::thread::spawn(move || engine.run(&inbox));
     tracing::info!(gateway = config.gateway.id, "running");
     // Nobody may be listening, as outside systemd.

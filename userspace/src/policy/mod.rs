@@ -23,7 +23,7 @@ pub mod site;
 mod tests;
 
 pub use compile::{CompileError, CompileInput, compile};
-pub use digest::{DocumentDigest, PolicyDigest};
+pub use digest::DocumentDigest;
 pub use domain::DomainName;
 pub use file::Policy;
 pub use hotline::Hotline;

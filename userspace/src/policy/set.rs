@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::digest::PolicyDigest;
 use super::file::Policy;
 use super::key::RuleKey;
+use crate::audit::{Digest, policy_digest};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::file::{FileFault, read};
 
@@ -23,7 +23,7 @@ pub struct PolicyFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicySet {
     /// Names exactly these files.
-    pub digest: PolicyDigest,
+    pub digest: Digest,
     /// The files, sorted by name.
     pub files: Vec<PolicyFile>,
     /// Their policies, in the same order.
@@ -63,8 +63,13 @@ pub fn load(directory: &Path) -> Result<PolicySet, Diagnostics> {
     if !faults.is_empty() {
         return Err(Diagnostics::new(faults));
     }
-    let digest = PolicyDigest::of(files.iter().map(|file| (file.name.as_str(), file.bytes.as_slice())));
+    let digest = named(&files);
     Ok(PolicySet { digest, files, policies })
+}
+
+fn named(files: &[PolicyFile]) -> Digest {
+    let files: Vec<_> = files.iter().map(|file| (file.name.as_str(), file.bytes.as_slice())).collect();
+    Digest(policy_digest(&files))
 }
 
 fn read_files(directory: &Path, faults: &mut Vec<Diagnostic>) -> Vec<PolicyFile> {
