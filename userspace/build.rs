@@ -13,7 +13,7 @@ const DEBIAN_TOOLCHAIN: &str = "tollfree-debian";
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    add_to_path(&root.join("target/tools/bin"))?;
+    add_to_path(&root.join("target/tools/bin"));
     println!("cargo:rerun-if-changed={}", root.join("core/src").display());
     let ebpf = root.join("ebpf");
     let root_dir = ebpf.to_str().context("the path of the project is not UTF-8")?;
@@ -30,14 +30,15 @@ fn main() -> Result<()> {
 
 /// Whether the toolchain has the standard library's sources, which building for the BPF target needs.
 fn has_sources(toolchain: &str) -> bool {
-    let Ok(output) = Command::new("rustup").args(["run", toolchain, "rustc", "--print", "sysroot"]).output() else {
+    let Ok(output) = Command::new("rustup").args(["run", toolchain, "rustc", "--print", "sysroot"]).output()
+    else {
         return false;
     };
     let sysroot = String::from_utf8_lossy(&output.stdout);
     output.status.success() && Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core").is_dir()
 }
 
-fn add_to_path(directory: &Path) -> Result<()> {
+fn add_to_path(directory: &Path) {
     let mut path = OsString::from(directory);
     if let Some(rest) = env::var_os("PATH") {
         path.push(":");
@@ -45,5 +46,4 @@ fn add_to_path(directory: &Path) -> Result<()> {
     }
     // SAFETY: the build script has one thread. JUSTIFICATION: rustc finds bpf-linker through it.
     unsafe { env::set_var("PATH", path) };
-    Ok(())
 }

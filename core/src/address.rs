@@ -10,7 +10,9 @@ const V4_MAPPED_WORD: u32 = u32::from_ne_bytes([0, 0, 0xff, 0xff]);
 /// An IP address: IPv6 as it is, IPv4 as the IPv4-mapped IPv6 address.
 ///
 /// Held as words, because the kernel program would otherwise move it octet by octet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct Address {
     /// The sixteen octets in network byte order, as they lie in memory.
@@ -70,7 +72,9 @@ pub enum Family {
 ///
 /// IPv6: the /64 prefix. IPv4: `0000:ffff:` and the address. The two cannot meet, because configuration refuses
 /// pools inside `::/8`, which IANA reserves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct SubscriberId {
     /// The eight octets in network byte order, as they lie in memory.

@@ -12,7 +12,7 @@ pub trait Bytes {
     fn load_words<const N: usize>(&self, offset: usize) -> Option<[u32; N]>;
 
     /// How long the frame is, in octets, from the link-layer header on.
-    fn frame_octets(&self) -> u32;
+    fn frame_octets(&self) -> usize;
 }
 
 /// A frame in memory, from its link-layer header on.
@@ -48,7 +48,7 @@ impl Bytes for Frame<'_> {
         Some(words)
     }
 
-    fn frame_octets(&self) -> u32 {
-        u32::try_from(self.octets.len()).unwrap_or(u32::MAX)
+    fn frame_octets(&self) -> usize {
+        self.octets.len()
     }
 }

@@ -21,6 +21,7 @@ impl Control {
 
     /// The number of the activation in force; 0 before the first.
     #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "the lower half is what is asked for")]
     pub const fn epoch(self) -> u32 {
         self.0 as u32
     }

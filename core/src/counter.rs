@@ -6,7 +6,9 @@ use crate::address::SubscriberId;
 use crate::reason::{Bucket, Reason};
 
 /// Key of `COUNTERS_0`, `COUNTERS_1` and `OVERFLOW_0`, `OVERFLOW_1`: one subscriber, one bucket, one epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct CounterKey {
     /// [`SubscriberId::NONE`] for what is unattributed, and in the overflow maps.
@@ -26,7 +28,13 @@ pub struct CounterKey {
 impl CounterKey {
     /// The key of a decided packet.
     #[inline(always)]
-    pub const fn new(subscriber: SubscriberId, epoch: u32, rule: u32, bucket: Bucket, reason: Reason) -> Self {
+    pub const fn new(
+        subscriber: SubscriberId,
+        epoch: u32,
+        rule: u32,
+        bucket: Bucket,
+        reason: Reason,
+    ) -> Self {
         Self { subscriber, epoch, rule, bucket: bucket as u16, reason: reason as u16, reserved: 0 }
     }
 }

@@ -95,7 +95,11 @@ pub fn decide<T: Tables>(tables: &T, role: Role, sip_port: u16, packet: &Packet)
     if class.has(ClassEntry::CANDIDATE) {
         return decide_candidate(tables, role, packet, subscriber, &key, class.match_set);
     }
-    Decision::charged(subscriber, 0, if class.has(ClassEntry::MEDIA) { Reason::NoCall } else { Reason::NotListed })
+    Decision::charged(
+        subscriber,
+        0,
+        if class.has(ClassEntry::MEDIA) { Reason::NoCall } else { Reason::NotListed },
+    )
 }
 
 /// Whose packet it is: the source of what arrives from the access side, the destination of what arrives from the
@@ -138,7 +142,7 @@ const fn never_free(packet: &Packet) -> Option<Reason> {
 
 #[inline(always)]
 fn flow_key(role: Role, packet: &Packet) -> FlowKey {
-    let protocol = packet.protocol as u32;
+    let protocol = u32::from(packet.protocol);
     match role {
         Role::Access => FlowKey {
             subscriber: packet.source,
@@ -197,22 +201,22 @@ fn decide_candidate<T: Tables>(
     key: &FlowKey,
     match_set: u32,
 ) -> Decision {
-    let Some(rule) = match_rule(tables, match_set, packet.protocol, key.remote_port) else {
+    let Some(matched) = match_rule(tables, match_set, packet.protocol, key.remote_port) else {
         return Decision::charged(subscriber, 0, Reason::PortNotListed);
     };
     let now_ns = tables.now_ns();
-    if now_ns >= rule.valid_until_ns {
-        return Decision::charged(subscriber, rule.rule, Reason::Expired);
+    if now_ns >= matched.valid_until_ns {
+        return Decision::charged(subscriber, matched.rule, Reason::Expired);
     }
     let may_open = matches!(role, Role::Access);
     match tables.flow(key, role, packet.volume_octets, now_ns, may_open) {
         FlowState::Open => {}
-        FlowState::None => return Decision::charged(subscriber, rule.rule, Reason::NoFlow),
-        FlowState::TableFull => return Decision::charged(subscriber, rule.rule, Reason::FlowTableFull),
+        FlowState::None => return Decision::charged(subscriber, matched.rule, Reason::NoFlow),
+        FlowState::TableFull => return Decision::charged(subscriber, matched.rule, Reason::FlowTableFull),
     }
-    let class = RuleClass::from_number(rule.class);
+    let class = RuleClass::from_number(matched.class);
     let reason = if class.is_free() { Reason::Address } else { Reason::PriorityOnly };
-    Decision { subscriber, rule: rule.rule, reason, tag: Some(class), copy: false }
+    Decision { subscriber, rule: matched.rule, reason, tag: Some(class), copy: false }
 }
 
 /// The first rule of the set that claims this port.

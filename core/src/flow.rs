@@ -6,7 +6,9 @@ use crate::address::Address;
 use crate::counter::Usage;
 
 /// Key of `FLOWS` and `GRANTS`: the 5-tuple, subscriber's side first. Ports are in host byte order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct FlowKey {
     /// The subscriber's address.

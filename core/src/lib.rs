@@ -7,6 +7,10 @@
 //! planes is a `#[repr(C)]` struct of this crate, listed in [`layout`] under one version.
 #![no_std]
 #![forbid(unsafe_op_in_unsafe_fn)]
+#![allow(
+    clippy::inline_always,
+    reason = "the verifier follows one function best, and the BPF linker refuses calls that copy memory"
+)]
 
 pub mod address;
 pub mod bytes;

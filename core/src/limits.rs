@@ -4,7 +4,7 @@
 /// added to the packet pointer; 511 leaves room for every header chain the parser accepts.
 pub const OFFSET_MAX: usize = 511;
 
-/// VLAN tags read, 802.1Q or 802.1ad. Reason: QinQ is two; more are nobody's carrier network.
+/// VLAN tags read, 802.1Q or 802.1ad. Reason: 802.1ad with 802.1Q inside is two; more are nobody's carrier network.
 pub const VLAN_TAGS_MAX: usize = 2;
 
 /// IPv6 extension headers read in front of the upper layer. Reason: RFC 8200, section 4.1 recommends at most seven.

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::limits::{MATCHERS_MAX, MATCH_SETS_MAX, RULES_MAX};
+use crate::limits::{MATCH_SETS_MAX, MATCHERS_MAX, RULES_MAX};
 
 /// Value of `CLASS_V4_*` and `CLASS_V6_*`: what a remote address is. All zero: not listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -30,7 +30,9 @@ impl ClassEntry {
 }
 
 /// One rule's claim on one range of ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct Matcher {
     /// First and last remote port, inclusive; first greater than last: the set ends here.

@@ -20,6 +20,7 @@ impl Bucket {
     /// All, in the order of their numbers.
     pub const ALL: [Self; 5] = [Self::Free, Self::Charged, Self::Pending, Self::Unattributed, Self::Overflow];
     /// How many there are.
+    #[allow(clippy::cast_possible_truncation, reason = "a handful")]
     pub const COUNT: u32 = Self::ALL.len() as u32;
 
     /// The word in status, records and metrics.

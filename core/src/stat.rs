@@ -32,6 +32,7 @@ impl Stat {
         Self::ForgedDscp,
     ];
     /// How many there are.
+    #[allow(clippy::cast_possible_truncation, reason = "a handful")]
     pub const COUNT: u32 = Self::ALL.len() as u32;
 
     /// The word in status and metrics.

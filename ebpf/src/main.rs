@@ -36,7 +36,8 @@ pub fn tollfree(context: XdpContext) -> u32 {
     let bytes = XdpBytes::new(&context);
     let control = maps::control();
     let role = Role::from_number(settings.role);
-    maps::count_total(control, settings.interface_slot, bytes.frame_octets());
+    let frame_octets = bytes.frame_octets() as u32;
+    maps::count_total(control, settings.interface_slot, frame_octets);
     let parsed = packet::parse(&bytes);
     let (decision, volume_octets) = match &parsed {
         Ok(packet) => {
@@ -45,9 +46,9 @@ pub fn tollfree(context: XdpContext) -> u32 {
         }
         Err(reason) => (Decision::unattributed(*reason), 0),
     };
-    count(control, role, &settings, &decision, bytes.frame_octets(), volume_octets);
+    count(control, role, &settings, &decision, frame_octets, volume_octets);
     if decision.copy {
-        copy(&context, control, role, bytes.frame_octets());
+        copy(&context, control, role, frame_octets);
     }
     if let Ok(packet) = &parsed {
         tag::apply(&context, &settings, packet, decision.tag);
@@ -73,8 +74,7 @@ fn count(
     volume_octets: u32,
 ) {
     let bucket = decision.reason.bucket();
-    let key =
-        CounterKey::new(decision.subscriber, control.epoch(), decision.rule, bucket, decision.reason);
+    let key = CounterKey::new(decision.subscriber, control.epoch(), decision.rule, bucket, decision.reason);
     let bucket = maps::count_usage(control.bank(), &key, role, volume_octets, bucket);
     maps::count_bucket(control, settings.interface_slot, bucket, frame_octets, volume_octets);
 }

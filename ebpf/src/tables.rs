@@ -66,7 +66,11 @@ impl Tables for Maps {
             maps::stat(Stat::FlowOpened);
         }
         // Another CPU may have opened it in between: what counts is whether it is there now.
-        if maps::count_flow(key, role, volume_octets, now_ns) { FlowState::Open } else { FlowState::TableFull }
+        if maps::count_flow(key, role, volume_octets, now_ns) {
+            FlowState::Open
+        } else {
+            FlowState::TableFull
+        }
     }
 
     #[inline(always)]

@@ -19,7 +19,8 @@ pub fn apply(context: &XdpContext, settings: &Settings, packet: &Packet, class: 
         Some(RuleClass::FreePriority) => &settings.tags[1],
         Some(RuleClass::Priority) => &settings.tags[2],
         None => {
-            if settings.tags[0].dscp == dscp || settings.tags[1].dscp == dscp || settings.tags[2].dscp == dscp {
+            if settings.tags[0].dscp == dscp || settings.tags[1].dscp == dscp || settings.tags[2].dscp == dscp
+            {
                 clear_forged(context, packet);
             }
             return;
@@ -28,7 +29,8 @@ pub fn apply(context: &XdpContext, settings: &Settings, packet: &Packet, class: 
     if tag.dscp != Tag::NO_DSCP && tag.dscp != dscp {
         rewrite::dscp(context, packet.ip_offset, packet.family, tag.dscp as u8);
     }
-    if tag.has_metadata() && !write_metadata(context, TagMetadata { mark: tag.mark, priority: tag.priority }) {
+    if tag.has_metadata() && !write_metadata(context, TagMetadata { mark: tag.mark, priority: tag.priority })
+    {
         maps::stat(Stat::MetadataRefused);
     }
 }

@@ -75,7 +75,7 @@ impl Bytes for XdpBytes {
     }
 
     #[inline(always)]
-    fn frame_octets(&self) -> u32 {
-        (self.end - self.data) as u32
+    fn frame_octets(&self) -> usize {
+        self.end - self.data
     }
 }

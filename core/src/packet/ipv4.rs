@@ -14,12 +14,12 @@ pub(super) fn parse<B: Bytes>(bytes: &B, offset: usize) -> Result<Packet, Reason
     let header: [u8; ADDRESSES_OFFSET] = bytes.load(offset).ok_or(Reason::MalformedIpv4)?;
     let [source, destination] = bytes.load_words(offset + ADDRESSES_OFFSET).ok_or(Reason::MalformedIpv4)?;
     let header_octets = (header[0] & 0x0f) as usize * 4;
-    let total_octets = u16::from_be_bytes([header[2], header[3]]) as u32;
+    let total_octets = u32::from(u16::from_be_bytes([header[2], header[3]]));
     if header[0] >> 4 != 4 || header_octets < HEADER_OCTETS_MIN || (total_octets as usize) < header_octets {
         return Err(Reason::MalformedIpv4);
     }
     // What the header claims must have arrived; what follows it (Ethernet padding) is not billed.
-    if offset as u32 + total_octets > bytes.frame_octets() {
+    if offset + total_octets as usize > bytes.frame_octets() {
         return Err(Reason::MalformedIpv4);
     }
     let fragment = u16::from_be_bytes([header[6], header[7]]);

@@ -6,7 +6,8 @@ use crate::bytes::Bytes;
 use crate::limits::IPV6_EXTENSIONS_MAX;
 use crate::reason::Reason;
 
-const HEADER_OCTETS: usize = 40;
+const HEADER_OCTETS_U32: u32 = 40;
+const HEADER_OCTETS: usize = HEADER_OCTETS_U32 as usize;
 const FRAGMENT_OFFSET_MASK: u16 = 0xfff8;
 
 const HOP_BY_HOP: u8 = 0;
@@ -20,8 +21,8 @@ pub(super) fn parse<B: Bytes>(bytes: &B, offset: usize) -> Result<Packet, Reason
     let start: [u8; 8] = bytes.load(offset).ok_or(Reason::MalformedIpv6)?;
     let source: [u32; 4] = bytes.load_words(offset + 8).ok_or(Reason::MalformedIpv6)?;
     let destination: [u32; 4] = bytes.load_words(offset + 24).ok_or(Reason::MalformedIpv6)?;
-    let volume_octets = u16::from_be_bytes([start[4], start[5]]) as u32 + HEADER_OCTETS as u32;
-    if start[0] >> 4 != 6 || offset as u32 + volume_octets > bytes.frame_octets() {
+    let volume_octets = u32::from(u16::from_be_bytes([start[4], start[5]])) + HEADER_OCTETS_U32;
+    if start[0] >> 4 != 6 || offset + volume_octets as usize > bytes.frame_octets() {
         return Err(Reason::MalformedIpv6);
     }
     let mut packet = Packet {

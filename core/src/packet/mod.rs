@@ -17,7 +17,7 @@ pub mod protocol {
     pub const TCP: u8 = 6;
     /// UDP (RFC 768).
     pub const UDP: u8 = 17;
-    /// ICMPv6 (RFC 4443).
+    /// ICMP for IPv6 (RFC 4443).
     pub const ICMPV6: u8 = 58;
 }
 
@@ -75,8 +75,7 @@ pub fn parse<B: Bytes>(bytes: &B) -> Result<Packet, Reason> {
 /// The Internet checksum of a header in which one 16-bit word changed (RFC 1624, equation 3).
 #[inline(always)]
 pub const fn checksum_after(checksum: u16, before: u16, after: u16) -> u16 {
-    let mut sum = !checksum as u32 + !before as u32 + after as u32;
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    !(sum as u16)
+    let (sum, carry) = (!checksum).overflowing_add(!before);
+    let (sum, carry) = sum.overflowing_add(after.wrapping_add(carry as u16));
+    !sum.wrapping_add(carry as u16)
 }

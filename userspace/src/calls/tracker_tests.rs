@@ -208,8 +208,8 @@ fn an_answered_call_is_free_until_bye() {
     assert_eq!(lab.see(Downlink, &response("100 Trying", "")), []);
     assert_eq!(lab.see(Downlink, &response("180 Ringing", &answer())), [], "early media is charged");
     let key = FlowKey {
-        subscriber: Address::v4([10, 20, 0, 11]),
-        remote: Address::v4([198, 51, 100, 7]),
+        subscriber: Address::from(std::net::IpAddr::from([10, 20, 0, 11])),
+        remote: Address::from(std::net::IpAddr::from([198, 51, 100, 7])),
         subscriber_port: 40000,
         remote_port: 5000,
         protocol: 17,

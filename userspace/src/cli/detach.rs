@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use super::{ConfigArgument, fail};
 use crate::config::Config;
-use crate::daemon::{dataplane_exit, check_not_running};
+use crate::daemon::{check_not_running, dataplane_exit};
 use crate::dataplane;
 use crate::exit::Exit;
 

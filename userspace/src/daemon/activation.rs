@@ -111,9 +111,8 @@ impl Engine {
 
     /// A rule began or ended.
     pub(super) fn rules_changed(&mut self) {
-        let result = self
-            .compile_current()
-            .and_then(|plan| self.activate(plan, ActivationCause::RuleStartedOrEnded));
+        let result =
+            self.compile_current().and_then(|plan| self.activate(plan, ActivationCause::RuleStartedOrEnded));
         self.note("rules by date", result);
     }
 
@@ -173,7 +172,8 @@ impl Engine {
     /// States the activation in the audit log, then puts the plan in force, then closes the interval before it.
     fn activate(&mut self, plan: Plan, cause: ActivationCause) -> Result<(), RunError> {
         let parts = &mut self.parts;
-        let last = [Some(parts.dataplane.control().epoch()), parts.ledger.last_epoch()?, parts.log.last_epoch()];
+        let last =
+            [Some(parts.dataplane.control().epoch()), parts.ledger.last_epoch()?, parts.log.last_epoch()];
         let epoch = last.into_iter().flatten().max().unwrap_or(0) + 1;
         let at = Timestamp::now();
         let digest = self.policy.digest;
@@ -199,18 +199,17 @@ impl Engine {
         self.stated = stated;
         self.in_force(plan)?;
         tracing::info!(epoch, policy = %self.policy.digest, ?cause, rules = self.plan.rules.len(), "in force");
-        self.close_before(&cut)
+        self.close_before(&cut);
+        Ok(())
     }
 
     /// An activation ends the interval before it; before the first there was none.
-    fn close_before(&mut self, cut: &Cut) -> Result<(), RunError> {
-        if cut.control.epoch() == 0 {
-            return Ok(());
+    fn close_before(&mut self, cut: &Cut) {
+        if cut.control.epoch() != 0 {
+            let closed = self.close_cut(cut, CloseReason::Activation);
+            // Not recorded now, it is with the next interval; the activation holds all the same.
+            self.note("ledger", closed);
         }
-        let closed = self.close_cut(cut, CloseReason::Activation);
-        // Not recorded now, it is with the next interval; the activation holds all the same.
-        self.note("ledger", closed);
-        Ok(())
     }
 
     /// Puts other addresses in force under the same epoch, stated first.

@@ -101,7 +101,10 @@ impl Follower {
 fn end_orphans(tables: &mut FlowTables) -> Result<(), DataplaneError> {
     let orphans: Vec<FlowKey> = tables.grants()?.into_iter().map(|(key, _)| key).collect();
     if !orphans.is_empty() {
-        tracing::warn!(streams = orphans.len(), "calls were going on when the last controller ended: charged from here on");
+        tracing::warn!(
+            streams = orphans.len(),
+            "calls were going on when the last controller ended: charged from here on"
+        );
         tables.revoke(&orphans)?;
     }
     Ok(())
@@ -148,8 +151,7 @@ impl State {
             Role::Core => Direction::Downlink,
         };
         let hotlines = self.shared.hotlines.load();
-        let actions =
-            self.tracker.message(now(), direction, subscriber, proxy, payload, hotlines.as_ref());
+        let actions = self.tracker.message(now(), direction, subscriber, proxy, payload, hotlines.as_ref());
         if !actions.is_empty() {
             self.act(actions);
             self.tell();

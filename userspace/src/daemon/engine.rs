@@ -75,7 +75,8 @@ impl Engine {
     /// Puts the first plan in force and the programs on the interfaces.
     pub(super) fn start(parts: Parts, first: FirstPolicy) -> Result<Self, RunError> {
         let now = Timestamp::now();
-        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map_err(RunError::runtime)?;
+        let boot_id =
+            std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map_err(RunError::runtime)?;
         let interval_started = parts.ledger.last_closed_at()?.unwrap_or(now);
         let next_close = Instant::now() + parts.config.ledger.interval;
         let mut engine = Self {
@@ -135,9 +136,10 @@ impl Engine {
     fn sleep(&self) -> Duration {
         let now = Timestamp::now();
         let clock = self.next_close.min(self.next_locals).saturating_duration_since(Instant::now());
-        let rules = self.plan.next_change.map_or(SLEEP_MAX, |at| {
-            Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
-        });
+        let rules = self
+            .plan
+            .next_change
+            .map_or(SLEEP_MAX, |at| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO));
         clock.min(rules).min(SLEEP_MAX)
     }
 

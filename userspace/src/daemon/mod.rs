@@ -83,7 +83,7 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     let mut scheduler = Scheduler::new(&settings, saved);
     let now = Moment::now();
     scheduler.set_names(&names, now);
-    let (resolved_sender, resolved) = watched::channel(Arc::new(scheduler.resolved(now.monotonic)));
+    let (answer_sender, answers) = watched::channel(Arc::new(scheduler.resolved(now.monotonic)));
     let (names_sender, names) = watched::channel(names);
     let dataplane = Dataplane::open(&config)?;
     let adopted = dataplane.adoption() == Adoption::Adopted;
@@ -91,7 +91,7 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     let (stop_sender, stop) = watched::channel(false);
     if let Some(resolver) = resolver {
         let stopped = async move { drop(stop.clone().wait_for(|stopped| *stopped).await) };
-        tokio::spawn(resolve::run(Arc::new(resolver), scheduler, names, resolved_sender, stopped));
+        tokio::spawn(resolve::run(Arc::new(resolver), scheduler, names, answer_sender, stopped));
     }
     let (commands, inbox) = std::sync::mpsc::sync_channel(COMMANDS_MAX);
     let parts = Parts {
@@ -101,7 +101,7 @@ async fn run_async(config: Config) -> Result<(), RunError> {
         ledger,
         log,
         names: names_sender,
-        resolved: resolved.clone(),
+        resolved: answers.clone(),
     };
     // What can fail is done before a packet is touched; requests wait until the engine takes them.
     let (status_source, status_requests) = mpsc::channel(COMMANDS_MAX);
@@ -113,7 +113,7 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     let mut engine = Engine::start(parts, policy)?;
     let follower = calls::Follower::start(&mut engine, &config, &shared, commands.clone())?;
     tokio::spawn(forward_status(status_requests, commands.clone()));
-    tokio::spawn(forward_addresses(resolved, commands.clone()));
+    tokio::spawn(forward_addresses(answers, commands.clone()));
     let engine = std::thread::spawn(move || engine.run(&inbox));
     tracing::info!(gateway = config.gateway.id, "running");
     // Nobody may be listening, as outside systemd.

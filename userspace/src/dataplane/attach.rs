@@ -206,11 +206,7 @@ fn take_xdp(program: &mut Xdp, id: XdpLinkId) -> Result<FdLink, DataplaneError> 
 }
 
 /// Puts the tc program behind the XDP program, replacing that of an earlier build.
-fn attach_tc(
-    programs: &mut Programs,
-    name: &str,
-    path: &Path,
-) -> Result<Option<FdLink>, DataplaneError> {
+fn attach_tc(programs: &mut Programs, name: &str, path: &Path) -> Result<Option<FdLink>, DataplaneError> {
     let program = programs.tc()?;
     if let Some(link) = pinned(path)? {
         let link = SchedClassifierLink::try_from(link).map_err(link_error(path))?;
@@ -225,9 +221,13 @@ fn attach_tc(
         }
     }
     let options = TcAttachOptions::TcxOrder(LinkOrder::default());
-    let id = program
-        .attach_with_options(name, TcAttachType::Ingress, options)
-        .map_err(|error| if errno(&error) == Some(Errno::EINVAL) { DataplaneError::MarksNeedTcx } else { DataplaneError::program("tollfree_tc")(error) })?;
+    let id = program.attach_with_options(name, TcAttachType::Ingress, options).map_err(|error| {
+        if errno(&error) == Some(Errno::EINVAL) {
+            DataplaneError::MarksNeedTcx
+        } else {
+            DataplaneError::program("tollfree_tc")(error)
+        }
+    })?;
     let link = program.take_link(id).map_err(DataplaneError::program("tollfree_tc"))?;
     FdLink::try_from(link)
         .map(Some)

@@ -88,7 +88,8 @@ impl Dataplane {
             let nic_before =
                 NicCounts { packets: attached.entry.nic_packets, octets: attached.entry.nic_octets };
             let nic = NicCounts::read(&attached.name)?.since(nic_before, &attached.name, attached.mode())?;
-            interfaces.insert(attached.name.clone(), InterfaceCut { counts: self.interface(attached.slot), nic });
+            interfaces
+                .insert(attached.name.clone(), InterfaceCut { counts: self.interface(attached.slot), nic });
         }
         Ok(Cut { control: before, counters, total: self.total(), interfaces })
     }
@@ -107,7 +108,7 @@ impl Dataplane {
         let mut counters = Counters::new();
         for name in names {
             let map: PerCpuHashMap<_, CounterKey, Usage> = self.typed(name)?;
-            for entry in map.iter() {
+            for entry in &map {
                 let (key, values) = entry.map_err(DataplaneError::map(name))?;
                 let sum: &mut Usage = counters.entry(key).or_default();
                 values.iter().for_each(|usage| *sum += *usage);
@@ -115,8 +116,10 @@ impl Dataplane {
         }
         let mut interfaces = BTreeMap::new();
         for slot in 0..tollfree_core::limits::INTERFACES_MAX {
-            let mut counts =
-                InterfaceCounts { seen: self.sum("INTERFACE_TOTALS", totals_index(bank, slot))?, ..Default::default() };
+            let mut counts = InterfaceCounts {
+                seen: self.sum("INTERFACE_TOTALS", totals_index(bank, slot))?,
+                ..Default::default()
+            };
             if counts.seen.packets == 0 {
                 continue;
             }

@@ -12,10 +12,14 @@ use aya::programs::ProgramError;
 #[non_exhaustive]
 pub enum DataplaneError {
     /// Not root.
-    #[error("loading kernel programs needs root; run as root, or give the service CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON")]
+    #[error(
+        "loading kernel programs needs root; run as root, or give the service CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON"
+    )]
     NotRoot,
     /// The kernel is older than any this was tried on.
-    #[error("this kernel is {found}; Tollfree needs {oldest} or newer (XDP links, bpf_xdp_load_bytes); boot a newer kernel")]
+    #[error(
+        "this kernel is {found}; Tollfree needs {oldest} or newer (XDP links, bpf_xdp_load_bytes); boot a newer kernel"
+    )]
     KernelTooOld {
         /// Release of the running kernel.
         found: String,
@@ -23,25 +27,33 @@ pub enum DataplaneError {
         oldest: String,
     },
     /// Configured, but not there.
-    #[error("there is no interface {name:?}; `ip link` lists those that exist, [[interface]] in the configuration names them")]
+    #[error(
+        "there is no interface {name:?}; `ip link` lists those that exist, [[interface]] in the configuration names them"
+    )]
     NoInterface {
         /// As configured.
         name: String,
     },
     /// The pin directory is not on a bpf file system.
-    #[error("{path} is not on a bpf file system; mount one with `mount -t bpf bpf /sys/fs/bpf`, or set gateway.bpffs")]
+    #[error(
+        "{path} is not on a bpf file system; mount one with `mount -t bpf bpf /sys/fs/bpf`, or set gateway.bpffs"
+    )]
     NoBpffs {
         /// As configured.
         path: PathBuf,
     },
     /// Somebody else's XDP program has the interface.
-    #[error("interface {name} already has an XDP program that is not Tollfree's; `ip link show {name}` shows it, `ip link set {name} xdp off` removes it")]
+    #[error(
+        "interface {name} already has an XDP program that is not Tollfree's; `ip link show {name}` shows it, `ip link set {name} xdp off` removes it"
+    )]
     OtherProgram {
         /// The interface.
         name: String,
     },
     /// Pinned maps of another version.
-    #[error("the maps pinned in {path} have layout {found}, this build has {wanted}; run the build that made them, or `tollfree detach` (counters start again, the ledger keeps what it has recorded)")]
+    #[error(
+        "the maps pinned in {path} have layout {found}, this build has {wanted}; run the build that made them, or `tollfree detach` (counters start again, the ledger keeps what it has recorded)"
+    )]
     LayoutVersion {
         /// The pin directory.
         path: PathBuf,
@@ -51,7 +63,9 @@ pub enum DataplaneError {
         wanted: u32,
     },
     /// More interfaces, over time, than there are places to count them.
-    #[error("no place left to count interface {name}: {limit} have been counted since the maps were made; `tollfree detach` starts anew")]
+    #[error(
+        "no place left to count interface {name}: {limit} have been counted since the maps were made; `tollfree detach` starts anew"
+    )]
     TooManyInterfaces {
         /// The interface that has no place.
         name: String,
@@ -59,7 +73,9 @@ pub enum DataplaneError {
         limit: u32,
     },
     /// No place for the program that sets marks.
-    #[error("this kernel cannot set marks and priorities (it has no tcx, which came with Linux 6.6); boot a newer one, or tag by dscp alone")]
+    #[error(
+        "this kernel cannot set marks and priorities (it has no tcx, which came with Linux 6.6); boot a newer one, or tag by dscp alone"
+    )]
     MarksNeedTcx,
     /// The kernel refused a program or a feature of it.
     #[error("the kernel refused the {program} program: {source}")]

@@ -10,9 +10,9 @@ use super::grace::Grace;
 use super::{Dataplane, DataplaneError, monotonic_ns};
 
 /// How long a TCP flow may rest. Reason: RFC 5382, REQ-5, asks address translators for two hours and four minutes.
-pub const FLOW_IDLE_TCP: Duration = Duration::from_secs(7440);
+pub const FLOW_IDLE_TCP: Duration = Duration::from_mins(124);
 /// How long any other flow may rest. Reason: RFC 4787, REQ-5, recommends five minutes.
-pub const FLOW_IDLE_UDP: Duration = Duration::from_secs(300);
+pub const FLOW_IDLE_UDP: Duration = Duration::from_mins(5);
 
 const TCP: u32 = 6;
 
@@ -66,7 +66,7 @@ impl FlowTables {
         let now_ns = monotonic_ns();
         let mut idle = Vec::new();
         let mut left = 0;
-        for entry in self.flows.iter() {
+        for entry in &self.flows {
             let (key, flow) = entry.map_err(DataplaneError::map("FLOWS"))?;
             let bound = if key.protocol == TCP { FLOW_IDLE_TCP } else { FLOW_IDLE_UDP };
             if u128::from(now_ns.saturating_sub(flow.last_seen_ns)) > bound.as_nanos() {

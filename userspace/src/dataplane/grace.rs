@@ -67,14 +67,8 @@ impl Grace {
 }
 
 fn create(map_type: u32, inner_map_fd: u32) -> Result<OwnedFd, DataplaneError> {
-    let attributes = CreateAttributes {
-        map_type,
-        key_size: 4,
-        value_size: 4,
-        max_entries: 1,
-        map_flags: 0,
-        inner_map_fd,
-    };
+    let attributes =
+        CreateAttributes { map_type, key_size: 4, value_size: 4, max_entries: 1, map_flags: 0, inner_map_fd };
     let fd = bpf(BPF_MAP_CREATE, &attributes).map_err(DataplaneError::io("making a map of maps"))?;
     // SAFETY: the call returned a new descriptor that nobody else owns.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })

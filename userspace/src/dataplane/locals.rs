@@ -13,8 +13,17 @@ use super::{Dataplane, DataplaneError};
 
 /// Prefixes whose traffic is between neighbours, never a subscriber's: unspecified, loopback, link-local, multicast
 /// and broadcast (RFC 6890).
-const NEIGHBOURS: [&str; 9] =
-    ["0.0.0.0/32", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32", "::/128", "::1/128", "fe80::/10", "ff00::/8"];
+const NEIGHBOURS: [&str; 9] = [
+    "0.0.0.0/32",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "224.0.0.0/4",
+    "255.255.255.255/32",
+    "::/128",
+    "::1/128",
+    "fe80::/10",
+    "ff00::/8",
+];
 
 /// A map's key: prefix length, and the octets as they lie in memory.
 pub(super) fn v4_key(net: Ipv4Net) -> Key<u32> {
@@ -51,8 +60,7 @@ impl Dataplane {
 
 /// Each prefix and what it is. An own address inside a pool is the gateway's: the longer prefix wins.
 fn wanted(pools: &[IpNet]) -> Result<BTreeMap<IpNet, Local>, DataplaneError> {
-    let mut wanted: BTreeMap<IpNet, Local> =
-        pools.iter().map(|pool| (*pool, Local::Subscriber)).collect();
+    let mut wanted: BTreeMap<IpNet, Local> = pools.iter().map(|pool| (*pool, Local::Subscriber)).collect();
     for prefix in NEIGHBOURS {
         if let Ok(net) = prefix.parse::<IpNet>() {
             wanted.insert(net, Local::Own);

@@ -29,7 +29,8 @@ pub struct NicCounts {
 impl NicCounts {
     /// Of the interface called `name`.
     pub fn read(name: &str) -> Result<Self, DataplaneError> {
-        let text = fs::read_to_string(STATISTICS).map_err(DataplaneError::io(format!("reading {STATISTICS}")))?;
+        let text =
+            fs::read_to_string(STATISTICS).map_err(DataplaneError::io(format!("reading {STATISTICS}")))?;
         find(&text, name).ok_or_else(|| DataplaneError::NoInterface { name: name.into() })
     }
 

@@ -85,8 +85,9 @@ pub(super) fn check_file_system(directory: &Path) -> Result<(), DataplaneError> 
     for ancestor in directory.ancestors() {
         match fs::metadata(ancestor) {
             Ok(_) => {
-                let kind = statfs(ancestor)
-                    .map_err(|errno| DataplaneError::io(format!("reading {}", ancestor.display()))(errno.into()))?;
+                let kind = statfs(ancestor).map_err(|errno| {
+                    DataplaneError::io(format!("reading {}", ancestor.display()))(errno.into())
+                })?;
                 if kind.filesystem_type() == BPF_FS_MAGIC {
                     return Ok(());
                 }

@@ -121,14 +121,14 @@ impl Dataplane {
     pub(super) fn read_slot(&self, slot: u32) -> Result<SlotMirror, DataplaneError> {
         let (v4, v6) = class_maps(slot);
         let mut classes = BTreeMap::new();
-        for entry in self.typed::<LpmTrie<_, u32, ClassEntry>>(v4)?.iter() {
+        for entry in &self.typed::<LpmTrie<_, u32, ClassEntry>>(v4)? {
             let (key, class) = entry.map_err(DataplaneError::map(v4))?;
             let octets = key.data().to_ne_bytes();
             if let Ok(net) = Ipv4Net::new(octets.into(), prefix_length(key.prefix_len())) {
                 classes.insert(net.into(), class);
             }
         }
-        for entry in self.typed::<LpmTrie<_, [u8; 16], ClassEntry>>(v6)?.iter() {
+        for entry in &self.typed::<LpmTrie<_, [u8; 16], ClassEntry>>(v6)? {
             let (key, class) = entry.map_err(DataplaneError::map(v6))?;
             if let Ok(net) = Ipv6Net::new(key.data().into(), prefix_length(key.prefix_len())) {
                 classes.insert(net.into(), class);

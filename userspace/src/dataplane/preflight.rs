@@ -40,7 +40,6 @@ fn check_kernel() -> Result<(), DataplaneError> {
 fn too_old() -> DataplaneError {
     let (major, minor, _) = KERNEL_OLDEST;
     let found = nix::sys::utsname::uname()
-        .map(|name| name.release().to_string_lossy().into_owned())
-        .unwrap_or_else(|_| "unknown".into());
+        .map_or_else(|_| "unknown".into(), |name| name.release().to_string_lossy().into_owned());
     DataplaneError::KernelTooOld { found, oldest: format!("{major}.{minor}") }
 }

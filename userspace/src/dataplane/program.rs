@@ -117,7 +117,8 @@ impl Programs {
     /// longer than a page.
     pub fn run(&mut self, frame: &[u8], repeat: u32) -> Result<Run, DataplaneError> {
         let mut out = vec![0; frame.len() + RUN_HEADROOM_OCTETS];
-        let options = TestRunOptions { data_in: Some(frame), data_out: Some(&mut out), repeat, ..Default::default() };
+        let options =
+            TestRunOptions { data_in: Some(frame), data_out: Some(&mut out), repeat, ..Default::default() };
         let result = self.xdp()?.test_run(options).map_err(DataplaneError::program(XDP_PROGRAM))?;
         out.truncate(result.data_size_out as usize);
         Ok(Run { verdict: result.return_value, frame: out, duration: result.duration })

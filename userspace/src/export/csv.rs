@@ -303,7 +303,8 @@ mod tests {
     }
 
     fn close(ledger: &mut Ledger, usage: Usage) -> Outcome {
-        let subscriber = SubscriberId::of(&Address::v4([10, 20, 0, 11]), Family::V4);
+        let subscriber =
+            SubscriberId::of(&Address::from(std::net::IpAddr::from([10, 20, 0, 11])), Family::V4);
         let key = CounterKey::new(subscriber, 7, 1, Reason::Address.bucket(), Reason::Address);
         ledger.close_interval(&IntervalClose {
             gateway: "gw1.hanoi",

@@ -20,7 +20,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 type Counters = BTreeMap<CounterKey, Usage>;
 
 fn key(host: u8, epoch: u32, rule: u32, reason: Reason) -> CounterKey {
-    let subscriber = SubscriberId::of(&Address::v4([10, 20, 0, host]), Family::V4);
+    let subscriber = SubscriberId::of(&Address::from(std::net::IpAddr::from([10, 20, 0, host])), Family::V4);
     CounterKey::new(subscriber, epoch, rule, reason.bucket(), reason)
 }
 

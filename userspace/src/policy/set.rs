@@ -37,7 +37,9 @@ impl PolicySet {
         for policy in &self.policies {
             let sites = policy.sites.iter().map(|site| &site.id);
             let hotlines = policy.hotlines.iter().map(|hotline| &hotline.id);
-            keys.extend(sites.chain(hotlines).map(|id| RuleKey { policy: policy.id.clone(), rule: id.clone() }));
+            keys.extend(
+                sites.chain(hotlines).map(|id| RuleKey { policy: policy.id.clone(), rule: id.clone() }),
+            );
         }
         keys
     }

@@ -10,6 +10,9 @@ use super::{Status, Volume};
 /// Labels of one series: name and value.
 type Labels = Vec<(&'static str, String)>;
 
+/// One series: labels and value.
+type Row = (Labels, u64);
+
 /// Status in the Prometheus text form. Prometheus counts in floating point: billing reads records, not this.
 ///
 /// # Errors
@@ -22,9 +25,17 @@ pub fn encode(status: &Status) -> Result<String, prometheus::Error> {
     let events = status.stats.iter().map(|(name, count)| (vec![("event", name.clone())], *count)).collect();
     let mut families = vec![
         counters("tollfree_packets_total", "Packets by direction, bucket, reason and rule.", packets),
-        counters("tollfree_volume_bytes_total", "Inner IP length by direction, bucket, reason and rule.", octets),
+        counters(
+            "tollfree_volume_bytes_total",
+            "Inner IP length by direction, bucket, reason and rule.",
+            octets,
+        ),
         counters("tollfree_interface_frames_total", "Frames by interface and by who counted them.", frames),
-        counters("tollfree_interface_bytes_total", "Frame octets by interface and by who counted them.", frame_octets),
+        counters(
+            "tollfree_interface_bytes_total",
+            "Frame octets by interface and by who counted them.",
+            frame_octets,
+        ),
         counters("tollfree_events_total", "Events of the data plane.", events),
     ];
     families.extend(gauges(status));
@@ -58,7 +69,7 @@ fn traffic(status: &Status) -> BTreeMap<Labels, Volume> {
 }
 
 /// Frames and frame octets of each interface.
-fn interfaces(status: &Status) -> (Vec<(Labels, u64)>, Vec<(Labels, u64)>) {
+fn interfaces(status: &Status) -> (Vec<Row>, Vec<Row>) {
     let mut frames = Vec::new();
     let mut octets = Vec::new();
     for interface in &status.interfaces {
@@ -87,7 +98,11 @@ fn gauges(status: &Status) -> Vec<MetricFamily> {
             reconciliation.difference_octets.unsigned_abs(),
         ),
         ("tollfree_calls_active", "Free calls followed now.", status.calls.active),
-        ("tollfree_policy_faults", "Faults that keep the policy directory from force.", count(&status.policy_faults)),
+        (
+            "tollfree_policy_faults",
+            "Faults that keep the policy directory from force.",
+            count(&status.policy_faults),
+        ),
         ("tollfree_alarms", "Conditions that want attention.", count(&status.alarms)),
         ("tollfree_names_stale", "Names whose last good answer has outlived its TTL.", stale(status)),
         ("tollfree_audit_log_entries", "Entries of the transparency log.", status.audit.size),
@@ -103,7 +118,7 @@ fn count<T>(values: &[T]) -> u64 {
     u64::try_from(values.len()).unwrap_or(u64::MAX)
 }
 
-fn counters(name: &str, help: &str, rows: Vec<(Labels, u64)>) -> MetricFamily {
+fn counters(name: &str, help: &str, rows: Vec<Row>) -> MetricFamily {
     let metrics = rows.into_iter().map(|(labels, value)| {
         let mut counter = Counter::default();
         counter.set_value(float(value));

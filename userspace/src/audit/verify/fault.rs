@@ -149,8 +149,13 @@ pub enum Fault {
 
 /// All that is wrong with a log; at least one thing.
 #[derive(Debug, thiserror::Error)]
-#[error("the log does not verify:{}", faults.iter().map(|fault| format!("\n  {fault}")).collect::<String>())]
+#[error("the log does not verify:{}", indented(faults))]
 pub struct VerifyError {
     /// In the order in which they were found.
     pub faults: Vec<Fault>,
+}
+
+/// Each fault on a line of its own.
+fn indented(faults: &[Fault]) -> String {
+    faults.iter().fold(String::new(), |lines, fault| lines + "\n  " + &fault.to_string())
 }

@@ -120,7 +120,7 @@ fn hotlines_are_looked_up_in_every_form_and_whole() {
     let set = loaded(&[("a.toml", EXAMPLE)]);
     let plan = compile_at(&set, "2020-03-01T00:00:00Z", "gw", None).expect("the example compiles");
     for dialled in ["19003228", "+84 1900 3228", "008419003228", "1900-9095"] {
-        let entry = plan.hotlines.lookup(dialled).expect("a hotline");
+        let (_, entry) = plan.hotlines.lookup(dialled).expect("a hotline");
         assert_eq!((entry.rule, entry.class), (3, RuleClass::Free));
         assert_eq!(entry.media_networks, ["198.51.100.0/25".parse().expect("a network")]);
         // 2020-04-03T16:59:59Z is 1585933199 (date -d @1585933199).
