@@ -433,8 +433,9 @@ fn statements_that_would_not_verify_are_refused() {
     let change =
         Addresses::of_change("gw1", 4, at(1), &BTreeSet::new(), &list(&["192.0.2.1"])).expect("a change");
     assert!(matches!(log.append(&change), Err(AuditError::EpochNotInForce { epoch: 4, last: Some(5) })));
-    let long = Refused { gateway: "x".repeat(ENTRY_OCTETS_MAX), at: at(1), policy_digest: None, faults: 1 };
-    assert!(matches!(log.append(&[refused(), Statement::Refused(long)]), Err(AuditError::Statement(_))));
+    let too_long =
+        Refused { gateway: "x".repeat(ENTRY_OCTETS_MAX), at: at(1), policy_digest: None, faults: 1 };
+    assert!(matches!(log.append(&[refused(), Statement::Refused(too_long)]), Err(AuditError::Statement(_))));
     assert_eq!(log.append(&[]).expect("nothing"), 1..1);
     assert_eq!(verify(&place.directory(), None).expect("a log that verifies").size, 1);
 }
@@ -584,7 +585,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn batches_of_any_size_make_the_same_log(batches in proptest::collection::vec((0..300_usize, any::<bool>()), 1..6)) {
+    fn batches_of_any_size_make_the_same_log(
+        batches in proptest::collection::vec((0..300_usize, any::<bool>()), 1..6),
+    ) {
         let (place, at_once) = (Place::new(), Place::new());
         let mut log = place.open().expect("a log");
         let mut size = 0;
