@@ -16,12 +16,13 @@ use super::verify::{Fault, Report, examine};
 pub enum AuditCommand {
     /// Check that nothing in a log was changed, and say what was in force
     ///
-    /// Checks the signature on the log's checkpoint, that every entry, hash and stored policy is what was signed, that
-    /// the entries fit together, and that no other file is there. It needs nothing but the log's files: run it on your
-    /// own machine, on a copy that you made.
+    /// Checks the signature on the log's checkpoint, that every entry, hash and stored policy is what was
+    /// signed, that the entries fit together, and that no other file is there. It needs nothing but the log's
+    /// files: run it on your own machine, on a copy that you made.
     ///
-    /// A log that verifies today can still differ from the one you saw last month, if the carrier holds the key. Keep
-    /// each checkpoint you see: standard tlog tools prove from the tiles that a newer log contains the older one.
+    /// A log that verifies today can still differ from the one you saw last month, if the carrier holds the
+    /// key. Keep each checkpoint you see: standard tlog tools prove from the tiles that a newer log contains
+    /// the older one.
     #[command(after_long_help = VERIFY_EXAMPLES)]
     Verify(VerifyArguments),
     /// List a log's entries, one a line: index and statement
@@ -67,8 +68,9 @@ struct LogArguments {
     directory: PathBuf,
     /// The log's verifier key, or a file that holds it
     ///
-    /// Of the form name+id+base64. Take the one that the carrier gave you, not the one beside the log: without this
-    /// option the log's own `vkey` is believed, and a log that was replaced together with its key would pass.
+    /// Of the form name+id+base64. Take the one that the carrier gave you, not the one beside the log:
+    /// without this option the log's own `vkey` is believed, and a log that was replaced together with its
+    /// key would pass.
     #[arg(long, value_name = "VKEY|FILE")]
     key: Option<String>,
 }

@@ -71,8 +71,8 @@ impl From<[u8; 32]> for Digest {
 
 /// The digest of a policy: of its files' names (UTF-8) and contents, in any order.
 ///
-/// SHA-256 over the line `tollfree-policy-v1`, then for each file, sorted by name: the name's length in octets, the
-/// name, the content's length in octets, the content. Lengths are unsigned 64-bit, big-endian.
+/// SHA-256 over the line `tollfree-policy-v1`, then for each file, sorted by name: the name's length in
+/// octets, the name, the content's length in octets, the content. Lengths are unsigned 64-bit, big-endian.
 pub fn policy_digest<N: AsRef<str>, C: AsRef<[u8]>>(files: &[(N, C)]) -> [u8; 32] {
     let mut sorted: Vec<(&str, &[u8])> =
         files.iter().map(|(name, content)| (name.as_ref(), content.as_ref())).collect();
@@ -87,9 +87,10 @@ pub fn policy_digest<N: AsRef<str>, C: AsRef<[u8]>>(files: &[(N, C)]) -> [u8; 32
 
 /// The digest of a list of free addresses.
 ///
-/// SHA-256 over the line `tollfree-addresses-v1`, then for each address in the list's order ([`AddressStatement`]'s
-/// own): the number of rules (64 bits), each rule's number (32 bits), the name's length in octets (64 bits), the
-/// name, 4 or 6 (8 bits), the address's 4 or 16 octets. Numbers are unsigned, big-endian.
+/// SHA-256 over the line `tollfree-addresses-v1`, then for each address in the list's order
+/// ([`AddressStatement`]'s own): the number of rules (64 bits), each rule's number (32 bits), the name's
+/// length in octets (64 bits), the name, 4 or 6 (8 bits), the address's 4 or 16 octets. Numbers are unsigned,
+/// big-endian.
 pub fn addresses_digest(addresses: &BTreeSet<AddressStatement>) -> Digest {
     let mut hash = Sha256::new_with_prefix(ADDRESSES_LABEL);
     for AddressStatement { rules, name, address } in addresses {
@@ -145,7 +146,8 @@ mod tests {
             name: "a.vn".to_owned(),
             address: IpAddr::from([192, 0, 2, 1]),
         }]);
-        let octets = b"tollfree-addresses-v1\n\0\0\0\0\0\0\0\x02\0\0\0\x07\0\0\x01\x02\0\0\0\0\0\0\0\x04a.vn\x04\xc0\0\x02\x01";
+        let octets = b"tollfree-addresses-v1\n\0\0\0\0\0\0\0\x02\0\0\0\x07\0\0\x01\x02\
+            \0\0\0\0\0\0\0\x04a.vn\x04\xc0\0\x02\x01";
         assert_eq!(addresses_digest(&list), Digest(Sha256::digest(octets).into()));
     }
 

@@ -1,7 +1,7 @@
 //! Files that are on the disk, whole, before anything relies on them.
 //!
-//! Every change of the disk is one step, in the order in which it is called for: a crash leaves a prefix of the
-//! steps. Tests stop after each.
+//! Every change of the disk is one step, in the order in which it is called for: a crash leaves a prefix of
+//! the steps. Tests stop after each.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};

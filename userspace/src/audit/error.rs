@@ -21,14 +21,18 @@ pub enum AuditError {
     },
     /// The origin cannot be a key's name (C2SP signed-note, "Format").
     #[error(
-        "`{origin}` cannot be a log's origin: use a host and a path, such as `gw1.example.net/audit`, without spaces or `+`"
+        "`{origin}` cannot be a log's origin: use a host and a path without spaces or \
+         `+`, such as `gw1.example.net/audit`"
     )]
     Origin {
         /// The configured origin.
         origin: String,
     },
     /// The signer key would be published with the log.
-    #[error("the signer key {} is inside the published directory {}; keep it elsewhere", key.display(), directory.display())]
+    #[error(
+        "the signer key {} is inside the published directory {}; keep it elsewhere",
+        key.display(), directory.display()
+    )]
     KeyPublished {
         /// The key's path.
         key: PathBuf,
@@ -36,7 +40,10 @@ pub enum AuditError {
         directory: PathBuf,
     },
     /// Others can read the signer key.
-    #[error("the signer key {} has mode {mode:03o}: others may have read it; `chmod 600` it, or start a log with a new key", path.display())]
+    #[error(
+        "the signer key {} has mode {mode:03o}: others may have read it; `chmod 600` it, or start a log \
+         with a new key", path.display()
+    )]
     KeyExposed {
         /// The key's path.
         path: PathBuf,
@@ -50,7 +57,10 @@ pub enum AuditError {
         path: PathBuf,
     },
     /// The key is another log's.
-    #[error("the signer key {} is the log `{found}`'s, not `{origin}`'s; give each log a key of its own", path.display())]
+    #[error(
+        "the signer key {} is the log `{found}`'s, not `{origin}`'s; give each log a key of its own",
+        path.display()
+    )]
     KeyOfAnother {
         /// The key's path.
         path: PathBuf,
@@ -67,8 +77,8 @@ pub enum AuditError {
     },
     /// There is a published log, but no record of what was signed last.
     #[error(
-        "{} is missing, so what was signed last is not known; if the published log is the newest there is, copy {} there",
-        head.display(), checkpoint.display()
+        "{} is missing, so what was signed last is not known; if the published log is the newest there is, \
+         copy {} there", head.display(), checkpoint.display()
     )]
     HeadMissing {
         /// Where the last signed checkpoint is kept.
@@ -146,7 +156,8 @@ pub enum AuditError {
     },
     /// A policy's file cannot be stored under its name.
     #[error(
-        "`{name}` cannot be stored as a policy's file: names are single, once each, without `/` or a leading dot"
+        "`{name}` cannot be stored as a policy's file: names are single, once each, without `/` or a \
+         leading dot"
     )]
     PolicyFileName {
         /// The name.

@@ -64,7 +64,8 @@ impl Key {
         &self.vkey
     }
 
-    /// A signed checkpoint (C2SP tlog-checkpoint). Ed25519 is deterministic: the same tree has the same octets.
+    /// A signed checkpoint (C2SP tlog-checkpoint). Ed25519 is deterministic: the same tree has the same
+    /// octets.
     pub(super) fn sign(&self, size: u64, root: Hash) -> Result<Vec<u8>, AuditError> {
         let checkpoint = Checkpoint::new(&self.origin, size, root, "")
             .map_err(|_| AuditError::Origin { origin: self.origin.clone() })?;

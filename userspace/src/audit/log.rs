@@ -1,8 +1,9 @@
 //! The writer of the log.
 //!
-//! An append is durable at one point: when the new checkpoint is in place beside the key (`<key>.head`). Before it,
-//! all entries and tiles are on the disk; after it, it is published. So a crash leaves the old log or the new one,
-//! and a directory that was restored from an old copy is noticed instead of being signed a second time.
+//! An append is durable at one point: when the new checkpoint is in place beside the key (`<key>.head`).
+//! Before it, all entries and tiles are on the disk; after it, it is published. So a crash leaves the old log
+//! or the new one, and a directory that was restored from an old copy is noticed instead of being signed a
+//! second time.
 
 use std::fs::{self, File, TryLockError};
 use std::ops::Range;
@@ -45,11 +46,11 @@ struct State {
 }
 
 impl Log {
-    /// Opens the log in `directory`, whose checkpoints are signed for `origin` with the key at `key_path`; makes what
-    /// does not exist, and finishes or undoes what a crash interrupted.
+    /// Opens the log in `directory`, whose checkpoints are signed for `origin` with the key at `key_path`;
+    /// makes what does not exist, and finishes or undoes what a crash interrupted.
     ///
-    /// The directory is public; the key, and the last signed checkpoint (`<key>.head`), must be elsewhere. `origin`
-    /// names the log for ever: a host and a path, such as `gw1.example.net/audit`.
+    /// The directory is public; the key, and the last signed checkpoint (`<key>.head`), must be elsewhere.
+    /// `origin` names the log for ever: a host and a path, such as `gw1.example.net/audit`.
     ///
     /// # Errors
     /// [`AuditError`]; none of them changes what is published.
@@ -100,12 +101,12 @@ impl Log {
         Ok(size)
     }
 
-    /// Appends the statements, all or none, and returns the indexes of their entries. They are durable and published
-    /// when this returns.
+    /// Appends the statements, all or none, and returns the indexes of their entries. They are durable and
+    /// published when this returns.
     ///
     /// # Errors
-    /// A statement that the verifier would not accept is refused. When the disk fails, the statements may be in the log
-    /// or not; [`Log::recover`] tells.
+    /// A statement that the verifier would not accept is refused. When the disk fails, the statements may be
+    /// in the log or not; [`Log::recover`] tells.
     pub fn append(&mut self, statements: &[Statement]) -> Result<Range<u64>, AuditError> {
         let state = match self.state.take() {
             Some(state) => state,
@@ -123,8 +124,8 @@ impl Log {
         Ok(size..size + entries.len() as u64)
     }
 
-    /// Stores the files of the policy with this `digest`, by name and content, so that a regulator can read what the
-    /// digest means. Durable when this returns; storing it again changes nothing.
+    /// Stores the files of the policy with this `digest`, by name and content, so that a regulator can read
+    /// what the digest means. Durable when this returns; storing it again changes nothing.
     ///
     /// # Errors
     /// Files of another digest, names that are no single file's, and what the disk refuses.
@@ -171,7 +172,8 @@ impl Log {
         Ok((entries, last))
     }
 
-    /// Refuses what does not belong behind an activation of epoch `last`; returns the last epoch with the statement.
+    /// Refuses what does not belong behind an activation of epoch `last`; returns the last epoch with the
+    /// statement.
     fn check(&self, statement: &Statement, last: Option<u32>) -> Result<Option<u32>, AuditError> {
         match statement {
             Statement::Activation(activation) => {
@@ -221,7 +223,8 @@ impl Log {
         Ok(State { size: grown, edge, bundle, last_epoch })
     }
 
-    /// Reads what was signed last, publishes it if a crash came in between, and removes what was never signed.
+    /// Reads what was signed last, publishes it if a crash came in between, and removes what was never
+    /// signed.
     fn read_signed(&self) -> Result<State, AuditError> {
         let (head, size, root) = self.signed_last()?;
         let edge = Edge::read(&self.directory, size, root)?;
@@ -354,7 +357,8 @@ fn is_single_name(name: &str) -> bool {
     is_normal && components.next().is_none() && !name.starts_with('.') && !name.contains('\0')
 }
 
-/// The entry bundles that `entries` fill behind `size` others; `bundle` is the last one, not full, before and after.
+/// The entry bundles that `entries` fill behind `size` others; `bundle` is the last one, not full, before and
+/// after.
 fn bundles(size: u64, bundle: &mut Vec<u8>, entries: &[Vec<u8>]) -> Result<Vec<Published>, AuditError> {
     let width = u64::from(TILE_WIDTH);
     let mut files = Vec::new();
@@ -385,8 +389,8 @@ fn split_bundle(mut octets: &[u8]) -> Option<Vec<&[u8]>> {
     octets.is_empty().then_some(entries)
 }
 
-/// Removes the partial tiles of the full ones among `files`. Those of tiles that are not full stay: they belong to
-/// checkpoints that were published (C2SP tlog-tiles, "Partial Tiles").
+/// Removes the partial tiles of the full ones among `files`. Those of tiles that are not full stay: they
+/// belong to checkpoints that were published (C2SP tlog-tiles, "Partial Tiles").
 fn remove_partials(files: &[(PathBuf, Vec<u8>)]) -> Result<(), AuditError> {
     for (path, _) in files {
         let partials = tree::partials_of(path);

@@ -1,9 +1,9 @@
 //! The audit log: which policy was in force when, and which addresses it made free.
 //!
-//! The log is append-only and public, in the form that [C2SP tlog-tiles](https://c2sp.org/tlog-tiles) describes: a
-//! directory of static files that any web server can publish and any tlog client can read. Its [`Statement`]s are
-//! the leaves of an RFC 6962 Merkle tree; `checkpoint` is the tree's root, signed. Who keeps an old checkpoint can
-//! prove that nothing he has seen was removed or rewritten.
+//! The log is append-only and public, in the form that [C2SP tlog-tiles](https://c2sp.org/tlog-tiles)
+//! describes: a directory of static files that any web server can publish and any tlog client can read. Its
+//! [`Statement`]s are the leaves of an RFC 6962 Merkle tree; `checkpoint` is the tree's root, signed. Who
+//! keeps an old checkpoint can prove that nothing he has seen was removed or rewritten.
 //!
 //! ```text
 //! checkpoint                      origin, size and root, signed (tlog-checkpoint, signed-note)
@@ -13,8 +13,8 @@
 //! policies/<digest>/<file name>   what a policy digest stands for
 //! ```
 //!
-//! [`log`] writes it; [`verify`](mod@verify) checks it, and shares with the writer neither Merkle nor note code;
-//! [`cli`] is what a regulator calls.
+//! [`log`] writes it; [`verify`](mod@verify) checks it, and shares with the writer neither Merkle nor note
+//! code; [`cli`] is what a regulator calls.
 
 pub mod cli;
 mod digest;

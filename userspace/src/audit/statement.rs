@@ -9,14 +9,15 @@ use tollfree_core::plan::RuleClass;
 
 use super::digest::{Digest, addresses_digest};
 
-/// Octets of one log entry. Reason: an entry bundle gives each entry's length in 16 bits (C2SP tlog-tiles, "Log
-/// entries").
+/// Octets of one log entry. Reason: an entry bundle gives each entry's length in 16 bits (C2SP tlog-tiles,
+/// "Log entries").
 pub const ENTRY_OCTETS_MAX: usize = 65_535;
 
-/// One entry of the log: compact JSON, told apart by `type`, its fields in the order in which they are declared.
+/// One entry of the log: compact JSON, told apart by `type`, its fields in the order in which they are
+/// declared.
 ///
-/// Epochs of activations strictly increase. `Rules` and `Addresses` name the epoch of the last activation before
-/// them. Each epoch begins with an empty list of addresses.
+/// Epochs of activations strictly increase. `Rules` and `Addresses` name the epoch of the last activation
+/// before them. Each epoch begins with an empty list of addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Statement {
@@ -155,7 +156,8 @@ pub struct Refused {
 pub enum StatementError {
     /// It does not fit.
     #[error(
-        "a statement of {octets} octets does not fit into an entry of at most {ENTRY_OCTETS_MAX}; shorten the names"
+        "a statement of {octets} octets does not fit into an entry of at most {ENTRY_OCTETS_MAX}; shorten \
+         the names"
     )]
     TooLong {
         /// Its length as JSON.
@@ -244,8 +246,8 @@ enum Change {
 }
 
 impl Addresses {
-    /// The change from `before` to `after` as entries; none where the lists are the same. After an activation, `before`
-    /// is empty: each epoch states its list anew.
+    /// The change from `before` to `after` as entries; none where the lists are the same. After an
+    /// activation, `before` is empty: each epoch states its list anew.
     ///
     /// # Errors
     /// [`StatementError::TooLong`] if one address alone does not fit.
@@ -321,7 +323,10 @@ mod tests {
 
     #[test]
     fn entry_is_compact_json_in_the_declared_order() {
-        let wanted = r#"{"type":"refused","gateway":"gw1","at":"1970-01-01T00:00:00Z","policy_digest":null,"faults":3}"#;
+        let wanted = concat!(
+            r#"{"type":"refused","gateway":"gw1","at":"1970-01-01T00:00:00Z","#,
+            r#""policy_digest":null,"faults":3}"#
+        );
         assert_eq!(refused(3).to_entry().expect("an entry"), wanted.as_bytes());
         assert_eq!(Statement::from_entry(wanted.as_bytes()).expect("a statement"), refused(3));
     }
@@ -381,19 +386,26 @@ mod tests {
             cut in any::<u64>(),
         ) {
             let names: BTreeSet<_> = names.into_iter().map(|(text, times)| text.repeat(times)).collect();
-            let statement =
-                |name: &String| AddressStatement { rules: vec![1], name: name.clone(), address: [192, 0, 2, 1].into() };
+            let statement = |name: &String| {
+                let address = [192, 0, 2, 1].into();
+                AddressStatement { rules: vec![1], name: name.clone(), address }
+            };
             let all: Vec<_> = names.iter().map(statement).collect();
             let is_before = |position: usize| cut >> (position % 64) & 1 == 1;
-            let pick = |wanted| all.iter().enumerate().filter(move |(p, _)| is_before(*p) == wanted).map(|(_, a)| a.clone());
-            let (before, after): (BTreeSet<_>, BTreeSet<_>) = (pick(true).collect(), pick(false).collect());
+            let pick = |wanted| {
+                let chosen = all.iter().enumerate().filter(|(position, _)| is_before(*position) == wanted);
+                chosen.map(|(_, address)| address.clone()).collect::<BTreeSet<_>>()
+            };
+            let (before, after) = (pick(true), pick(false));
             // A name of 9000 control characters is six times as long in JSON, and still fits.
-            let parts =
-                Addresses::of_change("gw1", 1, Timestamp::UNIX_EPOCH, &before, &after).expect("parts that fit");
+            let at = Timestamp::UNIX_EPOCH;
+            let parts = Addresses::of_change("gw1", 1, at, &before, &after).expect("parts that fit");
             let mut list = before;
             for part in parts {
                 part.to_entry().expect("a part that fits");
-                let Statement::Addresses(part) = part else { return Err(TestCaseError::fail("another type")) };
+                let Statement::Addresses(part) = part else {
+                    return Err(TestCaseError::fail("another type"));
+                };
                 prop_assert_eq!(part.digest, addresses_digest(&after));
                 for address in part.removed {
                     prop_assert!(list.remove(&address));

@@ -43,8 +43,8 @@ pub(super) fn partials_of(path: &Path) -> PathBuf {
     path.with_added_extension("p")
 }
 
-/// The paths under `tile` that a log of `size` entries may have: full tiles, and of those that are not full yet, every
-/// width until now, because each was published with some checkpoint.
+/// The paths under `tile` that a log of `size` entries may have: full tiles, and of those that are not full
+/// yet, every width until now, because each was published with some checkpoint.
 pub(super) fn paths_until(size: u64) -> HashSet<String> {
     let mut paths = HashSet::new();
     for tile in Tile::new_tiles(TILE_HEIGHT, 0, size) {
@@ -93,7 +93,8 @@ impl TileReader for ReadTiles {
 }
 
 impl Edge {
-    /// Reads the right edge of the tree of `size` entries with this `root`; its tiles are checked against the root.
+    /// Reads the right edge of the tree of `size` entries with this `root`; its tiles are checked against the
+    /// root.
     pub(super) fn read(directory: &Path, size: u64, root: Hash) -> Result<Self, AuditError> {
         // The library expects a hash at least.
         if size == 0 {

@@ -22,6 +22,7 @@ use tollfree_core::settings::Tag;
 
 use crate::diagnostic::Diagnostics;
 use crate::document::file;
+use crate::policy::DomainName;
 
 /// A gateway's checked settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub struct Config {
     pub ledger: LedgerConfig,
     /// Where records go.
     pub export: ExportConfig,
+    /// The carrier's domain, in the audit log's name for ever: `domain/gateway id`.
+    pub audit_domain: Option<DomainName>,
     /// How much room the kernel gets.
     pub limits: LimitsConfig,
 }
@@ -94,6 +97,9 @@ pub struct ResolverConfig {
 pub struct SignallingConfig {
     /// Whose SIP is followed.
     pub proxies: Vec<IpAddr>,
+    /// Domains that the proxies serve themselves: a number at another domain may reach anybody. A number at a proxy's
+    /// own address, and one with no domain, need no mention.
+    pub domains: Vec<DomainName>,
     /// Their UDP port.
     pub port: u16,
 }

@@ -19,6 +19,7 @@ use crate::diagnostic::Diagnostic;
 use crate::document::identifier::identifier;
 use crate::document::report::Report;
 use crate::document::section::Section;
+use crate::policy::DomainName;
 
 /// Highest differentiated services code point (RFC 2474, section 3: six bits).
 const DSCP_MAX: u32 = 63;
@@ -41,6 +42,7 @@ pub(super) fn read(file: &str, octets: &[u8]) -> Result<Config, Vec<Diagnostic>>
     let tags = document.section(report_ref, "tag");
     let ledger = document.section(report_ref, "ledger");
     let export = document.section(report_ref, "export");
+    let audit = document.section(report_ref, "audit");
     let limits = document.section(report_ref, "limits");
     document.close(report_ref);
     let resolver = read_resolver(resolver, report_ref);
@@ -48,6 +50,7 @@ pub(super) fn read(file: &str, octets: &[u8]) -> Result<Config, Vec<Diagnostic>>
     let tags = read_tags(tags, report_ref);
     let ledger = read_ledger(ledger, report_ref);
     let export = export.map(|section| read_export(section, report_ref)).unwrap_or_default();
+    let audit_domain = audit.and_then(|section| read_audit(section, report_ref));
     let limits = read_limits(limits, report_ref);
     report.finish(gateway.zip(pools).map(|(gateway, pools)| Config {
         gateway,
@@ -59,6 +62,7 @@ pub(super) fn read(file: &str, octets: &[u8]) -> Result<Config, Vec<Diagnostic>>
         tags,
         ledger,
         export,
+        audit_domain,
         limits,
     }))
 }
@@ -152,11 +156,15 @@ fn read_resolver<'i>(section: Option<Section<'i>>, report: &mut Report<'i>) -> R
 }
 
 fn read_signalling<'i>(section: Option<Section<'i>>, report: &mut Report<'i>) -> SignallingConfig {
-    let mut signalling = SignallingConfig { proxies: Vec::new(), port: defaults::SIP_PORT };
+    let mut signalling =
+        SignallingConfig { proxies: Vec::new(), domains: Vec::new(), port: defaults::SIP_PORT };
     let Some(mut section) = section else { return signalling };
     section.needs(report, &["proxies"]);
     let proxies: Vec<Spanned<IpAddr>> = section.list(report, "proxies", value::host).unwrap_or_default();
     signalling.proxies = proxies.into_iter().map(Spanned::into_inner).collect();
+    let domains: Vec<Spanned<DomainName>> =
+        section.list(report, "domains", str::parse::<DomainName>).unwrap_or_default();
+    signalling.domains = domains.into_iter().map(Spanned::into_inner).collect();
     let port = section.integer(report, "port", 1..=u32::from(u16::MAX));
     // The range was checked.
     signalling.port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(defaults::SIP_PORT);
@@ -212,6 +220,13 @@ fn read_export<'i>(mut section: Section<'i>, report: &mut Report<'i>) -> ExportC
     }
     section.close(report);
     export
+}
+
+fn read_audit<'i>(mut section: Section<'i>, report: &mut Report<'i>) -> Option<DomainName> {
+    section.needs(report, &["domain"]);
+    let domain = section.parsed(report, "domain", str::parse::<DomainName>);
+    section.close(report);
+    domain.map(Spanned::into_inner)
 }
 
 fn read_limits<'i>(section: Option<Section<'i>>, report: &mut Report<'i>) -> LimitsConfig {

@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use super::RunError;
 use super::engine::Engine;
 use crate::audit::{
-    Activation, ActivationCause, AddressStatement, Addresses, ClassStatement, Refused, RuleStatement,
-    Statement,
+    Activation, ActivationCause, AddressStatement, Addresses, Refused, RuleStatement, Statement,
 };
 use crate::dataplane::{Cut, PlanTables, monotonic_ns};
 use crate::diagnostic::Diagnostics;
@@ -17,7 +16,6 @@ use crate::ledger::CloseReason;
 use crate::policy::{CompileInput, DomainName, Plan, PolicySet, compile};
 use crate::resolve::ResolverError;
 use crate::status::RuleName;
-use tollfree_core::plan::RuleClass;
 
 /// Names that policies list, those that have ended left out.
 pub(super) fn names(policy: &PolicySet) -> BTreeSet<String> {
@@ -267,11 +265,7 @@ fn rule_statement(rule: &crate::policy::PlanRule) -> RuleStatement {
         rule: rule.entry.rule,
         policy: rule.key.policy.clone(),
         id: rule.key.rule.clone(),
-        class: match rule.class {
-            RuleClass::Free => ClassStatement::Free,
-            RuleClass::FreePriority => ClassStatement::FreePriority,
-            RuleClass::Priority => ClassStatement::Priority,
-        },
+        class: rule.class.into(),
         rating_group: rule.rating_group,
         valid_from: rule.valid_from,
         valid_until: rule.valid_until,

@@ -1,7 +1,7 @@
 //! Following calls: copies of signalling in, grants and records out.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,11 +23,11 @@ use zerocopy::FromBytes as _;
 
 use super::engine::{Command, Engine};
 use super::{RunError, Shared};
-use crate::calls::{Action, At, CallRecord, Direction, Tracker, TrackerLimits};
-use crate::config::Config;
+use crate::calls::{Action, At, CallRecord, Direction, HotlineMatch, Hotlines, Tracker, TrackerLimits};
+use crate::config::{Config, SignallingConfig};
 use crate::dataplane::{DataplaneError, FlowTables, monotonic_ns};
 use crate::ledger::CallRow;
-use crate::policy::HotlineTable;
+use crate::policy::{DomainName, HotlineTable};
 use crate::status::{CallsStatus, subscriber_text};
 
 /// How long the follower waits for a copy before it looks at its clock.
@@ -51,8 +51,9 @@ struct State {
     tracker: Tracker,
     tables: FlowTables,
     shared: Arc<Shared>,
-    /// Those that streams were last held against.
+    /// Those that calls were last held against.
     hotlines: Arc<HotlineTable>,
+    signalling: SignallingConfig,
     commands: SyncSender<Command>,
     /// Epoch of the last copy.
     epoch: u32,
@@ -78,6 +79,7 @@ impl Follower {
             tables,
             shared: Arc::clone(shared),
             hotlines: shared.hotlines.load_full(),
+            signalling: config.signalling.clone(),
             commands,
             epoch: engine.parts.dataplane.control().epoch(),
             granted: 0,
@@ -126,7 +128,7 @@ impl State {
                 expire_at = Instant::now() + EXPIRE_INTERVAL;
                 let actions = self.tracker.expire(now());
                 self.act(actions);
-                self.end_rules();
+                self.follow_policy();
                 self.tell();
             }
             if sweep_at <= Instant::now() {
@@ -150,8 +152,9 @@ impl State {
             Role::Access => Direction::Uplink,
             Role::Core => Direction::Downlink,
         };
-        let hotlines = self.shared.hotlines.load();
-        let actions = self.tracker.message(now(), direction, subscriber, proxy, payload, hotlines.as_ref());
+        self.follow_policy();
+        let served = Served { hotlines: &self.hotlines, signalling: &self.signalling };
+        let actions = self.tracker.message(now(), direction, subscriber, proxy, payload, &served);
         if !actions.is_empty() {
             self.act(actions);
             self.tell();
@@ -186,26 +189,22 @@ impl State {
 
     /// When a hotline's rule ends, in nanoseconds of `CLOCK_MONOTONIC`; 0 if it is not in force.
     fn rule_end(&self, rule: u32) -> u64 {
-        let hotlines = self.shared.hotlines.load();
-        hotlines.iter().find(|(.., entry)| entry.rule == rule).map_or(0, |(.., entry)| entry.valid_until_ns)
+        self.hotlines
+            .iter()
+            .find(|(.., entry)| entry.rule == rule)
+            .map_or(0, |(.., entry)| entry.valid_until_ns)
     }
 
-    /// Ends the grants of rules that are not in force any more; their calls go on, charged.
-    fn end_rules(&mut self) {
+    /// Ends calls that the policy now in force does not make free.
+    fn follow_policy(&mut self) {
         let hotlines = self.shared.hotlines.load_full();
         if Arc::ptr_eq(&hotlines, &self.hotlines) {
             return;
         }
-        let ended: Vec<FlowKey> = self
-            .tracker
-            .active()
-            .filter(|call| hotlines.iter().all(|(.., entry)| entry.rule != call.rule))
-            .flat_map(|call| call.streams.iter().copied())
-            .collect();
-        if !ended.is_empty() {
-            self.revoke(&ended);
-        }
         self.hotlines = hotlines;
+        let served = Served { hotlines: &self.hotlines, signalling: &self.signalling };
+        let actions = self.tracker.policy_changed(now(), &served);
+        self.act(actions);
     }
 
     /// Ends grants, and keeps what their streams carried until the call's record is written.
@@ -263,6 +262,28 @@ impl State {
             granted: self.granted,
             stats: stats.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
         }));
+    }
+}
+
+/// The hotlines in force, at the domains that the proxies serve themselves.
+struct Served<'a> {
+    hotlines: &'a HotlineTable,
+    signalling: &'a SignallingConfig,
+}
+
+impl Hotlines for Served<'_> {
+    fn find(&self, dialled: &str) -> Option<HotlineMatch<'_>> {
+        self.hotlines.find(dialled)
+    }
+
+    fn serves(&self, domain: &str) -> bool {
+        let literal = domain.trim_start_matches('[').trim_end_matches(']');
+        match literal.parse::<IpAddr>() {
+            Ok(address) => self.signalling.proxies.contains(&address),
+            Err(_) => {
+                domain.parse::<DomainName>().is_ok_and(|domain| self.signalling.domains.contains(&domain))
+            }
+        }
     }
 }
 

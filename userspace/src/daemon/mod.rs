@@ -34,6 +34,8 @@ use crate::policy::{self, HotlineTable, PolicySet};
 use crate::resolve::{self, Moment, Resolved, Resolver, ResolverSettings, Scheduler};
 use crate::status::CallsStatus;
 
+/// In the audit log's name where no domain is configured. Reason: nobody can have it (RFC 2606).
+const AUDIT_DOMAIN: &str = "tollfree.invalid";
 /// Requests that may wait for the engine. Reason: status callers and events of a second.
 const COMMANDS_MAX: usize = 1024;
 /// How long the engine may take to close its books at the end.
@@ -160,7 +162,8 @@ fn resolver_settings(config: &Config) -> ResolverSettings {
 
 fn open_log(config: &Config) -> Result<Log, RunError> {
     let state = &config.gateway.state_dir;
-    let origin = format!("tollfree.invalid/{}", config.gateway.id);
+    let domain = config.audit_domain.as_ref().map_or(AUDIT_DOMAIN, |domain| domain.as_str());
+    let origin = format!("{domain}/{}", config.gateway.id);
     Ok(Log::open(&state.join("audit"), &state.join("audit.key"), &origin)?)
 }
 

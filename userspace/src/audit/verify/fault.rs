@@ -138,8 +138,8 @@ pub enum Fault {
     },
     /// A file that belongs to no entry.
     #[error(
-        "{}: belongs to nothing that was signed. An interrupted append leaves such files until the log is next opened, \
-         and one in progress until it is done; verify a copy, or later", path.display()
+        "{}: belongs to nothing that was signed. An interrupted append leaves such files until the log is \
+         next opened, and one in progress until it is done; verify a copy, or later", path.display()
     )]
     Unexpected {
         /// Below the log's directory.
@@ -149,13 +149,12 @@ pub enum Fault {
 
 /// All that is wrong with a log; at least one thing.
 #[derive(Debug, thiserror::Error)]
-#[error("the log does not verify:{}", indented(faults))]
+#[error("the log does not verify:\n  {}", lines(faults))]
 pub struct VerifyError {
     /// In the order in which they were found.
     pub faults: Vec<Fault>,
 }
 
-/// Each fault on a line of its own.
-fn indented(faults: &[Fault]) -> String {
-    faults.iter().fold(String::new(), |lines, fault| lines + "\n  " + &fault.to_string())
+fn lines(faults: &[Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")
 }

@@ -35,7 +35,8 @@ mod tests {
     use data_encoding::HEXLOWER;
     use proptest::prelude::*;
 
-    /// Leaves and roots of the Certificate Transparency project's reference tree; each root is of one leaf more.
+    /// Leaves and roots of the Certificate Transparency project's reference tree; each root is of one leaf
+    /// more.
     const REFERENCE: [(&str, &str); 8] = [
         ("", "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"),
         ("00", "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"),

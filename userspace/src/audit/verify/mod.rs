@@ -1,8 +1,9 @@
 //! The independent verifier of the log.
 //!
-//! It shares with the writer the statements and what their digests are taken over, and nothing else: notes, tiles and
-//! the Merkle tree are read here a second time, from the specifications. It reads every file of the directory, and
-//! one that it has no reason to read is a fault. So no octet can change without being found out.
+//! It shares with the writer the statements and what their digests are taken over, and nothing else: notes,
+//! tiles and the Merkle tree are read here a second time, from the specifications. It reads every file of the
+//! directory, and one that it has no reason to read is a fault. So no octet can change without being found
+//! out.
 
 mod directory;
 mod fault;
@@ -33,11 +34,11 @@ const VKEY_OCTETS_MAX: u64 = 4096;
 /// Octets of one file of a policy. Reason: a hundred times the largest published list.
 const POLICY_OCTETS_MAX: u64 = 64 * 1024 * 1024;
 
-/// Verifies the log in `directory`: that it was signed with `key`, that every entry, hash and policy is what was signed,
-/// that the statements fit together, and that nothing else is there.
+/// Verifies the log in `directory`: that it was signed with `key`, that every entry, hash and policy is what
+/// was signed, that the statements fit together, and that nothing else is there.
 ///
-/// `key` is a verifier key (`name+id+base64`). Without one, the directory's own `vkey` is taken: then a whole log that
-/// was replaced, key and all, would verify.
+/// `key` is a verifier key (`name+id+base64`). Without one, the directory's own `vkey` is taken: then a whole
+/// log that was replaced, key and all, would verify.
 ///
 /// # Errors
 /// All faults.
@@ -48,8 +49,8 @@ pub fn verify(directory: &Path, key: Option<&str>) -> Result<Report, VerifyError
     }
 }
 
-/// What the log says as far as it could be read, and all that is wrong with it. No report: the checkpoint is not
-/// believed, which is a fault.
+/// What the log says as far as it could be read, and all that is wrong with it. No report: the checkpoint is
+/// not believed, which is a fault.
 pub(super) fn examine(directory: &Path, key: Option<&str>) -> (Option<Report>, Vec<Fault>) {
     let mut directory = Directory::list(directory);
     let Some((key, head)) = read_head(&mut directory, key) else { return (None, directory.faults) };

@@ -14,7 +14,8 @@ const SIGNATURE_START: &str = "\u{2014} ";
 const ED25519: u8 = 1;
 /// Octets of a key id.
 const ID_OCTETS: usize = 4;
-/// Signature lines read. Reason: the specification asks for 16 at least; more than a log's witnesses are nobody's.
+/// Signature lines read. Reason: the specification asks for 16 at least; more than a log's witnesses are
+/// nobody's.
 const SIGNATURES_MAX: usize = 100;
 
 /// A key that verifies notes: `name+id+base64`.
@@ -216,7 +217,10 @@ mod tests {
         }
 
         #[test]
-        fn notes_that_are_nearly_right_are_refused(text in "(\\PC|\n){0,80}", line in "(— )?[a-z]{0,3} ?[A-Za-z0-9+/=]{0,12}\n?") {
+        fn notes_that_are_nearly_right_are_refused(
+            text in "(\\PC|\n){0,80}",
+            line in "(— )?[a-z]{0,3} ?[A-Za-z0-9+/=]{0,12}\n?",
+        ) {
             let key: VerifierKey = PETER.parse().expect("a key");
             let note = format!("{text}\n\n{line}");
             prop_assert!(key.open(note.as_bytes()).is_err());

@@ -29,7 +29,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// The activation in force at `time`: the last in the log whose time is not after it; `None` before the first.
+    /// The activation in force at `time`: the last in the log whose time is not after it; `None` before the
+    /// first.
     ///
     /// The log's order decides where a clock went back.
     pub fn in_force_at(&self, time: Timestamp) -> Option<&Activation> {
