@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
 
 use crate::command::{self, Output};
 use crate::gateway::Gateway;
@@ -19,6 +20,18 @@ pub fn verify(gateway: &Gateway, directory: &Path, at: Option<&str>) -> Result<O
         command.args(["--at", at]);
     }
     command::output(&mut command, "", command::QUICK)
+}
+
+/// The digest of the policy that was in force at `at` (RFC 3339), as the log tells it.
+///
+/// # Errors
+/// If the log does not verify, or tells nothing.
+pub fn digest_in_force(gateway: &Gateway, directory: &Path, at: &str) -> Result<String> {
+    let answer = verify(gateway, directory, Some(at))?;
+    ensure!(answer.status.success(), "the audit log does not verify: {}", answer.stderr.trim());
+    let account: Value = serde_json::from_str(&answer.stdout).context("tollfree audit verify --json")?;
+    let digest = account["in_force"]["policy_digest"].as_str();
+    digest.map(str::to_owned).with_context(|| format!("nothing was in force at {at}"))
 }
 
 /// All files of a log, relative to its directory.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -24,13 +24,32 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// Runs a program with `input` on its standard input, and ends it after `limit`.
-///
-/// It gets a process group of its own: Ctrl-C is for the lab, which then ends its programs in order.
+/// Runs a program with `input` on its standard input, and ends it after `limit` or on a signal to stop.
 ///
 /// # Errors
-/// If it cannot be started, or takes longer than `limit`.
+/// If it cannot be started, or is ended.
 pub fn output(command: &mut Command, input: &str, limit: Duration) -> Result<Output> {
+    complete(command, input, |child| wait::until("its end", limit, || Ok(child.try_wait()?)))
+}
+
+/// Runs a program that has to succeed, soon and whatever signals come, and returns what it wrote.
+///
+/// # Errors
+/// If it cannot be started; takes long; or fails, with what it complained about.
+pub fn run(command: &mut Command, input: &str) -> Result<String> {
+    let output =
+        complete(command, input, |child| wait::despite_signals("its end", QUICK, || Ok(child.try_wait()?)))?;
+    let complaint = output.stderr.trim();
+    ensure!(output.status.success(), "{}: {}: {complaint}", line(command), output.status);
+    Ok(output.stdout)
+}
+
+/// The program gets a process group of its own: Ctrl-C is for the lab, which then ends its programs in order.
+fn complete(
+    command: &mut Command,
+    input: &str,
+    wait: impl FnOnce(&mut Child) -> Result<ExitStatus>,
+) -> Result<Output> {
     // Files, not pipes: a program never waits for the lab to read.
     let [stdout, stderr] = [tempfile::tempfile()?, tempfile::tempfile()?];
     let mut stdin = tempfile::tempfile()?;
@@ -38,30 +57,13 @@ pub fn output(command: &mut Command, input: &str, limit: Duration) -> Result<Out
     stdin.rewind()?;
     command.stdin(stdin).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?).process_group(0);
     let mut child = command.spawn().with_context(|| format!("cannot run {}", line(command)))?;
-    // Otherwise the command would keep the files open.
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let status = wait_for(&mut child, limit).with_context(|| line(command))?;
-    Ok(Output { status, stdout: content(stdout)?, stderr: content(stderr)? })
-}
-
-/// Runs a program that has to succeed, and returns what it wrote.
-///
-/// # Errors
-/// As [`output`]; and if it fails, with what it complained about.
-pub fn run(command: &mut Command, input: &str) -> Result<String> {
-    let output = output(command, input, QUICK)?;
-    let complaint = output.stderr.trim();
-    ensure!(output.status.success(), "{}: {}: {complaint}", line(command), output.status);
-    Ok(output.stdout)
-}
-
-fn wait_for(child: &mut Child, limit: Duration) -> Result<ExitStatus> {
-    let ended = wait::until("its end", limit, || Ok(child.try_wait()?));
+    let ended = wait(&mut child);
     if ended.is_err() {
         child.kill()?;
         child.wait()?;
     }
-    ended
+    let status = ended.with_context(|| line(command))?;
+    Ok(Output { status, stdout: content(stdout)?, stderr: content(stderr)? })
 }
 
 fn content(mut file: File) -> Result<String> {

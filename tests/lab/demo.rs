@@ -200,7 +200,8 @@ fn table(snapshot: &Snapshot) -> String {
     }
     text.push('\n');
     for (bucket, volume) in &status.totals {
-        text += &format!("{bucket:12} {:>14} octets {:>10} packets\n", volume.octets, volume.packets);
+        let row = format!("{bucket:12} {:>14} octets {:>10} packets\n", volume.octets, volume.packets);
+        text.push_str(&row);
     }
     text
 }

@@ -33,9 +33,9 @@ pub const HOTLINE_RULE: &str = "moh-hotline";
 pub const METRICS: &str = "127.0.0.1:9469";
 
 /// From start to the first policy in force, on a busy machine and with an unoptimised build.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 /// From SIGTERM to the last file written.
-const STOP_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_mins(1);
 /// From a changed file to the policy in force.
 const ACTIVATION_LIMIT: Duration = Duration::from_secs(30);
 

@@ -19,7 +19,7 @@ use crate::wait;
 /// (RFC 9293, section 3.8.6.3: under 500 ms) and its usual retransmission.
 const REST: Duration = Duration::from_millis(600);
 /// Everything in the lab rests much sooner.
-const REST_LIMIT: Duration = Duration::from_secs(60);
+const REST_LIMIT: Duration = Duration::from_mins(1);
 
 /// The network with the gateway in it. Removed on drop: first the gateway, then the network.
 #[derive(Debug)]
@@ -49,8 +49,8 @@ impl Laboratory {
     /// # Errors
     /// Those of `work`; a capture that lost frames; traffic that does not come to rest.
     pub fn measure(&mut self, name: &str, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<Phase> {
-        let directory = self.network.directory().join(name);
-        fs::create_dir(&directory)?;
+        let directory = self.network.directory().join("phases").join(name);
+        fs::create_dir_all(&directory)?;
         let mut captures = Captures::start(&self.network.topology, &directory)?;
         let (before, from) = self.rest(|| captures.mark())?;
         let marked_before = self.marked()?;

@@ -65,7 +65,8 @@ impl Records {
 fn rows(directory: &Path, prefix: &str) -> Result<Vec<Row>> {
     let names = fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
     let mut names = names.collect::<Result<Vec<_>>>()?;
-    names.retain(|name| name.starts_with(prefix) && name.ends_with(".csv"));
+    let is_csv = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "csv");
+    names.retain(|name| name.starts_with(prefix) && is_csv(name));
     names.sort();
     let mut rows = Vec::new();
     for name in names {

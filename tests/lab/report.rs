@@ -109,22 +109,37 @@ fn row(check: &Check) -> [String; 4] {
 const CELL_CHARACTERS: usize = 60;
 
 fn cell(value: &Value) -> String {
-    let text = match value {
-        Value::Object(fields) => {
-            fields.iter().map(|(name, value)| format!("{value} {name}")).collect::<Vec<_>>().join(", ")
-        }
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
+    let text = words(value);
     if text.chars().count() <= CELL_CHARACTERS {
         return text;
     }
     text.chars().take(CELL_CHARACTERS - 1).chain(['…']).collect()
 }
 
+/// A value in words: a volume as octets and packets, other objects by their fields.
+fn words(value: &Value) -> String {
+    if let (Some(octets), Some(packets)) = (value.get("octets"), value.get("packets")) {
+        return format!("{octets} octets in {packets}");
+    }
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| format!("{name} {}", words(value)));
+            fields.collect::<Vec<_>>().join(", ")
+        }
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn usage_is_readable() {
+        let usage = crate::volume::Usage::default();
+        assert_eq!(cell(&value(usage)), "downlink 0 octets in 0, uplink 0 octets in 0");
+    }
 
     #[test]
     fn one_failure_fails_the_report() {

@@ -15,7 +15,7 @@ use crate::{namespace, wait};
 /// Where the labs keep their files; one directory each.
 const ROOT: &str = "/run/tollfree-lab";
 /// Two labs that start at once wait for each other no longer than this.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 /// In a lab's directory; locked as long as the lab lives, by the kernel, so that a killed lab counts as gone.
 const LOCK: &str = "lock";
 const BPFFS: &str = "bpf";

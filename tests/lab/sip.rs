@@ -1,4 +1,4 @@
-//! Telephone calls: SIPp on both sides, with RTP both ways.
+//! Telephone calls: `SIPp` on both sides, with RTP both ways.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,8 +26,8 @@ const MEDIA_PORT: u16 = 20_000;
 /// The caller's signalling port.
 const CALLER_PORT: u16 = 5062;
 /// A call takes under four seconds.
-const CALL_LIMIT: Duration = Duration::from_secs(60);
-/// SIPp listens within moments.
+const CALL_LIMIT: Duration = Duration::from_mins(1);
+/// `SIPp` listens within moments.
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// RTP packets that a call sends each way: two seconds at one each 20 ms.
 pub const MEDIA_PACKETS: i64 = 100;
@@ -43,7 +43,7 @@ impl Callee {
     /// Starts it and waits until it listens.
     ///
     /// # Errors
-    /// If SIPp does not start.
+    /// If `SIPp` does not start.
     pub fn start(topology: &Topology, directory: &Path) -> Result<Self> {
         let directory = directory.join("sip");
         fs::create_dir(&directory)?;

@@ -15,7 +15,7 @@ use crate::wait;
 use crate::web::{ENDLESS, PAGE};
 
 /// A page comes within moments; a gateway that loses packets is noticed by this.
-const FETCH_LIMIT: Duration = Duration::from_secs(60);
+const FETCH_LIMIT: Duration = Duration::from_mins(1);
 
 /// A subscriber's telephone.
 #[derive(Debug)]

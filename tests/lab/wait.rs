@@ -15,12 +15,29 @@ const POLL: Duration = Duration::from_millis(20);
 /// # Errors
 /// The probe's own; a signal to stop; or that `what` did not come in time.
 pub fn until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    despite_signals(what, limit, || {
+        let answer = probe()?;
+        if answer.is_none() {
+            interrupt::check()?;
+        }
+        Ok(answer)
+    })
+}
+
+/// The same, but a signal does not end it: for what has to be done on the way out, too.
+///
+/// # Errors
+/// The probe's own; or that `what` did not come in time.
+pub fn despite_signals<T>(
+    what: &str,
+    limit: Duration,
+    mut probe: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
     let deadline = Instant::now() + limit;
     loop {
         if let Some(answer) = probe()? {
             return Ok(answer);
         }
-        interrupt::check()?;
         if Instant::now() >= deadline {
             bail!("{what}: not within {limit:?}");
         }

@@ -119,16 +119,15 @@ fn check_digests(lab: &Laboratory, report: &mut Report, records: &Records) -> Re
         digests.entry(field(row, "policy_digest")).or_insert(row);
     }
     let step = digests.len().div_ceil(DIGESTS_ASKED).max(1);
-    let mut unnamed = Vec::new();
+    let [mut carried, mut named] = [Vec::new(), Vec::new()];
     for (digest, row) in digests.iter().step_by(step) {
         let at = row.get("started_at").context("no column started_at")?;
-        let answer = audit::verify(&lab.gateway, &lab.gateway.audit_directory(), Some(at))?;
-        if digest.is_empty() || !answer.status.success() || !answer.stdout.contains(digest) {
-            unnamed.push(format!("{digest} at {at}"));
-        }
+        let log = lab.gateway.audit_directory();
+        carried.push((*digest).to_owned());
+        named.push(audit::digest_in_force(&lab.gateway, &log, at)?);
     }
-    report.check("6-csv-carries-digests", true, digests.len() > 1);
-    report.check("6-audit-does-not-name", Vec::new(), unnamed);
+    report.check("6-csv-carries-digests", true, digests.len() > 1 && !digests.contains_key(""));
+    report.check("6-audit-names-the-digests", carried, named);
     report.figure("policy_digests", digests.len());
     Ok(())
 }
