@@ -1,55 +1,57 @@
 //! Addresses as the maps hold them, and the subscriber they identify.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// First twelve octets of an IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2).
-const V4_MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+/// Octets 8 to 11 of an IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2); those before are zero.
+const V4_MAPPED_WORD: u32 = u32::from_ne_bytes([0, 0, 0xff, 0xff]);
 
 /// An IP address: IPv6 as it is, IPv4 as the IPv4-mapped IPv6 address.
+///
+/// Held as words, because the kernel program would otherwise move it octet by octet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Address {
-    /// Network byte order.
-    pub octets: [u8; 16],
+    /// The sixteen octets in network byte order, as they lie in memory.
+    pub words: [u32; 4],
 }
 
 impl Address {
-    /// An IPv4 address.
+    /// An IPv4 address, by its octets as they lie in memory.
     #[inline(always)]
-    pub const fn v4(octets: [u8; 4]) -> Self {
-        let mut mapped = [0; 16];
-        mapped[10] = V4_MAPPED[10];
-        mapped[11] = V4_MAPPED[11];
-        mapped[12] = octets[0];
-        mapped[13] = octets[1];
-        mapped[14] = octets[2];
-        mapped[15] = octets[3];
-        Self { octets: mapped }
+    pub const fn v4(word: u32) -> Self {
+        Self { words: [0, 0, V4_MAPPED_WORD, word] }
     }
 
-    /// An IPv6 address.
+    /// An IPv6 address, by its octets as they lie in memory.
     #[inline(always)]
-    pub const fn v6(octets: [u8; 16]) -> Self {
-        Self { octets }
+    pub const fn v6(words: [u32; 4]) -> Self {
+        Self { words }
     }
 
-    /// The four octets of an IPv4 address; meaningless for an IPv6 one.
+    /// The octets of an IPv4 address as they lie in memory; meaningless for an IPv6 one.
     #[inline(always)]
-    pub const fn v4_octets(&self) -> [u8; 4] {
-        [self.octets[12], self.octets[13], self.octets[14], self.octets[15]]
+    pub const fn v4_word(&self) -> u32 {
+        self.words[3]
+    }
+
+    /// The sixteen octets.
+    pub fn octets(&self) -> [u8; 16] {
+        zerocopy::transmute!(self.words)
     }
 
     /// The address, back in the standard library's terms.
-    pub fn to_ip(&self) -> core::net::IpAddr {
-        core::net::Ipv6Addr::from(self.octets).to_canonical()
+    pub fn to_ip(&self) -> IpAddr {
+        Ipv6Addr::from(self.octets()).to_canonical()
     }
 }
 
-impl From<core::net::IpAddr> for Address {
-    fn from(ip: core::net::IpAddr) -> Self {
+impl From<IpAddr> for Address {
+    fn from(ip: IpAddr) -> Self {
         match ip {
-            core::net::IpAddr::V4(v4) => Self::v4(v4.octets()),
-            core::net::IpAddr::V6(v6) => Self::v6(v6.octets()),
+            IpAddr::V4(v4) => Self::v4(u32::from_ne_bytes(v4.octets())),
+            IpAddr::V6(v6) => Self::v6(zerocopy::transmute!(v6.octets())),
         }
     }
 }
@@ -71,33 +73,42 @@ pub enum Family {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct SubscriberId {
-    /// Network byte order.
-    pub octets: [u8; 8],
+    /// The eight octets in network byte order, as they lie in memory.
+    pub words: [u32; 2],
 }
 
 impl SubscriberId {
     /// No subscriber: the key of what is not attributed to anyone.
-    pub const NONE: Self = Self { octets: [0; 8] };
+    pub const NONE: Self = Self { words: [0; 2] };
+
+    /// The subscriber with these octets, in network byte order.
+    pub fn from_octets(octets: [u8; 8]) -> Self {
+        Self { words: zerocopy::transmute!(octets) }
+    }
+
+    /// The eight octets, in network byte order.
+    pub fn octets(&self) -> [u8; 8] {
+        zerocopy::transmute!(self.words)
+    }
 
     /// The subscriber that `address` belongs to.
     #[inline(always)]
     pub const fn of(address: &Address, family: Family) -> Self {
-        let o = &address.octets;
         match family {
-            Family::V4 => Self { octets: [0, 0, 0xff, 0xff, o[12], o[13], o[14], o[15]] },
-            Family::V6 => Self { octets: [o[0], o[1], o[2], o[3], o[4], o[5], o[6], o[7]] },
+            Family::V4 => Self { words: [V4_MAPPED_WORD, address.words[3]] },
+            Family::V6 => Self { words: [address.words[0], address.words[1]] },
         }
     }
 
     /// The subscriber's address or prefix, and its prefix length; `None` for [`SubscriberId::NONE`].
-    pub fn prefix(&self) -> Option<(core::net::IpAddr, u8)> {
-        match self.octets {
+    pub fn prefix(&self) -> Option<(IpAddr, u8)> {
+        match self.octets() {
             [0, 0, 0, 0, 0, 0, 0, 0] => None,
-            [0, 0, 0xff, 0xff, a, b, c, d] => Some((core::net::Ipv4Addr::new(a, b, c, d).into(), 32)),
+            [0, 0, 0xff, 0xff, a, b, c, d] => Some((Ipv4Addr::new(a, b, c, d).into(), 32)),
             o => {
                 let mut v6 = [0; 16];
                 v6[..8].copy_from_slice(&o);
-                Some((core::net::Ipv6Addr::from(v6).into(), 64))
+                Some((Ipv6Addr::from(v6).into(), 64))
             }
         }
     }
@@ -106,7 +117,6 @@ impl SubscriberId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::net::IpAddr;
 
     #[test]
     fn subscribers_of_both_families_keep_their_prefix() {

@@ -7,6 +7,10 @@ pub trait Bytes {
     /// The `N` octets at `offset`; `None` past the end of the frame or past [`OFFSET_MAX`].
     fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
 
+    /// The `4 * N` octets at `offset`, as words that hold them as they lie in memory; `None` as for
+    /// [`Bytes::load`].
+    fn load_words<const N: usize>(&self, offset: usize) -> Option<[u32; N]>;
+
     /// How long the frame is, in octets, from the link-layer header on.
     fn frame_octets(&self) -> u32;
 }
@@ -30,6 +34,18 @@ impl Bytes for Frame<'_> {
             return None;
         }
         self.octets.get(offset..)?.first_chunk().copied()
+    }
+
+    fn load_words<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
+        if offset > OFFSET_MAX {
+            return None;
+        }
+        let mut words = [0; N];
+        let octets = self.octets.get(offset..)?;
+        for (index, word) in words.iter_mut().enumerate() {
+            *word = u32::from_ne_bytes(*octets.get(index * 4..)?.first_chunk()?);
+        }
+        Some(words)
     }
 
     fn frame_octets(&self) -> u32 {

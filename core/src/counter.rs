@@ -15,7 +15,7 @@ pub struct CounterKey {
     pub epoch: u32,
     /// The rule's permanent number; 0 where no rule is concerned.
     pub rule: u32,
-    /// [`Bucket`], by number.
+    /// [`Bucket`], by number; in the overflow maps always [`Bucket::Overflow`].
     pub bucket: u16,
     /// [`Reason`], by number.
     pub reason: u16,

@@ -31,6 +31,31 @@ impl Role {
     }
 }
 
+/// Where on its way in a packet meets the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Mode {
+    /// In the driver, before the kernel has made anything of the frame.
+    Native = 1,
+    /// In the network stack, on a finished skb: works everywhere, costs more.
+    Generic = 2,
+}
+
+impl Mode {
+    /// The mode with this number; anything but [`Mode::Native`]'s is generic.
+    pub const fn from_number(number: u32) -> Self {
+        if number == Self::Native as u32 { Self::Native } else { Self::Generic }
+    }
+
+    /// The word in status.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+        }
+    }
+}
+
 /// Value of `INTERFACE_TOTALS` and `INTERFACE_BUCKETS`, per CPU. All three only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -71,6 +96,10 @@ pub struct InterfaceEntry {
     pub ifindex: u32,
     /// [`Role`], by number.
     pub role: u32,
+    /// [`Mode`], by number.
+    pub mode: u32,
+    /// Zero.
+    pub reserved: u32,
     /// The NIC's received packets when the program was attached.
     pub nic_packets: u64,
     /// The NIC's received octets when the program was attached.

@@ -50,7 +50,7 @@ mod user {
         flow::FlowEntry { opened_ns, last_seen_ns, usage }
         flow::GrantEntry { rule, class, valid_until_ns }
         interface::InterfaceUsage { packets, frame_octets, octets }
-        interface::InterfaceEntry { ifindex, role, nic_packets, nic_octets, nic_uncertain_packets }
+        interface::InterfaceEntry { ifindex, role, mode, reserved, nic_packets, nic_octets, nic_uncertain_packets }
         super::LayoutEntry { version, reserved, instance }
         plan::ClassEntry { flags, match_set }
         plan::MatchSet { matchers }

@@ -133,10 +133,11 @@ pub const fn rule_index(slot: u32, rule: u16) -> u32 {
 }
 
 /// Value of `LOCAL_V4` and `LOCAL_V6`: what an address on the subscribers' side is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Local {
     /// In no pool.
+    #[default]
     Foreign = 0,
     /// In a subscriber pool.
     Subscriber = 1,

@@ -27,7 +27,7 @@ use tollfree_core::settings::Settings;
 use tollfree_core::stat::Stat;
 
 use crate::tables::Maps;
-use crate::xdp_bytes::XdpBytes;
+use crate::xdp_bytes::{XdpBytes, opaque};
 
 /// Counts, decides and tags one packet. Every packet passes.
 #[xdp]
@@ -82,12 +82,15 @@ fn count(
 /// Gives the whole frame to userspace. A full ring buffer loses the copy, never the packet, and is counted.
 #[inline(always)]
 fn copy(context: &XdpContext, control: Control, role: Role, frame_octets: u32) {
-    let Some(mut entry) = maps::COPIES.reserve::<Copy>(0) else {
+    // Hidden, so that the comparison below stays where the verifier sees it bound the copy.
+    let copied_octets = opaque((frame_octets as usize).min(COPY_OCTETS_MAX));
+    let fits = copied_octets > 0 && copied_octets <= COPY_OCTETS_MAX;
+    let entry = if fits { maps::COPIES.reserve::<Copy>(0) } else { None };
+    let Some(mut entry) = entry else {
         maps::stat(Stat::CopyLost);
         return;
     };
     let record = entry.as_mut_ptr();
-    let copied_octets = if frame_octets as usize > COPY_OCTETS_MAX { COPY_OCTETS_MAX as u32 } else { frame_octets };
     // SAFETY: `record` points to a reserved record of this size, and each field is written before it is submitted;
     // the helper writes at most `COPY_OCTETS_MAX` octets into `frame`. JUSTIFICATION: the record is too large for
     // the stack, so it is filled in place.
@@ -96,8 +99,8 @@ fn copy(context: &XdpContext, control: Control, role: Role, frame_octets: u32) {
         (*record).role = role as u32;
         (*record).epoch = control.epoch();
         (*record).frame_octets = frame_octets;
-        (*record).copied_octets = copied_octets;
-        bpf_xdp_load_bytes(context.ctx, 0, (&raw mut (*record).frame).cast(), copied_octets)
+        (*record).copied_octets = copied_octets as u32;
+        bpf_xdp_load_bytes(context.ctx, 0, (&raw mut (*record).frame).cast(), copied_octets as u32)
     };
     if loaded == 0 {
         entry.submit(0);

@@ -6,6 +6,7 @@ use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::Key;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, PerCpuArray, PerCpuHashMap, RingBuf};
+use tollfree_core::address::SubscriberId;
 use tollfree_core::control::Control;
 use tollfree_core::counter::{CounterKey, Usage};
 use tollfree_core::flow::{FlowEntry, FlowKey, GrantEntry};
@@ -41,18 +42,18 @@ static CONTROL: Array<u64> = Array::pinned(1, BPF_F_MMAPABLE);
 pub static INTERFACES: Array<InterfaceEntry> = Array::pinned(INTERFACES_MAX, 0);
 
 #[map]
-pub static LOCAL_V4: LpmTrie<[u8; 4], u32> = LpmTrie::pinned(LOCAL_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+pub static LOCAL_V4: LpmTrie<u32, u32> = LpmTrie::pinned(LOCAL_PREFIXES_MAX, BPF_F_NO_PREALLOC);
 #[map]
-pub static LOCAL_V6: LpmTrie<[u8; 16], u32> = LpmTrie::pinned(LOCAL_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+pub static LOCAL_V6: LpmTrie<[u32; 4], u32> = LpmTrie::pinned(LOCAL_PREFIXES_MAX, BPF_F_NO_PREALLOC);
 
 #[map]
-static CLASS_V4_0: LpmTrie<[u8; 4], ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+static CLASS_V4_0: LpmTrie<u32, ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
 #[map]
-static CLASS_V4_1: LpmTrie<[u8; 4], ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+static CLASS_V4_1: LpmTrie<u32, ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
 #[map]
-static CLASS_V6_0: LpmTrie<[u8; 16], ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+static CLASS_V6_0: LpmTrie<[u32; 4], ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
 #[map]
-static CLASS_V6_1: LpmTrie<[u8; 16], ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+static CLASS_V6_1: LpmTrie<[u32; 4], ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
 #[map]
 pub static MATCH_SETS: Array<MatchSet> = Array::pinned(PLAN_SLOTS * MATCH_SETS_MAX, 0);
 #[map]
@@ -95,15 +96,15 @@ pub fn control() -> Control {
 }
 
 #[inline(always)]
-pub fn class_v4(slot: u32, octets: [u8; 4]) -> ClassEntry {
-    let key = Key::new(32, octets);
+pub fn class_v4(slot: u32, word: u32) -> ClassEntry {
+    let key = Key::new(32, word);
     let found = if slot == 0 { CLASS_V4_0.get(&key) } else { CLASS_V4_1.get(&key) };
     found.copied().unwrap_or_default()
 }
 
 #[inline(always)]
-pub fn class_v6(slot: u32, octets: [u8; 16]) -> ClassEntry {
-    let key = Key::new(128, octets);
+pub fn class_v6(slot: u32, words: [u32; 4]) -> ClassEntry {
+    let key = Key::new(128, words);
     let found = if slot == 0 { CLASS_V6_0.get(&key) } else { CLASS_V6_1.get(&key) };
     found.copied().unwrap_or_default()
 }
@@ -155,7 +156,7 @@ pub fn count_usage(bank: u32, key: &CounterKey, role: Role, volume_octets: u32, 
         return bucket;
     }
     stat(Stat::CounterFull);
-    let key = CounterKey { subscriber: tollfree_core::address::SubscriberId::NONE, ..*key };
+    let key = CounterKey { subscriber: SubscriberId::NONE, bucket: Bucket::Overflow as u16, ..*key };
     let counted = if bank == 0 {
         add_or_insert(&OVERFLOW_0, &key, role, volume_octets)
     } else {

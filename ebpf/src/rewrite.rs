@@ -1,10 +1,10 @@
 //! Writing a code point into an IP header.
 
-use core::arch::asm;
-
 use aya_ebpf::programs::XdpContext;
 use tollfree_core::address::Family;
 use tollfree_core::limits::OFFSET_MAX;
+
+use crate::xdp_bytes::opaque;
 
 /// Octets of the IP header that are rewritten: up to and with the IPv4 checksum.
 const REWRITTEN_OCTETS: usize = 12;
@@ -13,15 +13,12 @@ const REWRITTEN_OCTETS: usize = 12;
 /// (RFC 1624).
 #[inline(always)]
 pub fn dscp(context: &XdpContext, offset: usize, family: Family, dscp: u8) {
-    let mut offset = offset;
-    let mut end = context.data_end();
-    // SAFETY: moves registers onto themselves; see `xdp_bytes`.
-    unsafe { asm!("{0} = {0}", "{1} = {1}", inout(reg) offset, inout(reg) end, options(pure, nomem, nostack)) };
+    let offset = opaque(offset);
     if offset > OFFSET_MAX {
         return;
     }
     let start = context.data() + offset;
-    if start + REWRITTEN_OCTETS > end {
+    if start + REWRITTEN_OCTETS > opaque(context.data_end()) {
         return;
     }
     // SAFETY: the octets lie inside the packet, as just compared; octets need no alignment. JUSTIFICATION: packet

@@ -22,8 +22,8 @@ impl Tables for Maps {
     #[inline(always)]
     fn local(&self, address: &Address, family: Family) -> Local {
         let found = match family {
-            Family::V4 => maps::LOCAL_V4.get(Key::new(32, address.v4_octets())),
-            Family::V6 => maps::LOCAL_V6.get(Key::new(128, address.octets)),
+            Family::V4 => maps::LOCAL_V4.get(Key::new(32, address.v4_word())),
+            Family::V6 => maps::LOCAL_V6.get(Key::new(128, address.words)),
         };
         Local::from_number(found.copied().unwrap_or_default())
     }
@@ -31,8 +31,8 @@ impl Tables for Maps {
     #[inline(always)]
     fn class(&self, address: &Address, family: Family) -> ClassEntry {
         match family {
-            Family::V4 => maps::class_v4(self.slot, address.v4_octets()),
-            Family::V6 => maps::class_v6(self.slot, address.octets),
+            Family::V4 => maps::class_v4(self.slot, address.v4_word()),
+            Family::V6 => maps::class_v6(self.slot, address.words),
         }
     }
 

@@ -22,26 +22,56 @@ impl XdpBytes {
 /// Hides a value's origin from the optimiser, which would otherwise fold constant offsets into the packet pointer
 /// in a form that the verifier refuses. The move keeps what the verifier knows of it.
 #[inline(always)]
-fn opaque(mut value: usize) -> usize {
+pub fn opaque(mut value: usize) -> usize {
     // SAFETY: moves a register onto itself. JUSTIFICATION: there is no other barrier the BPF back end respects.
     unsafe { asm!("{0} = {0}", inout(reg) value, options(pure, nomem, nostack)) };
     value
 }
 
-impl Bytes for XdpBytes {
+/// The 32-bit word at `address`, which need not be aligned.
+///
+/// # Safety
+/// `address..address + 4` must lie inside the packet.
+#[inline(always)]
+unsafe fn load_word(address: usize) -> u32 {
+    let word: u64;
+    // SAFETY: the caller's. JUSTIFICATION: an unaligned read is compiled into four of one octet each; the
+    // instruction itself needs no alignment.
+    unsafe { asm!("{0} = *(u32 *)({1} + 0)", out(reg) word, in(reg) address, options(readonly, nostack)) };
+    word as u32
+}
+
+impl XdpBytes {
+    /// Where `octets` octets begin that lie `offset` into the packet; `None` if it does not hold them.
     #[inline(always)]
-    fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+    fn find(&self, offset: usize, octets: usize) -> Option<usize> {
         let offset = opaque(offset);
         if offset > OFFSET_MAX {
             return None;
         }
         let start = self.data + offset;
-        if start + N > opaque(self.end) {
-            return None;
-        }
-        // SAFETY: `start..start + N` lies between `data` and `data_end`, as just compared; octets need no
-        // alignment. JUSTIFICATION: packet memory can only be read through a pointer. This is the one place.
+        if start + octets > opaque(self.end) { None } else { Some(start) }
+    }
+}
+
+impl Bytes for XdpBytes {
+    #[inline(always)]
+    fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        let start = self.find(offset, N)?;
+        // SAFETY: `find` compared `start..start + N` with the packet's end; octets need no alignment.
+        // JUSTIFICATION: packet memory can only be read through a pointer. This and the next are the two places.
         Some(unsafe { (start as *const [u8; N]).read_unaligned() })
+    }
+
+    #[inline(always)]
+    fn load_words<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
+        let start = self.find(offset, N * 4)?;
+        let mut words = [0; N];
+        for index in 0..N {
+            // SAFETY: `find` compared `start..start + 4 * N` with the packet's end.
+            words[index] = unsafe { load_word(start + index * 4) };
+        }
+        Some(words)
     }
 
     #[inline(always)]

@@ -5,10 +5,19 @@
 //! signalling. [`audit`] records each activation before it takes effect. [`ledger`] turns the kernel's counters into
 //! records, and [`export`] publishes them. [`daemon`] ties them together; [`cli`] is what a person calls.
 
+pub mod api;
 pub mod audit;
 pub mod calls;
+pub mod cli;
 pub mod config;
+pub mod daemon;
+pub mod dataplane;
+pub mod diagnostic;
+mod document;
+pub mod exit;
 pub mod export;
 pub mod ledger;
+pub mod memory;
 pub mod policy;
 pub mod resolve;
+pub mod status;

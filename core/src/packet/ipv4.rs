@@ -6,11 +6,13 @@ use crate::bytes::Bytes;
 use crate::reason::Reason;
 
 const HEADER_OCTETS_MIN: usize = 20;
+const ADDRESSES_OFFSET: usize = 12;
 const FRAGMENT_OFFSET_MASK: u16 = 0x1fff;
 
 #[inline(always)]
 pub(super) fn parse<B: Bytes>(bytes: &B, offset: usize) -> Result<Packet, Reason> {
-    let header: [u8; HEADER_OCTETS_MIN] = bytes.load(offset).ok_or(Reason::MalformedIpv4)?;
+    let header: [u8; ADDRESSES_OFFSET] = bytes.load(offset).ok_or(Reason::MalformedIpv4)?;
+    let [source, destination] = bytes.load_words(offset + ADDRESSES_OFFSET).ok_or(Reason::MalformedIpv4)?;
     let header_octets = (header[0] & 0x0f) as usize * 4;
     let total_octets = u16::from_be_bytes([header[2], header[3]]) as u32;
     if header[0] >> 4 != 4 || header_octets < HEADER_OCTETS_MIN || (total_octets as usize) < header_octets {
@@ -26,8 +28,8 @@ pub(super) fn parse<B: Bytes>(bytes: &B, offset: usize) -> Result<Packet, Reason
         ip_offset: offset,
         transport_offset: offset + header_octets,
         volume_octets: total_octets,
-        source: Address::v4([header[12], header[13], header[14], header[15]]),
-        destination: Address::v4([header[16], header[17], header[18], header[19]]),
+        source: Address::v4(source),
+        destination: Address::v4(destination),
         protocol: header[9],
         source_port: 0,
         destination_port: 0,

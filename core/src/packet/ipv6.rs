@@ -18,8 +18,8 @@ const DESTINATION: u8 = 60;
 #[inline(always)]
 pub(super) fn parse<B: Bytes>(bytes: &B, offset: usize) -> Result<Packet, Reason> {
     let start: [u8; 8] = bytes.load(offset).ok_or(Reason::MalformedIpv6)?;
-    let source: [u8; 16] = bytes.load(offset + 8).ok_or(Reason::MalformedIpv6)?;
-    let destination: [u8; 16] = bytes.load(offset + 24).ok_or(Reason::MalformedIpv6)?;
+    let source: [u32; 4] = bytes.load_words(offset + 8).ok_or(Reason::MalformedIpv6)?;
+    let destination: [u32; 4] = bytes.load_words(offset + 24).ok_or(Reason::MalformedIpv6)?;
     let volume_octets = u16::from_be_bytes([start[4], start[5]]) as u32 + HEADER_OCTETS as u32;
     if start[0] >> 4 != 6 || offset as u32 + volume_octets > bytes.frame_octets() {
         return Err(Reason::MalformedIpv6);

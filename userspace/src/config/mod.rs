@@ -1,1 +1,145 @@
-//! Placeholder.
+//! How this gateway runs: `gateway.toml`.
+//!
+//! [`Config::load`] reads and checks the whole file, and tells every fault in it. A [`Config`] holds only
+//! what was checked; what the file leaves out has the value of a constant in [`defaults`].
+
+pub mod defaults;
+mod fault;
+mod pool;
+mod read;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use tollfree_core::interface::Role;
+use tollfree_core::plan::RuleClass;
+use tollfree_core::settings::Tag;
+
+use crate::diagnostic::Diagnostics;
+use crate::document::file;
+
+/// A gateway's checked settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Who it is, and where it keeps what it knows.
+    pub gateway: GatewayConfig,
+    /// The directory of the policies.
+    pub policy_directory: PathBuf,
+    /// Interfaces that are counted; at least one, at most [`tollfree_core::limits::INTERFACES_MAX`], names
+    /// unique.
+    pub interfaces: Vec<InterfaceConfig>,
+    /// Subscribers' addresses; at least one, host bits zero, no overlaps, IPv6 at most /64 long and not in
+    /// `::/8`.
+    pub pools: Vec<IpNet>,
+    /// How names are resolved.
+    pub resolver: ResolverConfig,
+    /// Whose signalling is followed; no proxies if it is not configured.
+    pub signalling: SignallingConfig,
+    /// How traffic is tagged, by [`RuleClass`].
+    pub tags: [Tag; RuleClass::COUNT],
+    /// How counters become records.
+    pub ledger: LedgerConfig,
+    /// Where records go.
+    pub export: ExportConfig,
+    /// How much room the kernel gets.
+    pub limits: LimitsConfig,
+}
+
+/// `[gateway]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayConfig {
+    /// On every record; `[a-z0-9-]{1,63}`.
+    pub id: String,
+    /// Policies may be for some regions only; `[a-z0-9-]{1,63}`.
+    pub region: Option<String>,
+    /// Ledger, audit log and key; absolute.
+    pub state_dir: PathBuf,
+    /// API socket and lock; absolute.
+    pub run_dir: PathBuf,
+    /// A directory on a BPF file system; absolute.
+    pub bpffs: PathBuf,
+}
+
+/// One `[[interface]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceConfig {
+    /// As the kernel calls it.
+    pub name: String,
+    /// Which way the traffic that arrives there goes.
+    pub role: Role,
+}
+
+/// `[resolver]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolverConfig {
+    /// Servers that are trusted; none if no policy has domains.
+    pub servers: Vec<SocketAddr>,
+    /// How long one query may take.
+    pub timeout: Duration,
+    /// Shorter times to live are taken for this one.
+    pub min_ttl: Duration,
+    /// Longer times to live are taken for this one; not shorter than `min_ttl`.
+    pub max_ttl: Duration,
+    /// How long an address stays past its time to live.
+    pub grace: Duration,
+}
+
+/// `[signalling]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignallingConfig {
+    /// Whose SIP is followed.
+    pub proxies: Vec<IpAddr>,
+    /// Their UDP port.
+    pub port: u16,
+}
+
+/// `[ledger]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerConfig {
+    /// From one closing of the accounts to the next.
+    pub interval: Duration,
+}
+
+/// `[export]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExportConfig {
+    /// `[export.csv]`: the directory that files are put into; absolute.
+    pub csv_directory: Option<PathBuf>,
+    /// `[export.prometheus]`: where metrics are served.
+    pub prometheus_listen: Option<SocketAddr>,
+}
+
+/// `[limits]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Entries of one counter bank.
+    pub counters: u32,
+    /// Flows to candidate addresses.
+    pub flows: u32,
+}
+
+impl Config {
+    /// Reads and checks the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// All faults of the file.
+    pub fn load(path: &Path) -> Result<Self, Diagnostics> {
+        let octets = file::read(path).map_err(|fault| Diagnostics::new(vec![fault]))?;
+        Self::parse(&path.to_string_lossy(), &octets)
+    }
+
+    /// Checks the content of a file; faults are told as being in `file`.
+    ///
+    /// # Errors
+    ///
+    /// All faults of the content.
+    pub fn parse(file: &str, octets: &[u8]) -> Result<Self, Diagnostics> {
+        read::read(file, octets).map_err(Diagnostics::new)
+    }
+}

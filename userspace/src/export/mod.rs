@@ -1,1 +1,3 @@
-//! Placeholder.
+//! What other systems are handed.
+
+pub mod csv;

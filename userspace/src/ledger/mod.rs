@@ -1,1 +1,71 @@
-//! Placeholder.
+//! The ledger: what was counted, in records that are written once and never changed.
+//!
+//! One `SQLite` file holds the permanent numbers of rules, the epochs, every closed accounting interval with
+//! its records and interface totals, the free calls, and the last good addresses of names. Every change is
+//! one transaction: it is there completely or not at all, after a full disk or a crash as well. The API
+//! blocks; the daemon calls it from a thread of its own.
+
+mod calls;
+mod close;
+mod epochs;
+mod error;
+mod interval;
+mod key;
+mod names;
+mod record;
+mod rules;
+mod schema;
+mod stored;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+pub use calls::{CallFile, CallRow, StoredCall};
+pub use error::LedgerError;
+pub use interval::{CloseReason, ClosedInterval, InterfaceCut, InterfaceDifference, Interval, IntervalClose};
+pub use record::Record;
+pub use rules::NumberedRule;
+
+/// How long a statement waits for another process that holds the file. Reason: only short reads by the
+/// command line compete with the daemon.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An open ledger file.
+#[derive(Debug)]
+pub struct Ledger {
+    connection: Connection,
+}
+
+impl Ledger {
+    /// Opens the ledger at `path`, or makes a new one there; its directory must exist. An older schema is
+    /// brought up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Open`], which names the file and the cause: not writable, not a ledger, damaged, or
+    /// written by a later version.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        Self::open_checked(path)
+            .map_err(|source| LedgerError::Open { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    fn open_checked(path: &Path) -> Result<Self, LedgerError> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // A record that was announced must survive a power cut: WAL with FULL syncs at every commit.
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", "ON")?;
+        schema::migrate(&mut connection)?;
+        Ok(Self { connection })
+    }
+
+    /// Begins a change. The write lock is taken at once, so that what is read is what is changed.
+    fn begin(&mut self) -> Result<Transaction<'_>, LedgerError> {
+        Ok(self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+    }
+}

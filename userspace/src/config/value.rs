@@ -1,0 +1,125 @@
+//! Single settings, from text.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tollfree_core::interface::Role;
+
+use super::defaults::{DNS_PORT, INTERFACE_NAME_OCTETS_MAX};
+use super::fault::ConfigFault;
+
+/// An absolute path.
+pub(super) fn absolute_path(text: &str) -> Result<PathBuf, ConfigFault> {
+    let path = PathBuf::from(text);
+    if path.is_absolute() && !text.contains('\0') { Ok(path) } else { Err(ConfigFault::RelativePath) }
+}
+
+/// A length of time in `range`.
+pub(super) fn duration(text: &str, range: &RangeInclusive<Duration>) -> Result<Duration, ConfigFault> {
+    let duration: SignedDuration = text.parse().map_err(|_| ConfigFault::Duration)?;
+    let shown =
+        |&duration: &Duration| format!("{:#}", SignedDuration::try_from(duration).unwrap_or_default());
+    let out_of_range = || ConfigFault::DurationRange { min: shown(range.start()), max: shown(range.end()) };
+    Duration::try_from(duration).ok().filter(|duration| range.contains(duration)).ok_or_else(out_of_range)
+}
+
+/// A name that Linux gives to interfaces (`dev_valid_name`).
+pub(super) fn interface_name(text: &str) -> Result<String, ConfigFault> {
+    let fits = (1..=INTERFACE_NAME_OCTETS_MAX).contains(&text.len());
+    let odd = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
+    if !fits || text == "." || text == ".." || text.contains(odd) {
+        return Err(ConfigFault::InterfaceName);
+    }
+    Ok(text.to_owned())
+}
+
+/// An interface's role.
+pub(super) fn role(text: &str) -> Result<Role, ConfigFault> {
+    [Role::Access, Role::Core].into_iter().find(|role| role.name() == text).ok_or(ConfigFault::Role)
+}
+
+/// The address of one host.
+pub(super) fn host(text: &str) -> Result<IpAddr, ConfigFault> {
+    text.parse().ok().filter(is_host).ok_or(ConfigFault::Address)
+}
+
+/// A name server: an address, or an address and a port.
+pub(super) fn name_server(text: &str) -> Result<SocketAddr, ConfigFault> {
+    let server = match text.parse::<IpAddr>() {
+        Ok(ip) => SocketAddr::new(ip, DNS_PORT),
+        Err(_) => listen(text).map_err(|_| ConfigFault::NameServer)?,
+    };
+    if is_host(&server.ip()) { Ok(server) } else { Err(ConfigFault::Address) }
+}
+
+/// An address and a port to listen on; the unspecified address listens on all.
+pub(super) fn listen(text: &str) -> Result<SocketAddr, ConfigFault> {
+    text.parse().ok().filter(|socket: &SocketAddr| socket.port() != 0).ok_or(ConfigFault::Socket)
+}
+
+fn is_host(ip: &IpAddr) -> bool {
+    !ip.is_unspecified() && !ip.is_multicast()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn durations_have_a_unit_and_bounds() {
+        let range = Duration::from_millis(100)..=Duration::from_hours(1);
+        for (text, seconds) in [("2s", 2.0), ("500ms", 0.5), ("5m", 300.0), ("1h", 3600.0)] {
+            assert_eq!(duration(text, &range), Ok(Duration::from_secs_f64(seconds)), "{text}");
+        }
+        for text in ["", "2", "2x", "s", "-", "1 fortnight"] {
+            assert_eq!(duration(text, &range), Err(ConfigFault::Duration), "{text}");
+        }
+        for text in ["0s", "-2s", "99ms", "61m"] {
+            assert!(matches!(duration(text, &range), Err(ConfigFault::DurationRange { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn name_servers_have_port_53_unless_another_is_written() {
+        let socket = |text: &str| text.parse::<SocketAddr>().expect("a socket address");
+        assert_eq!(name_server("192.0.2.53"), Ok(socket("192.0.2.53:53")));
+        assert_eq!(name_server("2001:db8::53"), Ok(socket("[2001:db8::53]:53")));
+        assert_eq!(name_server("[2001:db8::53]:5353"), Ok(socket("[2001:db8::53]:5353")));
+        for text in ["", "dns.example", "192.0.2.53:0", "192.0.2.53:65536", "[2001:db8::53]"] {
+            assert_eq!(name_server(text), Err(ConfigFault::NameServer), "{text}");
+        }
+        for text in ["0.0.0.0", "::", "224.0.0.251:5353"] {
+            assert_eq!(name_server(text), Err(ConfigFault::Address), "{text}");
+        }
+    }
+
+    #[test]
+    fn interface_names_are_those_of_linux() {
+        for text in ["acc0", "eth0.100", "br-lan", "123456789012345"] {
+            assert_eq!(interface_name(text).as_deref(), Ok(text));
+        }
+        for text in ["", ".", "..", "a/b", "a:1", "a b", "1234567890123456"] {
+            assert_eq!(interface_name(text), Err(ConfigFault::InterfaceName), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_refused_or_in_its_bounds(text in "\\PC{0,24}|-?[0-9]{1,20}[a-z]{0,8}") {
+            let range = Duration::from_secs(1)..=Duration::from_mins(1);
+            if let Ok(duration) = duration(&text, &range) {
+                prop_assert!(range.contains(&duration));
+            }
+            if let Ok(server) = name_server(&text) {
+                prop_assert!(server.port() != 0 && !server.ip().is_unspecified());
+            }
+            if let Ok(name) = interface_name(&text) {
+                prop_assert!(name.len() <= 15 && !name.contains('/'));
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Closing intervals, publishing, and answering for status.
+
+use jiff::Timestamp;
+use tollfree_core::address::Family;
+use tollfree_core::interface::InterfaceUsage;
+
+use super::RunError;
+use super::engine::Engine;
+use crate::dataplane::Cut;
+use crate::export;
+use crate::ledger::{CallRow, CloseReason, InterfaceCut, IntervalClose};
+use crate::status::{self, AuditStatus, LedgerStatus, NameStatus, RuleStatus, Status};
+
+impl Engine {
+    /// Closes the interval now. What cannot be recorded stays in the kernel, and is recorded by the next close.
+    pub(super) fn close(&mut self, reason: CloseReason) {
+        self.next_close = std::time::Instant::now() + self.parts.config.ledger.interval;
+        let closed =
+            self.parts.dataplane.cut().map_err(RunError::from).and_then(|cut| self.close_cut(&cut, reason));
+        self.note("ledger", closed);
+    }
+
+    pub(super) fn close_cut(&mut self, cut: &Cut, reason: CloseReason) -> Result<(), RunError> {
+        let closed_at = Timestamp::now();
+        let interfaces = self.interface_cuts(cut);
+        let closed = self.parts.ledger.close_interval(&IntervalClose {
+            gateway: &self.parts.config.gateway.id,
+            boot_id: &self.boot_id,
+            instance: self.parts.dataplane.instance(),
+            epoch: cut.control.epoch(),
+            started_at: self.interval_started,
+            closed_at,
+            reason,
+            cumulative: &cut.counters,
+            interfaces: &interfaces,
+            rating_groups: &self.rating_groups,
+        })?;
+        self.interval_started = closed_at;
+        self.intervals = closed.interval;
+        self.records = closed.last_record;
+        Ok(())
+    }
+
+    fn interface_cuts(&self, cut: &Cut) -> Vec<InterfaceCut> {
+        let attached = self.parts.dataplane.attached();
+        attached
+            .iter()
+            .filter_map(|interface| {
+                let counted = cut.interfaces.get(&interface.name)?;
+                let InterfaceUsage { packets: bucket_packets, frame_octets: bucket_frame_octets, .. } =
+                    counted.counts.bucketed();
+                Some(InterfaceCut {
+                    name: interface.name.clone(),
+                    role: interface.role(),
+                    packets: counted.counts.seen.packets,
+                    frame_octets: counted.counts.seen.frame_octets,
+                    bucket_packets,
+                    bucket_frame_octets,
+                    nic_packets: counted.nic.packets,
+                    nic_octets: counted.nic.octets,
+                })
+            })
+            .collect()
+    }
+
+    /// Writes files of what is not published yet.
+    pub(super) fn publish(&mut self) {
+        let config = std::sync::Arc::clone(&self.parts.config);
+        let Some(directory) = &config.export.csv_directory else { return };
+        match export::csv::publish(&mut self.parts.ledger, directory) {
+            Ok(_) => {
+                self.alarms.remove("export");
+            }
+            Err(error) => {
+                tracing::error!("export: {error}");
+                self.alarms.insert("export", error.to_string());
+            }
+        }
+    }
+
+    /// Keeps the record of a call.
+    pub(super) fn call_ended(&mut self, row: &CallRow) {
+        let result = self.parts.ledger.insert_call(row).map(drop).map_err(RunError::from);
+        self.note("call record", result);
+    }
+
+    /// Everything, as of one instant.
+    pub(super) fn status(&mut self) -> Result<Status, RunError> {
+        let cut = self.parts.dataplane.cut()?;
+        let parts = &self.parts;
+        let interfaces = status::interfaces(&cut, parts.dataplane.attached());
+        let stats = parts.dataplane.stats()?;
+        let mut alarms: Vec<String> = self.alarms.values().cloned().collect();
+        for stat in ["counter-full", "overflow-full", "copy-lost"] {
+            if stats.get(stat).is_some_and(|count| *count > 0) {
+                alarms.push(format!("{stat}: {} packets", stats[stat]));
+            }
+        }
+        let name = |rule| self.rule_names.get(&rule).cloned().unwrap_or_default();
+        Ok(Status {
+            gateway: parts.config.gateway.id.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            boot_id: self.boot_id.clone(),
+            instance: format!("{:016x}", parts.dataplane.instance()),
+            at: Timestamp::now(),
+            epoch: cut.control.epoch(),
+            policy_digest: self.policy.digest.to_string(),
+            policy_faults: self.policy_faults.clone(),
+            rules: self.plan.rules.iter().map(rule_status).collect(),
+            totals: status::totals(&cut),
+            counters: status::counters(&cut, name),
+            reconciliation: status::reconcile(&cut, &interfaces),
+            interfaces,
+            names: self.names(),
+            calls: parts.shared.calls.load().as_ref().clone(),
+            stats: stats.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
+            alarms,
+            ledger: LedgerStatus {
+                intervals: self.intervals,
+                records: self.records,
+                last_error: self.alarms.get("ledger").cloned(),
+                export_error: self.alarms.get("export").cloned(),
+            },
+            audit: AuditStatus {
+                size: parts.log.size().unwrap_or_default(),
+                verifier_key: parts.log.vkey().to_owned(),
+            },
+        })
+    }
+
+    fn names(&self) -> Vec<NameStatus> {
+        let resolved = self.parts.resolved.borrow();
+        resolved
+            .status
+            .iter()
+            .map(|name| NameStatus {
+                name: name.name.clone(),
+                family: match name.family {
+                    Family::V4 => "A".into(),
+                    Family::V6 => "AAAA".into(),
+                },
+                addresses: name.addresses.iter().map(ToString::to_string).collect(),
+                learned_at: name.learned_at,
+                expires_at: name.expires_at,
+                stale: name.stale,
+                last_error: name.last_error.clone(),
+            })
+            .collect()
+    }
+}
+
+fn rule_status(rule: &crate::policy::PlanRule) -> RuleStatus {
+    RuleStatus {
+        rule: rule.entry.rule,
+        policy: rule.key.policy.clone(),
+        rule_id: rule.key.rule.clone(),
+        class: rule.class.name().into(),
+        rating_group: rule.rating_group,
+    }
+}

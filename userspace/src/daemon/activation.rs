@@ -1,0 +1,300 @@
+//! Putting policies in force: stated in the audit log first, then in the kernel.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+
+use super::RunError;
+use super::engine::Engine;
+use crate::audit::{
+    Activation, ActivationCause, AddressStatement, Addresses, ClassStatement, Refused, RuleStatement,
+    Statement,
+};
+use crate::dataplane::{Cut, PlanTables, monotonic_ns};
+use crate::diagnostic::Diagnostics;
+use crate::ledger::CloseReason;
+use crate::policy::{CompileInput, DomainName, Plan, PolicySet, compile};
+use crate::resolve::ResolverError;
+use crate::status::RuleName;
+use tollfree_core::plan::RuleClass;
+
+/// Names that policies list, those that have ended left out.
+pub(super) fn names(policy: &PolicySet) -> BTreeSet<String> {
+    let now = Timestamp::now();
+    policy
+        .policies
+        .iter()
+        .filter(|policy| policy.valid_until.is_none_or(|end| now < end))
+        .flat_map(|policy| &policy.sites)
+        .flat_map(|site| &site.domains)
+        .map(|domain| domain.as_str().to_owned())
+        .collect()
+}
+
+/// A line for each fault.
+pub(super) fn lines(faults: &Diagnostics) -> Vec<String> {
+    faults.as_slice().iter().map(ToString::to_string).collect()
+}
+
+impl Engine {
+    /// The first plan: where the kernel has the same policy in force, it goes on under its epoch; else a new one
+    /// begins.
+    pub(super) fn start_plan(&mut self, adopted: bool) -> Result<(), RunError> {
+        self.parts.names.send_replace(names(&self.policy));
+        let epoch = self.parts.dataplane.control().epoch();
+        let plan = self.compile_current()?;
+        if adopted && epoch != 0 {
+            // What was counted while no controller ran belongs to the epoch that was in force.
+            let cut = self.parts.dataplane.cut()?;
+            self.name_rules(&plan)?;
+            self.close_cut(&cut, CloseReason::Start)?;
+            if self.is_in_force(epoch, &plan)? {
+                return self.refresh(plan);
+            }
+        }
+        self.activate(plan, ActivationCause::Start)
+    }
+
+    /// Whether the kernel holds this policy and these rules under `epoch`, and the audit log knows of it.
+    fn is_in_force(&self, epoch: u32, plan: &Plan) -> Result<bool, RunError> {
+        let digest = self.parts.ledger.policy_digest(epoch)?;
+        let held = self.parts.dataplane.rules().iter().map(|entry| (entry.rule, entry.class));
+        let wanted = plan.rules.iter().map(|rule| (rule.entry.rule, rule.entry.class));
+        Ok(digest.as_deref() == Some(self.policy.digest.to_string().as_str())
+            && self.parts.log.last_epoch() == Some(epoch)
+            && held.eq(wanted))
+    }
+
+    /// The policy directory was read.
+    pub(super) fn policy_loaded(&mut self, loaded: Result<PolicySet, Diagnostics>) {
+        let result = match loaded {
+            Ok(policy) if policy.digest == self.policy.digest => {
+                self.policy_faults.clear();
+                Ok(())
+            }
+            Ok(policy) => self.put_in_force(policy),
+            Err(faults) => self.refuse(&faults),
+        };
+        self.note("policy", result);
+    }
+
+    fn put_in_force(&mut self, policy: PolicySet) -> Result<(), RunError> {
+        let plan = self.compile(&policy)?;
+        let before = std::mem::replace(&mut self.policy, policy);
+        if let Err(error) = self.activate(plan, ActivationCause::PolicyChanged) {
+            self.policy = before;
+            return Err(error);
+        }
+        self.policy_faults.clear();
+        self.parts.names.send_replace(names(&self.policy));
+        Ok(())
+    }
+
+    /// A faulty policy changes nothing, and the log says that it was refused.
+    fn refuse(&mut self, faults: &Diagnostics) -> Result<(), RunError> {
+        let lines = lines(faults);
+        if lines == self.policy_faults {
+            return Ok(());
+        }
+        tracing::error!("the policy directory is faulty; the policy in force stays\n{faults}");
+        let statement = Statement::Refused(Refused {
+            gateway: self.parts.config.gateway.id.clone(),
+            at: Timestamp::now(),
+            policy_digest: None,
+            faults: u32::try_from(lines.len()).unwrap_or(u32::MAX),
+        });
+        self.policy_faults = lines;
+        self.parts.log.append(&[statement])?;
+        Ok(())
+    }
+
+    /// A rule began or ended.
+    pub(super) fn rules_changed(&mut self) {
+        let result = self
+            .compile_current()
+            .and_then(|plan| self.activate(plan, ActivationCause::RuleStartedOrEnded));
+        self.note("rules by date", result);
+    }
+
+    /// The resolver has other addresses: same epoch, other tables.
+    pub(super) fn addresses_changed(&mut self) {
+        let result = self.compile_current().and_then(|plan| self.refresh(plan));
+        self.note("addresses", result);
+        let saved = self.parts.resolved.borrow_and_update().saved.clone();
+        let result = self.parts.ledger.save_names(&saved).map_err(RunError::from);
+        self.note("saved names", result);
+    }
+
+    fn compile(&mut self, policy: &PolicySet) -> Result<Plan, RunError> {
+        if self.parts.config.resolver.servers.is_empty() && !names(policy).is_empty() {
+            return Err(ResolverError::NoServers.into());
+        }
+        let mut numbers = BTreeMap::new();
+        for key in policy.rule_keys() {
+            let number = self.parts.ledger.rule_number(&key.policy, &key.rule)?;
+            numbers.insert(key, number);
+        }
+        let addresses = self.addresses(policy);
+        let gateway = &self.parts.config.gateway;
+        let now = Timestamp::now();
+        let now_ns = monotonic_ns();
+        Ok(compile(&CompileInput {
+            policies: policy,
+            numbers: &numbers,
+            addresses: &addresses,
+            proxies: &self.parts.config.signalling.proxies,
+            gateway_id: &gateway.id,
+            region: gateway.region.as_deref(),
+            now,
+            monotonic_ns: &|at| {
+                let ahead = u64::try_from(at.duration_since(now).as_nanos()).unwrap_or(0);
+                now_ns.saturating_add(ahead)
+            },
+        })?)
+    }
+
+    fn compile_current(&mut self) -> Result<Plan, RunError> {
+        let policy = self.policy.clone();
+        self.compile(&policy)
+    }
+
+    fn addresses(&self, policy: &PolicySet) -> BTreeMap<DomainName, BTreeSet<IpAddr>> {
+        let resolved = self.parts.resolved.borrow();
+        policy
+            .policies
+            .iter()
+            .flat_map(|policy| &policy.sites)
+            .flat_map(|site| &site.domains)
+            .filter_map(|domain| Some((domain.clone(), resolved.addresses.get(domain.as_str())?.clone())))
+            .collect()
+    }
+
+    /// States the activation in the audit log, then puts the plan in force, then closes the interval before it.
+    fn activate(&mut self, plan: Plan, cause: ActivationCause) -> Result<(), RunError> {
+        let parts = &mut self.parts;
+        let last = [Some(parts.dataplane.control().epoch()), parts.ledger.last_epoch()?, parts.log.last_epoch()];
+        let epoch = last.into_iter().flatten().max().unwrap_or(0) + 1;
+        let at = Timestamp::now();
+        let digest = self.policy.digest;
+        let files: Vec<_> =
+            self.policy.files.iter().map(|file| (file.name.clone(), file.bytes.clone())).collect();
+        parts.log.store_policy(digest, &files)?;
+        let gateway = parts.config.gateway.id.clone();
+        let activation = Activation {
+            gateway: gateway.clone(),
+            epoch,
+            at,
+            cause,
+            policy_digest: digest,
+            rules: plan.rules.iter().map(rule_statement).collect(),
+        };
+        let stated = address_statements(&plan, &parts.resolved.borrow());
+        let mut statements = activation.into_statements()?;
+        // Each epoch states its addresses anew.
+        statements.extend(Addresses::of_change(&gateway, epoch, at, &BTreeSet::new(), &stated)?);
+        let indexes = parts.log.append(&statements)?;
+        parts.ledger.record_epoch(epoch, &digest.to_string(), at, indexes.start)?;
+        let cut = parts.dataplane.activate(&tables(&plan), epoch)?;
+        self.stated = stated;
+        self.in_force(plan)?;
+        tracing::info!(epoch, policy = %self.policy.digest, ?cause, rules = self.plan.rules.len(), "in force");
+        self.close_before(&cut)
+    }
+
+    /// An activation ends the interval before it; before the first there was none.
+    fn close_before(&mut self, cut: &Cut) -> Result<(), RunError> {
+        if cut.control.epoch() == 0 {
+            return Ok(());
+        }
+        let closed = self.close_cut(cut, CloseReason::Activation);
+        // Not recorded now, it is with the next interval; the activation holds all the same.
+        self.note("ledger", closed);
+        Ok(())
+    }
+
+    /// Puts other addresses in force under the same epoch, stated first.
+    fn refresh(&mut self, plan: Plan) -> Result<(), RunError> {
+        let parts = &mut self.parts;
+        let stated = address_statements(&plan, &parts.resolved.borrow());
+        let epoch = parts.dataplane.control().epoch();
+        let gateway = &parts.config.gateway.id;
+        let statements = Addresses::of_change(gateway, epoch, Timestamp::now(), &self.stated, &stated)?;
+        if !statements.is_empty() {
+            parts.log.append(&statements)?;
+        }
+        parts.dataplane.refresh(&tables(&plan))?;
+        self.stated = stated;
+        self.in_force(plan)
+    }
+
+    /// What follows from a plan that is in force now.
+    fn in_force(&mut self, plan: Plan) -> Result<(), RunError> {
+        self.name_rules(&plan)?;
+        self.parts.shared.hotlines.store(std::sync::Arc::new(plan.hotlines.clone()));
+        self.plan = plan;
+        Ok(())
+    }
+
+    /// Learns what rules' numbers stand for, those of earlier epochs too.
+    fn name_rules(&mut self, plan: &Plan) -> Result<(), RunError> {
+        for rule in self.parts.ledger.rules()? {
+            self.rule_names.entry(rule.number).or_insert_with(|| RuleName {
+                policy: rule.policy,
+                rule_id: rule.rule,
+                rating_group: 0,
+            });
+        }
+        for rule in &plan.rules {
+            if let Some(name) = self.rule_names.get_mut(&rule.entry.rule) {
+                name.rating_group = rule.rating_group;
+            }
+            self.rating_groups.insert(rule.entry.rule, rule.rating_group);
+        }
+        Ok(())
+    }
+}
+
+fn tables(plan: &Plan) -> PlanTables {
+    PlanTables {
+        classes: plan.classes.clone(),
+        match_sets: plan.match_sets.clone(),
+        rules: plan.rules.iter().map(|rule| rule.entry).collect(),
+    }
+}
+
+fn rule_statement(rule: &crate::policy::PlanRule) -> RuleStatement {
+    RuleStatement {
+        rule: rule.entry.rule,
+        policy: rule.key.policy.clone(),
+        id: rule.key.rule.clone(),
+        class: match rule.class {
+            RuleClass::Free => ClassStatement::Free,
+            RuleClass::FreePriority => ClassStatement::FreePriority,
+            RuleClass::Priority => ClassStatement::Priority,
+        },
+        rating_group: rule.rating_group,
+        valid_from: rule.valid_from,
+        valid_until: rule.valid_until,
+    }
+}
+
+/// Which addresses the plan's names have, and under which rules each is free.
+fn address_statements(plan: &Plan, resolved: &crate::resolve::Resolved) -> BTreeSet<AddressStatement> {
+    let mut rules: BTreeMap<(&str, IpAddr), BTreeSet<u32>> = BTreeMap::new();
+    for rule in &plan.rules {
+        for domain in &rule.domains {
+            for address in resolved.addresses.get(domain.as_str()).into_iter().flatten() {
+                rules.entry((domain.as_str(), *address)).or_default().insert(rule.entry.rule);
+            }
+        }
+    }
+    rules
+        .into_iter()
+        .map(|((name, address), rules)| AddressStatement {
+            rules: rules.into_iter().collect(),
+            name: name.to_owned(),
+            address,
+        })
+        .collect()
+}

@@ -1,0 +1,174 @@
+//! The thread that owns everything which must change in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::{oneshot, watch};
+
+use super::{FirstPolicy, RuleNames, RunError, Shared};
+use crate::audit::{AddressStatement, Log};
+use crate::config::Config;
+use crate::dataplane::{Adoption, Dataplane};
+use crate::diagnostic::Diagnostics;
+use crate::ledger::{CallRow, CloseReason, Ledger};
+use crate::policy::{Plan, PolicySet};
+use crate::resolve::Resolved;
+use crate::status::Status;
+
+/// How long the engine sleeps at most. Reason: rules start and end by the wall clock, which may be set.
+const SLEEP_MAX: Duration = Duration::from_secs(10);
+/// How often own addresses are read again.
+const LOCALS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What the engine is told.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// The policy directory was read.
+    Policy(Result<PolicySet, Diagnostics>),
+    /// The resolver has other addresses.
+    Addresses,
+    /// A free call ended.
+    Call(Box<CallRow>),
+    /// Somebody wants to know.
+    Status(oneshot::Sender<Result<Status, String>>),
+    /// The controller ends.
+    End,
+}
+
+/// What the engine is made of.
+pub(super) struct Parts {
+    pub(super) config: Arc<Config>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) dataplane: Dataplane,
+    pub(super) ledger: Ledger,
+    pub(super) log: Log,
+    /// Names that are to be resolved.
+    pub(super) names: watch::Sender<BTreeSet<String>>,
+    /// Their addresses.
+    pub(super) resolved: watch::Receiver<Arc<Resolved>>,
+}
+
+/// The state of a running controller.
+pub(super) struct Engine {
+    pub(super) parts: Parts,
+    pub(super) boot_id: String,
+    pub(super) policy: PolicySet,
+    pub(super) policy_faults: Vec<String>,
+    pub(super) plan: Plan,
+    /// Addresses as the audit log last stated them.
+    pub(super) stated: BTreeSet<AddressStatement>,
+    pub(super) rule_names: RuleNames,
+    pub(super) rating_groups: BTreeMap<u32, u32>,
+    pub(super) interval_started: Timestamp,
+    pub(super) next_close: Instant,
+    next_locals: Instant,
+    /// Conditions that want attention, by what they concern.
+    pub(super) alarms: BTreeMap<&'static str, String>,
+    pub(super) intervals: u64,
+    pub(super) records: u64,
+}
+
+impl Engine {
+    /// Puts the first plan in force and the programs on the interfaces.
+    pub(super) fn start(parts: Parts, first: FirstPolicy) -> Result<Self, RunError> {
+        let now = Timestamp::now();
+        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map_err(RunError::runtime)?;
+        let interval_started = parts.ledger.last_closed_at()?.unwrap_or(now);
+        let next_close = Instant::now() + parts.config.ledger.interval;
+        let mut engine = Self {
+            boot_id: boot_id.trim().to_owned(),
+            policy: first.policy,
+            policy_faults: first.faults.iter().flat_map(super::activation::lines).collect(),
+            plan: Plan::default(),
+            stated: BTreeSet::new(),
+            rule_names: RuleNames::new(),
+            rating_groups: BTreeMap::new(),
+            interval_started,
+            next_close,
+            next_locals: Instant::now() + LOCALS_INTERVAL,
+            alarms: BTreeMap::new(),
+            intervals: 0,
+            records: 0,
+            parts,
+        };
+        let pools = engine.parts.config.pools.clone();
+        engine.parts.dataplane.set_locals(&pools)?;
+        let adopted = engine.parts.dataplane.adoption() == Adoption::Adopted;
+        let result = engine.start_plan(adopted).and_then(|()| {
+            let config = Arc::clone(&engine.parts.config);
+            Ok(engine.parts.dataplane.attach(&config)?)
+        });
+        if let Err(error) = result {
+            if !adopted {
+                // Nothing half-applied: maps that nobody counts in need not stay.
+                crate::dataplane::detach(&engine.parts.config.gateway.bpffs)?;
+            }
+            return Err(error);
+        }
+        Ok(engine)
+    }
+
+    /// Does what it is told and what is due, until the end.
+    pub(super) fn run(mut self, inbox: &Receiver<Command>) {
+        loop {
+            match inbox.recv_timeout(self.sleep()) {
+                Ok(Command::Policy(loaded)) => self.policy_loaded(loaded),
+                Ok(Command::Addresses) => self.addresses_changed(),
+                Ok(Command::Call(row)) => self.call_ended(&row),
+                Ok(Command::Status(reply)) => {
+                    // Whoever asked may have gone.
+                    let _ = reply.send(self.status().map_err(|error| error.to_string()));
+                }
+                Ok(Command::End) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.do_what_is_due();
+        }
+        self.close(CloseReason::Shutdown);
+        self.publish();
+    }
+
+    /// Until the next thing is due.
+    fn sleep(&self) -> Duration {
+        let now = Timestamp::now();
+        let clock = self.next_close.min(self.next_locals).saturating_duration_since(Instant::now());
+        let rules = self.plan.next_change.map_or(SLEEP_MAX, |at| {
+            Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
+        });
+        clock.min(rules).min(SLEEP_MAX)
+    }
+
+    fn do_what_is_due(&mut self) {
+        if self.plan.next_change.is_some_and(|at| at <= Timestamp::now()) {
+            self.rules_changed();
+        }
+        if self.next_close <= Instant::now() {
+            self.close(CloseReason::Clock);
+            self.publish();
+        }
+        if self.next_locals <= Instant::now() {
+            self.next_locals = Instant::now() + LOCALS_INTERVAL;
+            let pools = self.parts.config.pools.clone();
+            let result = self.parts.dataplane.set_locals(&pools);
+            self.note("own addresses", result.map_err(RunError::from));
+        }
+    }
+
+    /// Raises an alarm for a failure, and takes it back when the same thing succeeds.
+    pub(super) fn note(&mut self, what: &'static str, result: Result<(), RunError>) -> bool {
+        match result {
+            Ok(()) => {
+                self.alarms.remove(what);
+                true
+            }
+            Err(error) => {
+                tracing::error!("{what}: {error}");
+                self.alarms.insert(what, format!("{what}: {error}"));
+                false
+            }
+        }
+    }
+}

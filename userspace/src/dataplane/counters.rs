@@ -1,0 +1,150 @@
+//! Reading all counters as of one instant.
+//!
+//! There are two banks. Packets count into one; the other rests. A cut stores a control word that names the other
+//! bank, waits until every packet that read the old word is done, and reads the bank that rests now. Nobody writes
+//! it any more, and the other bank had rested until that very store: so the two together are the counters as of the
+//! store, packets and octets of each, interfaces and buckets alike, to the last packet.
+
+use std::collections::BTreeMap;
+
+use aya::maps::{PerCpuArray, PerCpuHashMap};
+use tollfree_core::control::Control;
+use tollfree_core::counter::{CounterKey, Usage};
+use tollfree_core::interface::{InterfaceUsage, bucket_index, totals_index};
+use tollfree_core::reason::Bucket;
+
+use super::{Counters, Dataplane, DataplaneError, NicCounts};
+
+/// What one interface counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceCounts {
+    /// Everything that arrived, counted before it was looked at.
+    pub seen: InterfaceUsage,
+    /// The same, by [`Bucket`], counted when it had been decided.
+    pub buckets: [InterfaceUsage; Bucket::COUNT as usize],
+}
+
+impl InterfaceCounts {
+    /// The sum over all buckets.
+    pub fn bucketed(&self) -> InterfaceUsage {
+        let mut sum = InterfaceUsage::default();
+        for bucket in self.buckets {
+            sum += bucket;
+        }
+        sum
+    }
+}
+
+/// One bank, as read at rest.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Bank {
+    counters: Counters,
+    /// By interface slot.
+    interfaces: BTreeMap<u32, InterfaceCounts>,
+}
+
+/// All counters as of one instant, since the maps were made.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    /// What was in force until then.
+    pub control: Control,
+    /// Every counter.
+    pub counters: Counters,
+    /// Of all interfaces that were ever counted, those that are not attached any more too.
+    pub total: InterfaceCounts,
+    /// By interface name, those that are attached.
+    pub interfaces: BTreeMap<String, InterfaceCut>,
+}
+
+/// One interface in a [`Cut`].
+#[derive(Clone, Copy, Debug)]
+pub struct InterfaceCut {
+    /// What the programs counted.
+    pub counts: InterfaceCounts,
+    /// What the NIC counted since the program was attached, read just after the cut: equal only while traffic rests.
+    pub nic: NicCounts,
+}
+
+impl Dataplane {
+    /// Reads all counters as of now; what is in force stays in force.
+    pub fn cut(&mut self) -> Result<Cut, DataplaneError> {
+        let now = self.control.load();
+        self.cut_to(now.epoch(), now.slot())
+    }
+
+    /// Puts `epoch` and `slot` in force and reads all counters as of that instant.
+    pub(super) fn cut_to(&mut self, epoch: u32, slot: u32) -> Result<Cut, DataplaneError> {
+        let before = self.control.load();
+        let bank = before.bank();
+        self.control.store(Control::new(epoch, slot, 1 - bank));
+        self.grace.wait()?;
+        self.banks[bank as usize] = self.read_bank(bank)?;
+        let mut counters = self.banks[0].counters.clone();
+        for (key, usage) in &self.banks[1].counters {
+            *counters.entry(*key).or_default() += *usage;
+        }
+        let mut interfaces = BTreeMap::new();
+        for attached in &self.attached {
+            let nic_before =
+                NicCounts { packets: attached.entry.nic_packets, octets: attached.entry.nic_octets };
+            let nic = NicCounts::read(&attached.name)?.since(nic_before, &attached.name, attached.mode())?;
+            interfaces.insert(attached.name.clone(), InterfaceCut { counts: self.interface(attached.slot), nic });
+        }
+        Ok(Cut { control: before, counters, total: self.total(), interfaces })
+    }
+
+    fn interface(&self, slot: u32) -> InterfaceCounts {
+        sum(self.banks.iter().filter_map(|bank| bank.interfaces.get(&slot)))
+    }
+
+    fn total(&self) -> InterfaceCounts {
+        sum(self.banks.iter().flat_map(|bank| bank.interfaces.values()))
+    }
+
+    /// Reads a bank, which must be at rest.
+    pub(super) fn read_bank(&self, bank: u32) -> Result<Bank, DataplaneError> {
+        let names = if bank == 0 { ["COUNTERS_0", "OVERFLOW_0"] } else { ["COUNTERS_1", "OVERFLOW_1"] };
+        let mut counters = Counters::new();
+        for name in names {
+            let map: PerCpuHashMap<_, CounterKey, Usage> = self.typed(name)?;
+            for entry in map.iter() {
+                let (key, values) = entry.map_err(DataplaneError::map(name))?;
+                let sum: &mut Usage = counters.entry(key).or_default();
+                values.iter().for_each(|usage| *sum += *usage);
+            }
+        }
+        let mut interfaces = BTreeMap::new();
+        for slot in 0..tollfree_core::limits::INTERFACES_MAX {
+            let mut counts =
+                InterfaceCounts { seen: self.sum("INTERFACE_TOTALS", totals_index(bank, slot))?, ..Default::default() };
+            if counts.seen.packets == 0 {
+                continue;
+            }
+            for bucket in Bucket::ALL {
+                counts.buckets[bucket as usize] =
+                    self.sum("INTERFACE_BUCKETS", bucket_index(bank, slot, bucket))?;
+            }
+            interfaces.insert(slot, counts);
+        }
+        Ok(Bank { counters, interfaces })
+    }
+
+    fn sum(&self, name: &str, index: u32) -> Result<InterfaceUsage, DataplaneError> {
+        let map: PerCpuArray<_, InterfaceUsage> = self.typed(name)?;
+        let values = map.get(&index, 0).map_err(DataplaneError::map(name))?;
+        let mut sum = InterfaceUsage::default();
+        values.iter().for_each(|usage| sum += *usage);
+        Ok(sum)
+    }
+}
+
+fn sum<'a>(all: impl Iterator<Item = &'a InterfaceCounts>) -> InterfaceCounts {
+    let mut sum = InterfaceCounts::default();
+    for counts in all {
+        sum.seen += counts.seen;
+        for (sum, bucket) in sum.buckets.iter_mut().zip(counts.buckets) {
+            *sum += bucket;
+        }
+    }
+    sum
+}

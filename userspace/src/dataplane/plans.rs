@@ -1,0 +1,229 @@
+//! Putting a plan into the kernel: built beside the one in force, and made to hold by one store.
+
+use std::collections::BTreeMap;
+
+use aya::Pod;
+use aya::maps::lpm_trie::Key;
+use aya::maps::{Array, LpmTrie, MapData};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use tollfree_core::control::Control;
+use tollfree_core::limits::{MATCH_SETS_MAX, RULES_MAX};
+use tollfree_core::plan::{ClassEntry, MatchSet, RuleEntry, match_set_index, rule_index};
+
+use super::locals::{v4_key, v6_key};
+use super::{Classes, Cut, Dataplane, DataplaneError};
+
+/// The tables of one plan, in the kernel's terms.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlanTables {
+    /// What each remote prefix is. A prefix inside another carries the other's matchers too.
+    pub classes: Classes,
+    /// By the number that a [`ClassEntry`] names.
+    pub match_sets: Vec<MatchSet>,
+    /// By the place that a matcher names.
+    pub rules: Vec<RuleEntry>,
+}
+
+/// What a plan slot holds, so that only differences are written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SlotMirror {
+    tables: PlanTables,
+}
+
+impl SlotMirror {
+    pub(super) const fn tables(&self) -> &PlanTables {
+        &self.tables
+    }
+}
+
+impl Dataplane {
+    /// Puts `tables` in force under `epoch` and closes the counters of what was in force before.
+    ///
+    /// The plan is written into the slot that no packet reads; one store then changes slot, epoch and bank. The
+    /// returned [`Cut`] holds every packet decided before that store, and none decided after it.
+    ///
+    /// # Errors
+    /// What was in force stays in force.
+    pub fn activate(&mut self, tables: &PlanTables, epoch: u32) -> Result<Cut, DataplaneError> {
+        let slot = self.write_resting_slot(tables)?;
+        self.cut_to(epoch, slot)
+    }
+
+    /// Puts `tables` in force under the epoch that is in force already: addresses changed, the policy did not.
+    pub fn refresh(&mut self, tables: &PlanTables) -> Result<(), DataplaneError> {
+        let slot = self.write_resting_slot(tables)?;
+        let now = self.control.load();
+        self.control.store(Control::new(now.epoch(), slot, now.bank()));
+        // The slot that is left must be at rest before it is written again.
+        self.grace.wait()
+    }
+
+    fn write_resting_slot(&mut self, tables: &PlanTables) -> Result<u32, DataplaneError> {
+        check("match set", tables.match_sets.len(), MATCH_SETS_MAX)?;
+        check("rule", tables.rules.len(), RULES_MAX)?;
+        let slot = 1 - self.control.load().slot();
+        let before = std::mem::take(&mut self.slots[slot as usize]).tables;
+        let written = self.write_slot(slot, &before, tables);
+        if written.is_err() {
+            // Half written: what it holds is read back before the next attempt.
+            self.slots[slot as usize] = self.read_slot(slot)?;
+        }
+        written?;
+        self.slots[slot as usize] = SlotMirror { tables: tables.clone() };
+        Ok(slot)
+    }
+
+    fn write_slot(
+        &mut self,
+        slot: u32,
+        before: &PlanTables,
+        after: &PlanTables,
+    ) -> Result<(), DataplaneError> {
+        let sets = |index| match_set_index(slot, index);
+        self.write_array("MATCH_SETS", &before.match_sets, &after.match_sets, MatchSet::EMPTY, sets)?;
+        let rules = |index| slot * RULES_MAX + index;
+        self.write_array("RULES", &before.rules, &after.rules, RuleEntry::default(), rules)?;
+        let (v4, v6) = class_maps(slot);
+        write_trie(
+            &mut self.typed_mut::<LpmTrie<_, u32, ClassEntry>>(v4)?,
+            &nets(&before.classes, v4_of),
+            &nets(&after.classes, v4_of),
+            v4,
+        )?;
+        write_trie(
+            &mut self.typed_mut::<LpmTrie<_, [u8; 16], ClassEntry>>(v6)?,
+            &nets(&before.classes, v6_of),
+            &nets(&after.classes, v6_of),
+            v6,
+        )
+    }
+
+    fn write_array<T: Pod + PartialEq>(
+        &mut self,
+        name: &str,
+        before: &[T],
+        after: &[T],
+        empty: T,
+        place: impl Fn(u32) -> u32,
+    ) -> Result<(), DataplaneError> {
+        let mut map: Array<_, T> = self.typed_mut(name)?;
+        for index in 0..before.len().max(after.len()) {
+            let wanted = after.get(index).unwrap_or(&empty);
+            if before.get(index) != Some(wanted) {
+                let at = place(u32::try_from(index).unwrap_or(u32::MAX));
+                map.set(at, wanted, 0).map_err(DataplaneError::map(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a slot holds, from the kernel.
+    pub(super) fn read_slot(&self, slot: u32) -> Result<SlotMirror, DataplaneError> {
+        let (v4, v6) = class_maps(slot);
+        let mut classes = BTreeMap::new();
+        for entry in self.typed::<LpmTrie<_, u32, ClassEntry>>(v4)?.iter() {
+            let (key, class) = entry.map_err(DataplaneError::map(v4))?;
+            let octets = key.data().to_ne_bytes();
+            if let Ok(net) = Ipv4Net::new(octets.into(), prefix_length(key.prefix_len())) {
+                classes.insert(net.into(), class);
+            }
+        }
+        for entry in self.typed::<LpmTrie<_, [u8; 16], ClassEntry>>(v6)?.iter() {
+            let (key, class) = entry.map_err(DataplaneError::map(v6))?;
+            if let Ok(net) = Ipv6Net::new(key.data().into(), prefix_length(key.prefix_len())) {
+                classes.insert(net.into(), class);
+            }
+        }
+        let match_sets =
+            self.read_array("MATCH_SETS", MATCH_SETS_MAX, MatchSet::EMPTY, |i| match_set_index(slot, i))?;
+        let rules = self.read_array("RULES", RULES_MAX, RuleEntry::default(), |index| {
+            rule_index(slot, u16::try_from(index).unwrap_or(u16::MAX))
+        })?;
+        Ok(SlotMirror { tables: PlanTables { classes, match_sets, rules } })
+    }
+
+    /// An array's values up to the last that is not empty. A fresh array is all zero.
+    fn read_array<T: Pod + PartialEq>(
+        &self,
+        name: &str,
+        length: u32,
+        empty: T,
+        place: impl Fn(u32) -> u32,
+    ) -> Result<Vec<T>, DataplaneError> {
+        let map: Array<_, T> = self.typed(name)?;
+        let mut values = Vec::new();
+        let mut used = 0;
+        for index in 0..length {
+            let value = map.get(&place(index), 0).map_err(DataplaneError::map(name))?;
+            values.push(value);
+            if value != empty {
+                used = values.len();
+            }
+        }
+        values.truncate(used);
+        Ok(values)
+    }
+}
+
+fn check(table: &'static str, length: usize, limit: u32) -> Result<(), DataplaneError> {
+    if length > limit as usize {
+        return Err(DataplaneError::PlanTooLarge { table, index: limit as usize, limit });
+    }
+    Ok(())
+}
+
+const fn class_maps(slot: u32) -> (&'static str, &'static str) {
+    if slot == 0 { ("CLASS_V4_0", "CLASS_V6_0") } else { ("CLASS_V4_1", "CLASS_V6_1") }
+}
+
+fn prefix_length(length: u32) -> u8 {
+    u8::try_from(length).unwrap_or(u8::MAX)
+}
+
+type TrieKey<K> = (u32, K);
+
+fn v4_of(net: &IpNet) -> Option<TrieKey<u32>> {
+    match net {
+        IpNet::V4(net) => {
+            let key = v4_key(*net);
+            Some((key.prefix_len(), key.data()))
+        }
+        IpNet::V6(_) => None,
+    }
+}
+
+fn v6_of(net: &IpNet) -> Option<TrieKey<[u8; 16]>> {
+    match net {
+        IpNet::V6(net) => {
+            let key = v6_key(*net);
+            Some((key.prefix_len(), key.data()))
+        }
+        IpNet::V4(_) => None,
+    }
+}
+
+fn nets<K: Ord>(
+    classes: &Classes,
+    key: impl Fn(&IpNet) -> Option<TrieKey<K>>,
+) -> BTreeMap<TrieKey<K>, ClassEntry> {
+    classes.iter().filter_map(|(net, class)| Some((key(net)?, *class))).collect()
+}
+
+fn write_trie<K: Pod + Ord>(
+    map: &mut LpmTrie<&mut MapData, K, ClassEntry>,
+    before: &BTreeMap<TrieKey<K>, ClassEntry>,
+    after: &BTreeMap<TrieKey<K>, ClassEntry>,
+    name: &str,
+) -> Result<(), DataplaneError> {
+    for ((length, data), class) in after {
+        if before.get(&(*length, *data)) != Some(class) {
+            map.insert(&Key::new(*length, *data), class, 0).map_err(DataplaneError::map(name))?;
+        }
+    }
+    for (length, data) in before.keys() {
+        if !after.contains_key(&(*length, *data)) {
+            map.remove(&Key::new(*length, *data)).map_err(DataplaneError::map(name))?;
+        }
+    }
+    Ok(())
+}

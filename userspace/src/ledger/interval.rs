@@ -1,0 +1,129 @@
+//! Accounting intervals: what a cut of the counters brings in, and what closing it gives.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tollfree_core::counter::{CounterKey, Usage};
+use tollfree_core::interface::Role;
+
+/// Why an interval was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// Its time was over.
+    Clock,
+    /// A policy was activated.
+    Activation,
+    /// The controller started, and found what the kernel had counted without it.
+    Start,
+    /// The controller ends.
+    Shutdown,
+}
+
+impl CloseReason {
+    /// The word in the ledger.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Clock => "clock",
+            Self::Activation => "activation",
+            Self::Start => "start",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// An interface's counters at the cut. All only grow; `nic_*` since the program was attached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceCut {
+    /// Interface name.
+    pub name: String,
+    /// Which side it is on.
+    pub role: Role,
+    /// Frames that arrived.
+    pub packets: u64,
+    /// Their octets, link layer included.
+    pub frame_octets: u64,
+    /// Frames by bucket, summed over the buckets.
+    pub bucket_packets: u64,
+    /// Their octets, likewise.
+    pub bucket_frame_octets: u64,
+    /// The NIC's own count of received packets.
+    pub nic_packets: u64,
+    /// The NIC's own count of received octets.
+    pub nic_octets: u64,
+}
+
+/// A cut of everything that is counted.
+#[derive(Clone, Copy, Debug)]
+pub struct IntervalClose<'a> {
+    /// The gateway's id; part of every record's identity.
+    pub gateway: &'a str,
+    /// The kernel's boot id.
+    pub boot_id: &'a str,
+    /// Which making of the kernel's maps the counters are from: cumulatives of a new one start from zero.
+    pub instance: u64,
+    /// The epoch that was in force during the interval.
+    pub epoch: u32,
+    /// When the interval began.
+    pub started_at: Timestamp,
+    /// When the counters were cut.
+    pub closed_at: Timestamp,
+    /// Why it is closed.
+    pub reason: CloseReason,
+    /// The counters at the cut, of all epochs, summed over CPUs and banks. A key that is absent has not
+    /// changed: entries of epochs that are over may be taken out of the kernel's maps.
+    pub cumulative: &'a BTreeMap<CounterKey, Usage>,
+    /// Every gateway interface at the cut.
+    pub interfaces: &'a [InterfaceCut],
+    /// Rating groups (RFC 8506, section 8.29) by rule number, where a rule has one.
+    pub rating_groups: &'a BTreeMap<u32, u32>,
+}
+
+/// How far an interface's three counts are apart; all zero when every packet is accounted for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceDifference {
+    /// Interface name.
+    pub name: String,
+    /// Buckets less interface total, in frames.
+    pub bucket_packets: i64,
+    /// Buckets less interface total, in octets.
+    pub bucket_frame_octets: i64,
+    /// NIC less interface total, in frames.
+    pub nic_packets: i64,
+    /// NIC less interface total, in octets.
+    pub nic_octets: i64,
+}
+
+/// What closing an interval recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedInterval {
+    /// The interval's number, from 1 on, gapless.
+    pub interval: u64,
+    /// How many records it has.
+    pub records: u64,
+    /// The gateway's last record number; 0 before its first record.
+    pub last_record: u64,
+    /// Packets in all counters of the instance, less packets of all interfaces; negative: packets are
+    /// missing.
+    pub difference_packets: i64,
+    /// Each interface's differences.
+    pub interfaces: Vec<InterfaceDifference>,
+}
+
+/// A closed interval, as its records name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interval {
+    /// Its number.
+    pub interval: u64,
+    /// The gateway's id.
+    pub gateway: String,
+    /// The kernel's boot id.
+    pub boot_id: String,
+    /// Which making of the kernel's maps was read.
+    pub instance: u64,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When the counters were cut.
+    pub closed_at: Timestamp,
+    /// How many records it has.
+    pub records: u64,
+}

@@ -1,0 +1,45 @@
+//! Faults of a policy beyond its single values.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use crate::diagnostic::Explain;
+
+/// What is wrong with a policy or a rule as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PolicyFault {
+    /// Ends before it begins.
+    #[error("the policy ends at {valid_until}, not after it begins at {valid_from}")]
+    Times { valid_from: Timestamp, valid_until: Timestamp },
+    /// Two rules of one policy with one id.
+    #[error("another rule of this policy has the same id")]
+    RuleTwice,
+    /// Two policies with one id.
+    #[error("the policy in {file} has the same id")]
+    PolicyTwice { file: String },
+    /// Names no remote address.
+    #[error("the site has neither `domains` nor `networks`")]
+    EmptySite,
+    /// An order that this version would accept and not carry out.
+    #[error("this version does not enforce {what}")]
+    NotEnforced { what: &'static str, instead: &'static str },
+    /// Not one of the words that are possible here.
+    #[error("this word is not known here")]
+    Word { known: &'static str },
+}
+
+impl Explain for PolicyFault {
+    fn help(&self) -> Cow<'static, str> {
+        match self {
+            Self::Times { .. } => "correct the times; leave `valid_until` out if there is no end".into(),
+            Self::RuleTwice => "give each site and hotline of a policy an id of its own".into(),
+            Self::PolicyTwice { .. } => {
+                "give each policy an id of its own, or remove one of the files".into()
+            }
+            Self::EmptySite => "list domains, networks or both".into(),
+            Self::NotEnforced { instead, .. } => (*instead).into(),
+            Self::Word { known } => format!("write {known}").into(),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What is read, and what is refused.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use tollfree_core::plan::RuleClass;
+
+use super::super::{Policy, Site};
+use super::*;
+
+/// A policy that has as many faults as fit.
+const FAULTY: &str = r#"
+[policy]
+id = "Not An Id"
+legal_basis = ""
+valid_from = 2020-04-03T00:00:00+07:00
+valid_until = 2020-02-01T00:00:00+07:00
+gateways = []
+colour = "red"
+
+[[site]]
+id = "twice"
+domains = ["*.moh.gov.vn", "bộytế.vn", "203.0.113.7", "moh.gov.vn"]
+networks = ["203.0.113.7/24", "0.0.0.0/0", "12.0.0.0/7", 7]
+ports = ["443", "tcp/0"]
+evidence = "name-and-address"
+hidden_name = "charge"
+class = "gratis"
+rating_group = -1
+daily_ceiling = "2 GiB"
+
+[[site]]
+id = "twice"
+
+[[hotline]]
+id = "twice"
+country = "XX"
+numbers = ["+8419003228", "11"]
+media_networks = ["198.51.100.0"]
+rating_group = "9100"
+
+[[hotlines]]
+id = "x"
+"#;
+
+/// Faults, with the directory's own path taken out.
+fn faults(directory: &Path) -> String {
+    let shown = load(directory).expect_err("the policies have faults").to_string();
+    shown.replace(&directory.to_string_lossy().into_owned(), "policies")
+}
+
+#[test]
+fn every_fault_of_every_file_is_told() {
+    let directory = directory(&[
+        ("faulty.toml", FAULTY),
+        ("syntax.toml", "[policy\nid = \"x\"\nid =\n"),
+        ("empty.toml", ""),
+    ]);
+    golden("policy_faults", &faults(directory.path()));
+}
+
+#[test]
+fn the_example_is_valid_and_says_what_the_order_says() {
+    let set = loaded(&[("vn-covid19-2020.toml", EXAMPLE)]);
+    let [policy] = set.policies.as_slice() else { panic!("one policy") };
+    assert_eq!(policy.valid_from, instant("2020-01-31T17:00:00Z"));
+    assert_eq!(policy.valid_until, Some(instant("2020-04-03T16:59:59Z")));
+    assert_eq!(policy.authority, "Bộ Thông tin và Truyền thông");
+    assert_eq!(policy.sites[0].domains[1].as_str(), "ncov.moh.gov.vn");
+    assert_eq!(policy.sites[1].class, RuleClass::FreePriority);
+    assert_eq!(policy.hotlines[0].numbers[1].as_str(), "19009095");
+    assert_eq!(set.files[0].bytes, EXAMPLE.as_bytes());
+}
+
+#[test]
+fn only_toml_files_that_are_not_hidden_are_read() {
+    let good = policy("a", FROM, NETWORK);
+    let directory =
+        directory(&[("a.toml", &good), (".b.toml", "bad"), ("c.toml~", "bad"), ("README", "bad")]);
+    let set = load(directory.path()).expect("one good file");
+    assert_eq!(set.files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["a.toml"]);
+}
+
+#[test]
+fn the_digest_changes_with_names_and_contents_and_nothing_else() {
+    let (a, b) = (policy("a", FROM, NETWORK), policy("b", FROM, NETWORK));
+    let digest = |files: &[(&str, &str)]| loaded(files).digest;
+    let set = digest(&[("a.toml", &a), ("b.toml", &b)]);
+    assert_eq!(set, digest(&[("b.toml", &b), ("a.toml", &a), (".hidden.toml", "")]));
+    assert_ne!(set, digest(&[("a.toml", &b), ("b.toml", &a)]));
+    assert_ne!(set, digest(&[("a.toml", &a)]));
+    assert_ne!(set, digest(&[("a.toml", &a), ("b.toml", &format!("{b}# more\n"))]));
+}
+
+#[test]
+fn what_cannot_be_read_is_told_with_its_path() {
+    let directory = directory(&[]);
+    fs::create_dir(directory.path().join("d.toml")).expect("a directory");
+    fs::write(directory.path().join("e.toml"), b"[policy]\nid = \"\xff\"\n").expect("a file");
+    let shown = faults(directory.path());
+    assert!(shown.contains("policies/d.toml:1:1: this is not a regular file"), "{shown}");
+    assert!(shown.contains("policies/e.toml:2:7: the file is not UTF-8"), "{shown}");
+    let shown = faults(&directory.path().join("missing"));
+    assert!(shown.starts_with("policies:1:1: cannot be read"), "{shown}");
+}
+
+#[test]
+fn two_files_cannot_have_the_same_policy() {
+    let a = policy("same", FROM, NETWORK);
+    let shown = faults(directory(&[("a.toml", &a), ("b.toml", &a)]).path());
+    assert!(
+        shown.starts_with("policies/b.toml:2:6: \"same\": the policy in policies/a.toml has the same id")
+    );
+}
+
+#[test]
+fn local_times_and_evidence_left_out_are_refused() {
+    for (time, fault) in [
+        ("2020-02-01T00:00:00", "2020-02-01T00:00:00: the time has no offset from UTC"),
+        ("2020-02-01", "2020-02-01: the time has no offset from UTC"),
+        ("\"2020-02-01T00:00:00Z\"", "this is of type string, not a date and time with offset"),
+    ] {
+        let shown =
+            faults(directory(&[("a.toml", &policy("a", &format!("valid_from = {time}"), NETWORK))]).path());
+        assert!(shown.contains(fault), "{shown}");
+    }
+    let without = policy("a", FROM, NETWORK).replace("evidence = \"address\"\n", "");
+    let shown = faults(directory(&[("a.toml", &without)]).path());
+    assert!(shown.starts_with("policies/a.toml:7:1: [[site]]: `evidence` is missing"), "{shown}");
+}
+
+#[test]
+fn every_key_but_the_optional_ones_is_missed() {
+    let is_setting = |line: &str| line.contains(" = ") && !line.starts_with('#');
+    let lines: Vec<_> = EXAMPLE.lines().collect();
+    for (index, line) in lines.iter().enumerate().filter(|(_, line)| is_setting(line)) {
+        let without = [&lines[..index], &lines[index + 1..]].concat().join("\n");
+        let optional = line.starts_with("valid_until = ") || line.starts_with("ports = ");
+        let loaded = load(directory(&[("a.toml", &without)]).path());
+        assert_eq!(loaded.is_ok(), optional, "without {line}");
+    }
+}
+
+#[test]
+fn a_policy_ends_after_it_begins() {
+    let ends = |until: &str| format!("{FROM}\nvalid_until = {until}");
+    assert!(
+        load(directory(&[("a.toml", &policy("a", &ends("2020-02-01T00:00:01Z"), NETWORK))]).path()).is_ok()
+    );
+    // The same instant in another offset.
+    let shown =
+        faults(directory(&[("a.toml", &policy("a", &ends("2020-02-01T07:00:00+07:00"), NETWORK))]).path());
+    assert!(shown.contains("the policy ends at 2020-02-01T00:00:00Z"), "{shown}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_octets_are_refused_without_a_panic(octets: Vec<u8>) {
+        proptest::prop_assert!(Policy::read("x", &octets, &mut BTreeMap::new()).is_err());
+    }
+
+    /// Cuts and changes a valid file anywhere, so that the inner parsers are reached.
+    #[test]
+    fn a_damaged_file_is_read_or_refused_without_a_panic(
+        at in 0..EXAMPLE.len(),
+        text in "\\PC{0,8}",
+        cut in 0..20_usize,
+    ) {
+        let mut octets = EXAMPLE.as_bytes().to_vec();
+        octets.splice(at..(at + cut).min(EXAMPLE.len()), text.bytes());
+        match Policy::read("x", &octets, &mut BTreeMap::new()) {
+            Ok(policy) => {
+                proptest::prop_assert!(policy.valid_until.is_none_or(|end| policy.valid_from < end));
+                let lists = |site: &Site| !site.domains.is_empty() || !site.networks.is_empty();
+                proptest::prop_assert!(policy.sites.iter().all(lists));
+            }
+            Err(faults) => proptest::prop_assert!(!faults.is_empty()),
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The task that keeps names resolved.
+
+use std::collections::{BTreeSet, HashMap};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rand_core::{OsRng, RngCore};
+use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
+use tokio::time::sleep_until;
+
+use super::answer::{Outcome, Question};
+use super::resolver::Resolver;
+use super::schedule::{Moment, Scheduler};
+use super::status::Resolved;
+
+/// Questions under way at once. Reason: a thousand names are through in seconds, and no server takes it for a
+/// flood.
+pub const LOOKUPS_MAX: usize = 16;
+
+/// Answers questions.
+pub trait Lookup: Send + Sync + 'static {
+    /// Asks, and waits no longer than its own timeout.
+    fn lookup(&self, question: &Question) -> impl Future<Output = Outcome> + Send;
+}
+
+impl Lookup for Resolver {
+    async fn lookup(&self, question: &Question) -> Outcome {
+        Self::lookup(self, question).await
+    }
+}
+
+/// Resolves `names` until `shutdown` is done or the sender of `names` is gone.
+///
+/// `resolved` always holds the latest state; its receivers are woken when addresses change, not when only a
+/// lifetime or an error does. What the scheduler has saved of the names is published at once.
+pub async fn run<L: Lookup>(
+    lookup: Arc<L>,
+    mut scheduler: Scheduler,
+    mut names: watch::Receiver<BTreeSet<String>>,
+    resolved: watch::Sender<Arc<Resolved>>,
+    shutdown: impl Future<Output = ()>,
+) {
+    tokio::pin!(shutdown);
+    let mut lookups = Lookups::default();
+    scheduler.set_names(&names.borrow_and_update().clone(), Moment::now());
+    loop {
+        let now = Instant::now();
+        scheduler.expire(now);
+        for question in scheduler.due(now, lookups.room()) {
+            lookups.start(Arc::clone(&lookup), question);
+        }
+        publish(&resolved, scheduler.resolved(now));
+        let next = scheduler.next_event(now);
+        tokio::select! {
+            () = &mut shutdown => return,
+            changed = names.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                scheduler.set_names(&names.borrow_and_update().clone(), Moment::now());
+            }
+            Some((question, outcome)) = lookups.next() => {
+                scheduler.answered(&question, outcome, Moment::now(), OsRng.next_u32());
+            }
+            () = sleep_until(next.unwrap_or(now).into()), if next.is_some() => {}
+        }
+    }
+}
+
+/// The questions under way; dropping it ends them.
+#[derive(Default)]
+struct Lookups {
+    tasks: JoinSet<Outcome>,
+    /// By task, so that a task that ends badly still has its question answered.
+    questions: HashMap<Id, Question>,
+}
+
+impl Lookups {
+    fn room(&self) -> usize {
+        LOOKUPS_MAX.saturating_sub(self.tasks.len())
+    }
+
+    fn start<L: Lookup>(&mut self, lookup: Arc<L>, question: Question) {
+        let asked = question.clone();
+        let task = self.tasks.spawn(async move { lookup.lookup(&asked).await });
+        self.questions.insert(task.id(), question);
+    }
+
+    /// The next question that is done; `None` if none is under way. Nothing is lost if this is dropped
+    /// before.
+    async fn next(&mut self) -> Option<(Question, Outcome)> {
+        let (id, outcome) = match self.tasks.join_next_with_id().await? {
+            Ok(done) => done,
+            Err(error) => (error.id(), Outcome::Failed { error: format!("the lookup broke off: {error}") }),
+        };
+        Some((self.questions.remove(&id)?, outcome))
+    }
+}
+
+/// Replaces the state; wakes the receivers only if addresses changed.
+fn publish(resolved: &watch::Sender<Arc<Resolved>>, latest: Resolved) {
+    resolved.send_if_modified(|current| {
+        let changed = current.addresses != latest.addresses;
+        *current = Arc::new(latest);
+        changed
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::IpAddr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use tokio::sync::{Semaphore, oneshot};
+    use tokio::task::JoinHandle;
+    use tollfree_core::address::Family;
+
+    use super::*;
+    use crate::resolve::{ResolverSettings, SavedAddress};
+
+    /// Long enough for a slow machine; only a failing test takes it.
+    const PATIENCE: Duration = Duration::from_mins(1);
+
+    /// Gives every name one address, once the gate lets it; breaks off on `broken`.
+    struct Fake {
+        gate: Semaphore,
+        under_way: AtomicUsize,
+        most: AtomicUsize,
+        started: watch::Sender<usize>,
+    }
+
+    impl Fake {
+        fn new(permits: usize) -> Arc<Self> {
+            Arc::new(Self {
+                gate: Semaphore::new(permits),
+                under_way: AtomicUsize::new(0),
+                most: AtomicUsize::new(0),
+                started: watch::Sender::new(0),
+            })
+        }
+    }
+
+    impl Lookup for Fake {
+        async fn lookup(&self, question: &Question) -> Outcome {
+            assert_ne!(question.name, "broken", "as it should");
+            let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(under_way, Ordering::SeqCst);
+            self.started.send_modify(|started| *started += 1);
+            self.gate.acquire().await.expect("never closed").forget();
+            self.under_way.fetch_sub(1, Ordering::SeqCst);
+            let address: IpAddr = match question.family {
+                Family::V4 => [203, 0, 113, 7].into(),
+                Family::V6 => [0x2001, 0xdb8, 0, 0, 0, 0, 0, 7].into(),
+            };
+            Outcome::Addresses { addresses: vec![address], ttl: Duration::from_hours(1), aliases: Vec::new() }
+        }
+    }
+
+    struct Running {
+        names: watch::Sender<BTreeSet<String>>,
+        resolved: watch::Receiver<Arc<Resolved>>,
+        shutdown: oneshot::Sender<()>,
+        task: JoinHandle<()>,
+    }
+
+    fn start(fake: &Arc<Fake>, names: &[&str], saved: Vec<SavedAddress>) -> Running {
+        let hour = Duration::from_hours(1);
+        let settings = ResolverSettings {
+            servers: Vec::new(),
+            timeout: hour,
+            min_ttl: hour,
+            max_ttl: hour,
+            grace: hour,
+            allow_private: false,
+        };
+        let names = watch::Sender::new(set(names));
+        let (sender, resolved) = watch::channel(Arc::default());
+        let (shutdown, ended) = oneshot::channel();
+        let ended = async move { drop(ended.await) };
+        let scheduler = Scheduler::new(&settings, saved);
+        let task = tokio::spawn(run(Arc::clone(fake), scheduler, names.subscribe(), sender, ended));
+        Running { names, resolved, shutdown, task }
+    }
+
+    fn set(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    /// Waits until each name has as many addresses as listed.
+    async fn wait(running: &mut Running, expected: &[(&str, usize)]) {
+        let expected: BTreeMap<String, usize> =
+            expected.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        let reached = running.resolved.wait_for(|resolved| {
+            resolved.addresses.iter().map(|(name, set)| (name.clone(), set.len())).eq(expected.clone())
+        });
+        tokio::time::timeout(PATIENCE, reached).await.expect("in time").expect("the task runs");
+    }
+
+    #[tokio::test]
+    async fn names_come_and_go() {
+        let mut running = start(&Fake::new(usize::MAX >> 3), &["a.example"], Vec::new());
+        wait(&mut running, &[("a.example", 2)]).await;
+        running.names.send_replace(set(&["a.example", "b.example"]));
+        wait(&mut running, &[("a.example", 2), ("b.example", 2)]).await;
+        running.names.send_replace(set(&["b.example"]));
+        wait(&mut running, &[("b.example", 2)]).await;
+        running.shutdown.send(()).expect("the task listens");
+        tokio::time::timeout(PATIENCE, running.task).await.expect("in time").expect("a clean end");
+    }
+
+    #[tokio::test]
+    async fn saved_addresses_are_there_before_any_answer() {
+        let saved = SavedAddress {
+            name: "a.example".into(),
+            address: [203, 0, 113, 1].into(),
+            learned_at: jiff::Timestamp::now(),
+            ttl: Duration::from_hours(1),
+        };
+        let mut running = start(&Fake::new(0), &["a.example"], vec![saved]);
+        wait(&mut running, &[("a.example", 1)]).await;
+        drop(running.names);
+        tokio::time::timeout(PATIENCE, running.task).await.expect("in time").expect("a clean end");
+    }
+
+    #[tokio::test]
+    async fn lookups_are_bounded() {
+        let names: Vec<String> = (10..50).map(|number| format!("{number}.example")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let fake = Fake::new(0);
+        let mut running = start(&fake, &names, Vec::new());
+        let mut started = fake.started.subscribe();
+        let full = started.wait_for(|started| *started == LOOKUPS_MAX);
+        tokio::time::timeout(PATIENCE, full).await.expect("in time").expect("the task runs");
+        fake.gate.add_permits(1000);
+        let all: Vec<(&str, usize)> = names.iter().map(|name| (*name, 2)).collect();
+        wait(&mut running, &all).await;
+        assert_eq!(fake.most.load(Ordering::SeqCst), LOOKUPS_MAX);
+        running.task.abort();
+    }
+
+    #[tokio::test]
+    async fn a_lookup_that_breaks_off_stops_nothing() {
+        let mut running = start(&Fake::new(1000), &["a.example", "broken"], Vec::new());
+        wait(&mut running, &[("a.example", 2), ("broken", 0)]).await;
+        // The state is replaced without waking anyone; one more name wakes.
+        running.names.send_replace(set(&["a.example", "b.example", "broken"]));
+        wait(&mut running, &[("a.example", 2), ("b.example", 2), ("broken", 0)]).await;
+        let resolved = running.resolved.borrow().clone();
+        let broken = resolved.status.iter().find(|status| status.name == "broken").expect("it is followed");
+        assert!(broken.last_error.as_ref().is_some_and(|error| error.contains("broke off")));
+        running.task.abort();
+    }
+}

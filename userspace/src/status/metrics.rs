@@ -1,0 +1,142 @@
+//! Status, for Prometheus: by rule, never by subscriber.
+
+use std::collections::BTreeMap;
+
+use prometheus::TextEncoder;
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+
+use super::{Status, Volume};
+
+/// Labels of one series: name and value.
+type Labels = Vec<(&'static str, String)>;
+
+/// Status in the Prometheus text form. Prometheus counts in floating point: billing reads records, not this.
+///
+/// # Errors
+/// What the encoder says of names it does not accept.
+pub fn encode(status: &Status) -> Result<String, prometheus::Error> {
+    let traffic = traffic(status);
+    let packets = traffic.iter().map(|(labels, volume)| (labels.clone(), volume.packets)).collect();
+    let octets = traffic.iter().map(|(labels, volume)| (labels.clone(), volume.octets)).collect();
+    let (frames, frame_octets) = interfaces(status);
+    let events = status.stats.iter().map(|(name, count)| (vec![("event", name.clone())], *count)).collect();
+    let mut families = vec![
+        counters("tollfree_packets_total", "Packets by direction, bucket, reason and rule.", packets),
+        counters("tollfree_volume_bytes_total", "Inner IP length by direction, bucket, reason and rule.", octets),
+        counters("tollfree_interface_frames_total", "Frames by interface and by who counted them.", frames),
+        counters("tollfree_interface_bytes_total", "Frame octets by interface and by who counted them.", frame_octets),
+        counters("tollfree_events_total", "Events of the data plane.", events),
+    ];
+    families.extend(gauges(status));
+    families.retain(|family| !family.get_metric().is_empty());
+    TextEncoder::new().encode_to_string(&families)
+}
+
+/// Volume by direction, bucket, reason and rule.
+fn traffic(status: &Status) -> BTreeMap<Labels, Volume> {
+    let mut sums: BTreeMap<Labels, Volume> = BTreeMap::new();
+    for counter in &status.counters {
+        let directions = [
+            ("uplink", counter.uplink_packets, counter.uplink_octets),
+            ("downlink", counter.downlink_packets, counter.downlink_octets),
+        ];
+        for (direction, packets, octets) in directions {
+            let labels = vec![
+                ("direction", direction.to_owned()),
+                ("bucket", counter.bucket.clone()),
+                ("reason", counter.reason.clone()),
+                ("rule", counter.rule.to_string()),
+                ("policy", counter.policy.clone()),
+                ("rule_id", counter.rule_id.clone()),
+            ];
+            let sum = sums.entry(labels).or_default();
+            sum.packets += packets;
+            sum.octets += octets;
+        }
+    }
+    sums
+}
+
+/// Frames and frame octets of each interface.
+fn interfaces(status: &Status) -> (Vec<(Labels, u64)>, Vec<(Labels, u64)>) {
+    let mut frames = Vec::new();
+    let mut octets = Vec::new();
+    for interface in &status.interfaces {
+        let places = [("arrival", interface.seen), ("bucket", interface.buckets), ("nic", interface.nic)];
+        for (place, volume) in places {
+            let labels = vec![("interface", interface.name.clone()), ("counted_at", place.to_owned())];
+            frames.push((labels.clone(), volume.packets));
+            octets.push((labels, volume.octets));
+        }
+    }
+    (frames, octets)
+}
+
+fn gauges(status: &Status) -> Vec<MetricFamily> {
+    let reconciliation = &status.reconciliation;
+    let rows: [(&str, &str, u64); 8] = [
+        ("tollfree_epoch", "The policy activation in force.", status.epoch.into()),
+        (
+            "tollfree_reconciliation_difference_packets",
+            "Packets that arrived less packets in buckets; 0 when all is well.",
+            reconciliation.difference_packets.unsigned_abs(),
+        ),
+        (
+            "tollfree_reconciliation_difference_bytes",
+            "Octets that arrived less octets in buckets; 0 when all is well.",
+            reconciliation.difference_octets.unsigned_abs(),
+        ),
+        ("tollfree_calls_active", "Free calls followed now.", status.calls.active),
+        ("tollfree_policy_faults", "Faults that keep the policy directory from force.", count(&status.policy_faults)),
+        ("tollfree_alarms", "Conditions that want attention.", count(&status.alarms)),
+        ("tollfree_names_stale", "Names whose last good answer has outlived its TTL.", stale(status)),
+        ("tollfree_audit_log_entries", "Entries of the transparency log.", status.audit.size),
+    ];
+    rows.into_iter().map(|(name, help, value)| gauge(name, help, value)).collect()
+}
+
+fn stale(status: &Status) -> u64 {
+    status.names.iter().map(|name| u64::from(name.stale)).sum()
+}
+
+fn count<T>(values: &[T]) -> u64 {
+    u64::try_from(values.len()).unwrap_or(u64::MAX)
+}
+
+fn counters(name: &str, help: &str, rows: Vec<(Labels, u64)>) -> MetricFamily {
+    let metrics = rows.into_iter().map(|(labels, value)| {
+        let mut counter = Counter::default();
+        counter.set_value(float(value));
+        let mut metric = Metric::from_label(labels.into_iter().map(label).collect());
+        metric.set_counter(counter);
+        metric
+    });
+    family(name, help, MetricType::COUNTER, metrics.collect())
+}
+
+fn gauge(name: &str, help: &str, value: u64) -> MetricFamily {
+    let mut gauge = Gauge::default();
+    gauge.set_value(float(value));
+    family(name, help, MetricType::GAUGE, vec![Metric::from_gauge(gauge)])
+}
+
+fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(name.into());
+    family.set_help(help.into());
+    family.set_field_type(kind);
+    family.set_metric(metrics);
+    family
+}
+
+fn label((name, value): (&str, String)) -> LabelPair {
+    let mut pair = LabelPair::default();
+    pair.set_name(name.into());
+    pair.set_value(value);
+    pair
+}
+
+#[allow(clippy::cast_precision_loss, reason = "Prometheus counts in floating point")]
+const fn float(value: u64) -> f64 {
+    value as f64
+}

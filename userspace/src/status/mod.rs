@@ -1,0 +1,317 @@
+//! What the gateway has done and is doing, as one consistent account.
+
+mod metrics;
+mod table;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tollfree_core::counter::Usage;
+use tollfree_core::interface::InterfaceUsage;
+use tollfree_core::reason::{Bucket, Reason};
+
+pub use metrics::encode;
+pub use table::render;
+
+use crate::dataplane::{Attached, Cut};
+
+/// The answer to `tollfree status --json`. All counts are as of one instant, since the kernel's maps were made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The gateway's id.
+    pub gateway: String,
+    /// Version of the controller.
+    pub version: String,
+    /// The kernel's boot id.
+    pub boot_id: String,
+    /// The maps' instance, in hexadecimal.
+    pub instance: String,
+    /// When this was read.
+    pub at: Timestamp,
+    /// The activation in force.
+    pub epoch: u32,
+    /// SHA-256 of the policy in force, in hexadecimal.
+    pub policy_digest: String,
+    /// Faults of the policy directory as it is now, if it cannot be put in force.
+    pub policy_faults: Vec<String>,
+    /// Rules in force.
+    pub rules: Vec<RuleStatus>,
+    /// Each interface's counts.
+    pub interfaces: Vec<InterfaceStatus>,
+    /// Volume by bucket.
+    pub totals: BTreeMap<String, Volume>,
+    /// Volume by subscriber, bucket, reason and rule, over all epochs.
+    pub counters: Vec<CounterStatus>,
+    /// How the counts agree.
+    pub reconciliation: Reconciliation,
+    /// Each name's addresses.
+    pub names: Vec<NameStatus>,
+    /// Free calls.
+    pub calls: CallsStatus,
+    /// Event counters.
+    pub stats: BTreeMap<String, u64>,
+    /// What wants an operator's attention.
+    pub alarms: Vec<String>,
+    /// Records.
+    pub ledger: LedgerStatus,
+    /// The transparency log.
+    pub audit: AuditStatus,
+}
+
+/// Packets, and octets on the basis that the field says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// How many.
+    pub packets: u64,
+    /// Their octets.
+    pub octets: u64,
+}
+
+/// A rule in force.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RuleStatus {
+    /// Permanent number.
+    pub rule: u32,
+    /// The policy's id.
+    pub policy: String,
+    /// The rule's id in the policy.
+    pub rule_id: String,
+    /// `free`, `free-priority` or `priority`.
+    pub class: String,
+    /// Rating group (RFC 8506).
+    pub rating_group: u32,
+}
+
+/// One interface; octets are frame octets, from the Ethernet header on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InterfaceStatus {
+    /// Its name.
+    pub name: String,
+    /// Its index.
+    pub ifindex: u32,
+    /// `access` or `core`.
+    pub role: String,
+    /// `native` or `generic`.
+    pub mode: String,
+    /// Counted as frames arrived.
+    pub seen: Volume,
+    /// The sum over all buckets.
+    pub buckets: Volume,
+    /// The NIC's own count since the program was attached.
+    pub nic: Volume,
+    /// `seen` less `buckets`; always 0.
+    pub difference_packets: i64,
+    /// `seen` less `buckets`; always 0.
+    pub difference_octets: i64,
+    /// `nic` less `seen`; 0 once traffic rests.
+    pub nic_difference_packets: i64,
+    /// `nic` less `seen`; 0 once traffic rests.
+    pub nic_difference_octets: i64,
+    /// Packets that arrived while the program was being attached: `nic` is uncertain by so many.
+    pub nic_uncertain_packets: u64,
+}
+
+/// One counter; octets are volume (inner IP length).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CounterStatus {
+    /// Address or prefix; `-` where there is no subscriber.
+    pub subscriber: String,
+    /// Bucket.
+    pub bucket: String,
+    /// Reason.
+    pub reason: String,
+    /// The rule's permanent number; 0 where no rule is concerned.
+    pub rule: u32,
+    /// The rule's policy; empty where no rule is concerned.
+    pub policy: String,
+    /// The rule's id; empty where no rule is concerned.
+    pub rule_id: String,
+    /// Rating group; 0 where no rule is concerned.
+    pub rating_group: u32,
+    /// From the subscriber.
+    pub uplink_packets: u64,
+    /// From the subscriber.
+    pub uplink_octets: u64,
+    /// To the subscriber.
+    pub downlink_packets: u64,
+    /// To the subscriber.
+    pub downlink_octets: u64,
+}
+
+/// How the counts agree, over all interfaces. All are 0 when all is well; sums are of absolute differences, so that
+/// one cannot hide another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconciliation {
+    /// Packets seen, less packets in buckets, on each interface; and all packets seen, less packets of all counters.
+    pub difference_packets: i64,
+    /// Frame octets seen, less frame octets in buckets, on each interface; and the volume in all interfaces' buckets,
+    /// less the volume of all counters.
+    pub difference_octets: i64,
+    /// The NICs' packets, less packets seen; while traffic flows, what arrived since the cut.
+    pub nic_difference_packets: i64,
+    /// The NICs' octets, less frame octets seen.
+    pub nic_difference_octets: i64,
+}
+
+/// One name and family.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NameStatus {
+    /// The domain name.
+    pub name: String,
+    /// `A` or `AAAA`.
+    pub family: String,
+    /// Addresses held for it.
+    pub addresses: Vec<String>,
+    /// When the last good answer came.
+    pub learned_at: Option<Timestamp>,
+    /// When it is asked for again.
+    pub expires_at: Option<Timestamp>,
+    /// Whether the last good answer has outlived its TTL.
+    pub stale: bool,
+    /// Why the last attempt failed.
+    pub last_error: Option<String>,
+}
+
+/// Free calls.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct CallsStatus {
+    /// Calls followed now.
+    pub active: u64,
+    /// Media streams that are free now.
+    pub granted: u64,
+    /// Events, by name.
+    pub stats: BTreeMap<String, u64>,
+}
+
+/// Records.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LedgerStatus {
+    /// Closed intervals.
+    pub intervals: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Why the last interval was not recorded, if it was not.
+    pub last_error: Option<String>,
+    /// Why the last files were not written, if they were not.
+    pub export_error: Option<String>,
+}
+
+/// The transparency log.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct AuditStatus {
+    /// Entries.
+    pub size: u64,
+    /// The verifier key, in note form.
+    pub verifier_key: String,
+}
+
+/// What a rule's number stands for.
+#[derive(Clone, Debug, Default)]
+pub struct RuleName {
+    /// Policy id.
+    pub policy: String,
+    /// Rule id.
+    pub rule_id: String,
+    /// Rating group; 0 for a rule that is not in force any more.
+    pub rating_group: u32,
+}
+
+/// Counters of all epochs together, by subscriber, bucket, reason and rule.
+pub fn counters(cut: &Cut, name: impl Fn(u32) -> RuleName) -> Vec<CounterStatus> {
+    let mut sums: BTreeMap<_, Usage> = BTreeMap::new();
+    for (key, usage) in &cut.counters {
+        *sums.entry((key.subscriber, key.bucket, key.reason, key.rule)).or_default() += *usage;
+    }
+    sums.into_iter()
+        .map(|((subscriber, bucket, reason, rule), usage)| {
+            let name = if rule == 0 { RuleName::default() } else { name(rule) };
+            CounterStatus {
+                subscriber: subscriber_text(subscriber),
+                bucket: bucket_name(bucket).into(),
+                reason: Reason::from_number(reason).map_or("unknown", Reason::name).into(),
+                rule,
+                policy: name.policy,
+                rule_id: name.rule_id,
+                rating_group: name.rating_group,
+                uplink_packets: usage.uplink_packets,
+                uplink_octets: usage.uplink_octets,
+                downlink_packets: usage.downlink_packets,
+                downlink_octets: usage.downlink_octets,
+            }
+        })
+        .collect()
+}
+
+/// A subscriber as records and status write it.
+pub fn subscriber_text(subscriber: tollfree_core::address::SubscriberId) -> String {
+    subscriber.prefix().map_or_else(|| "-".into(), |(address, length)| format!("{address}/{length}"))
+}
+
+fn bucket_name(number: u16) -> &'static str {
+    Bucket::ALL.into_iter().find(|bucket| *bucket as u16 == number).map_or("unknown", Bucket::name)
+}
+
+/// Volume by bucket.
+pub fn totals(cut: &Cut) -> BTreeMap<String, Volume> {
+    let mut totals: BTreeMap<String, Volume> =
+        Bucket::ALL.into_iter().map(|bucket| (bucket.name().to_owned(), Volume::default())).collect();
+    for (key, usage) in &cut.counters {
+        let total = totals.entry(bucket_name(key.bucket).to_owned()).or_default();
+        total.packets += usage.packets();
+        total.octets += usage.octets();
+    }
+    totals
+}
+
+/// Each interface's counts held against each other.
+pub fn interfaces(cut: &Cut, attached: &[Attached]) -> Vec<InterfaceStatus> {
+    attached
+        .iter()
+        .filter_map(|interface| {
+            let counted = cut.interfaces.get(&interface.name)?;
+            let seen = frames(counted.counts.seen);
+            let buckets = frames(counted.counts.bucketed());
+            let nic = Volume { packets: counted.nic.packets, octets: counted.nic.octets };
+            Some(InterfaceStatus {
+                name: interface.name.clone(),
+                ifindex: interface.entry.ifindex,
+                role: interface.role().name().into(),
+                mode: interface.mode().name().into(),
+                seen,
+                buckets,
+                nic,
+                difference_packets: difference(seen.packets, buckets.packets),
+                difference_octets: difference(seen.octets, buckets.octets),
+                nic_difference_packets: difference(nic.packets, seen.packets),
+                nic_difference_octets: difference(nic.octets, seen.octets),
+                nic_uncertain_packets: interface.entry.nic_uncertain_packets,
+            })
+        })
+        .collect()
+}
+
+/// Sums up how the counts agree: on each interface, and between all interfaces and all counters.
+pub fn reconcile(cut: &Cut, interfaces: &[InterfaceStatus]) -> Reconciliation {
+    let mut sums = Reconciliation::default();
+    for interface in interfaces {
+        sums.difference_packets += interface.difference_packets.abs();
+        sums.difference_octets += interface.difference_octets.abs();
+        sums.nic_difference_packets += interface.nic_difference_packets.abs();
+        sums.nic_difference_octets += interface.nic_difference_octets.abs();
+    }
+    let bucketed = cut.total.bucketed();
+    let packets = cut.counters.values().map(Usage::packets).sum();
+    let octets = cut.counters.values().map(Usage::octets).sum();
+    sums.difference_packets += difference(cut.total.seen.packets, packets).abs();
+    sums.difference_octets += difference(bucketed.octets, octets).abs();
+    sums
+}
+
+fn frames(usage: InterfaceUsage) -> Volume {
+    Volume { packets: usage.packets, octets: usage.frame_octets }
+}
+
+fn difference(a: u64, b: u64) -> i64 {
+    a.wrapping_sub(b).cast_signed()
+}
