@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use crate::command::{self, Output};
@@ -22,16 +22,28 @@ pub fn verify(gateway: &Gateway, directory: &Path, at: Option<&str>) -> Result<O
     command::output(&mut command, "", command::QUICK)
 }
 
-/// The digest of the policy that was in force at `at` (RFC 3339), as the log tells it.
+/// What `tollfree audit verify` finds wrong with a log.
 ///
 /// # Errors
-/// If the log does not verify, or tells nothing.
-pub fn digest_in_force(gateway: &Gateway, directory: &Path, at: &str) -> Result<String> {
-    let answer = verify(gateway, directory, Some(at))?;
-    ensure!(answer.status.success(), "the audit log does not verify: {}", answer.stderr.trim());
-    let account: Value = serde_json::from_str(&answer.stdout).context("tollfree audit verify --json")?;
-    let digest = account["in_force"]["policy_digest"].as_str();
-    digest.map(str::to_owned).with_context(|| format!("nothing was in force at {at}"))
+/// If its answer is not understood.
+pub fn faults(gateway: &Gateway, directory: &Path) -> Result<Vec<String>> {
+    let account = account(&verify(gateway, directory, None)?)?;
+    let faults = account["faults"].as_array().context("no faults in the account")?;
+    Ok(faults.iter().map(|fault| fault.as_str().unwrap_or_default().to_owned()).collect())
+}
+
+/// The digest of the policy that was in force at `at` (RFC 3339), as the log tells it; `None` if nothing was.
+///
+/// # Errors
+/// If the answer is not understood.
+pub fn digest_in_force(gateway: &Gateway, directory: &Path, at: &str) -> Result<Option<String>> {
+    let account = account(&verify(gateway, directory, Some(at))?)?;
+    Ok(account["in_force"]["policy_digest"].as_str().map(str::to_owned))
+}
+
+fn account(output: &Output) -> Result<Value> {
+    serde_json::from_str(&output.stdout)
+        .with_context(|| format!("audit verify --json: {}", output.stderr.trim()))
 }
 
 /// All files of a log, relative to its directory.

@@ -33,7 +33,7 @@ enum Command {
     /// Watch the gateway at work: subscribers browse and call, a table shows what is free.
     ///
     /// Makes a lab of three subscribers, a gateway and an internet with a resolver, web sites and a hotline; starts
-    /// `tollfree run` in the gateway; drives curl, dig and SIPp through it until Ctrl-C. Exits 0 if everything
+    /// `tollfree run` in the gateway; drives curl, dig and `SIPp` through it until Ctrl-C. Exits 0 if everything
     /// reconciles and, with --once, free bytes equal what tcpdump captured.
     Run {
         /// Do one fixed round, compare it with captures, and end.
@@ -118,7 +118,7 @@ fn build() -> Result<PathBuf> {
 }
 
 /// Longest that a kept lab stays.
-const HOLD: Duration = Duration::from_secs(24 * 3600);
+const HOLD: Duration = Duration::from_hours(24);
 
 fn hold(lab: &Laboratory, report: &Report) {
     println!("{report}\n\nThe lab stays until Ctrl-C. Its files: {}", lab.network.directory().display());

@@ -10,8 +10,9 @@ use anyhow::{Context as _, Result, ensure};
 /// If the command cannot be run or fails.
 pub(crate) fn run(what: &str, command: &mut Command) -> Result<()> {
     eprintln!("==> {what}");
-    let status =
-        command.status().with_context(|| format!("{what}: cannot run {:?}", command.get_program()))?;
+    let status = command
+        .status()
+        .with_context(|| format!("{what}: cannot run {}", command.get_program().display()))?;
     ensure!(status.success(), "{what}: {status}");
     Ok(())
 }

@@ -95,6 +95,7 @@ fn check_calls(report: &mut Report, media: Usage, records: &Records) -> Result<(
 
 fn check_audit(lab: &Laboratory, report: &mut Report, records: &Records) -> Result<()> {
     let log = lab.gateway.audit_directory();
+    report.check("6-audit-faults", Vec::new(), audit::faults(&lab.gateway, &log)?);
     let genuine = audit::verify(&lab.gateway, &log, None)?;
     report.check("6-audit-verifies", Some(0), genuine.status.code());
     let files = audit::files(&log)?;
@@ -123,7 +124,7 @@ fn check_digests(lab: &Laboratory, report: &mut Report, records: &Records) -> Re
     for (digest, row) in digests.iter().step_by(step) {
         let at = row.get("started_at").context("no column started_at")?;
         let log = lab.gateway.audit_directory();
-        carried.push((*digest).to_owned());
+        carried.push(Some((*digest).to_owned()));
         named.push(audit::digest_in_force(&lab.gateway, &log, at)?);
     }
     report.check("6-csv-carries-digests", true, digests.len() > 1 && !digests.contains_key(""));
