@@ -1,2 +1,132 @@
-//! Placeholder.
-fn main() {}
+//! What a developer runs: `cargo xtask setup`, `run`, `lab` and `test`.
+
+mod setup;
+mod step;
+mod suite;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use tollfree_tests::laboratory::Laboratory;
+use tollfree_tests::report::Report;
+use tollfree_tests::scenario::{self, Scenario};
+use tollfree_tests::{binary, demo, interrupt};
+
+/// Sets up, shows, measures and tests Tollfree.
+///
+/// Everything runs as root on Debian 12: the lab makes network namespaces and loads XDP programs in them. Nothing
+/// outside those namespaces is touched, and all of it is removed again, also after Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install what is missing to build and test; the other commands do it by themselves.
+    Setup,
+    /// Watch the gateway at work: subscribers browse and call, a table shows what is free.
+    ///
+    /// Makes a lab of three subscribers, a gateway and an internet with a resolver, web sites and a hotline; starts
+    /// `tollfree run` in the gateway; drives curl, dig and `SIPp` through it until Ctrl-C. Exits 0 if everything
+    /// reconciles and, with --once, free bytes equal what tcpdump captured.
+    Run {
+        /// Do one fixed round, compare it with captures, and end.
+        #[arg(long)]
+        once: bool,
+        /// Write the final state: `tollfree status --json`, with the captures' account added as `captures`.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// Run one scenario in the lab and compare what was expected with what was measured.
+    ///
+    /// Expected values come from captures and traffic generators, never from Tollfree. Exits 0 only if every check
+    /// passed.
+    Lab {
+        /// Which scenario.
+        #[arg(value_parser = scenario_names(), help = scenario_help())]
+        scenario: String,
+        /// Write the report: scenario, passed, figures, checks.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// Leave the lab as it is after the scenario, until Ctrl-C, to look around in it.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Run every check and test: format, lints, tests with the lab's scenarios, documentation.
+    Test,
+}
+
+fn scenario_names() -> clap::builder::PossibleValuesParser {
+    clap::builder::PossibleValuesParser::new(scenario::ALL.map(|scenario| scenario.name))
+}
+
+fn scenario_help() -> String {
+    let scenarios = scenario::ALL.map(|scenario| format!("{}: {}", scenario.name, scenario.about));
+    format!("Which scenario. {}", scenarios.join("; "))
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match execute(&arguments.command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether what was asked for passed.
+fn execute(command: &Command) -> Result<bool> {
+    setup::run()?;
+    match command {
+        Command::Setup => Ok(true),
+        Command::Test => suite::run().map(|()| true),
+        Command::Run { once, json } => {
+            let binary = build()?;
+            demo::run(&binary, *once, json.as_deref())
+        }
+        Command::Lab { scenario, json, keep } => {
+            let scenario = Scenario::find(scenario).context("no such scenario")?;
+            let binary = build()?;
+            let report = scenario.run(&binary, |lab, report| {
+                if *keep {
+                    hold(lab, report);
+                }
+            })?;
+            if let Some(path) = json {
+                report.write(path)?;
+            }
+            println!("{report}");
+            Ok(report.passed)
+        }
+    }
+}
+
+/// From here on, Ctrl-C ends the lab in order.
+fn build() -> Result<PathBuf> {
+    let binary = binary::build()?;
+    interrupt::install()?;
+    Ok(binary)
+}
+
+/// Longest that a kept lab stays.
+const HOLD: Duration = Duration::from_hours(24);
+
+fn hold(lab: &Laboratory, report: &Report) {
+    println!("{report}\n\nThe lab stays until Ctrl-C. Its files: {}", lab.network.directory().display());
+    println!("Enter the gateway: nsenter --net=/run/netns/{} bash", lab.network.topology.gateway.name());
+    let over = tollfree_tests::wait::until("Ctrl-C", HOLD, || Ok(interrupt::requested().then_some(())));
+    if over.is_err() {
+        println!("a day is over");
+    }
+    // It was meant for the lab, not for what follows.
+    interrupt::take();
+}

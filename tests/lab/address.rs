@@ -1,0 +1,136 @@
+//! Who has which address in the lab. All from the documentation ranges (RFC 5737, RFC 3849) or private (RFC 1918).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// How many subscribers there are.
+pub const SUBSCRIBERS: u8 = 3;
+/// The last octet of the first subscriber's address.
+const FIRST_SUBSCRIBER: u8 = 11;
+
+/// The pools that the subscribers are in.
+pub const POOLS: [&str; 2] = ["10.20.0.0/16", "2001:db8:20::/48"];
+
+/// The recursive resolver, on port 53.
+pub const RESOLVER: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 53)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x53, 0, 0, 0, 0, 0x53)),
+];
+
+/// The SIP proxy, with the hotline's media behind the same address.
+pub const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 10));
+/// The port that the proxy listens on.
+pub const SIP_PORT: u16 = 5060;
+/// Where a free call's media may go.
+pub const MEDIA_NETWORK: &str = "198.51.100.0/25";
+
+/// An internet protocol version, as the lab's tables name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
+    /// `ipv4` or `ipv6`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "ipv4",
+            Self::V6 => "ipv6",
+        }
+    }
+
+    /// Whether the address is of this version.
+    pub const fn has(self, address: &IpAddr) -> bool {
+        matches!((self, address), (Self::V4, IpAddr::V4(_)) | (Self::V6, IpAddr::V6(_)))
+    }
+}
+
+/// A web site: a name with one address of each version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Its domain name.
+    pub name: &'static str,
+    /// Its IPv4 address.
+    pub v4: Ipv4Addr,
+    /// Its IPv6 address.
+    pub v6: Ipv6Addr,
+}
+
+/// The site that the lab's policy makes free.
+pub const FREE_SITE: Site = Site {
+    name: "moh.example.vn",
+    v4: Ipv4Addr::new(203, 0, 113, 10),
+    v6: Ipv6Addr::new(0x2001, 0xdb8, 0xf, 0, 0, 0, 0, 0x10),
+};
+
+/// A site that no policy lists.
+pub const OTHER_SITE: Site = Site {
+    name: "shop.example.vn",
+    v4: Ipv4Addr::new(203, 0, 113, 20),
+    v6: Ipv6Addr::new(0x2001, 0xdb8, 0xf, 0, 0, 0, 0, 0x20),
+};
+
+/// All sites.
+pub const SITES: [Site; 2] = [FREE_SITE, OTHER_SITE];
+
+impl Site {
+    /// Its address of this version.
+    pub const fn address(&self, family: Family) -> IpAddr {
+        match family {
+            Family::V4 => IpAddr::V4(self.v4),
+            Family::V6 => IpAddr::V6(self.v6),
+        }
+    }
+
+    /// Whether the address is one of its own.
+    pub fn has(&self, address: &IpAddr) -> bool {
+        *address == self.v4 || *address == self.v6
+    }
+}
+
+/// The address of subscriber `index` (from 0); of an IPv6 one, the only address used in its /64.
+pub const fn subscriber(index: u8, family: Family) -> IpAddr {
+    let last = FIRST_SUBSCRIBER + index;
+    match family {
+        Family::V4 => IpAddr::V4(Ipv4Addr::new(10, 20, 0, last)),
+        Family::V6 => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x20, subscriber_group(last), 0, 0, 0, 1)),
+    }
+}
+
+/// The group of the /64 that reads like `last`: 11 becomes 0x11.
+const fn subscriber_group(last: u8) -> u16 {
+    (last / 10 * 16 + last % 10) as u16
+}
+
+/// How Tollfree names the subscriber: the IPv4 address as a /32, or the IPv6 /64.
+pub fn subscriber_name(index: u8, family: Family) -> String {
+    match subscriber(index, family) {
+        IpAddr::V4(address) => format!("{address}/32"),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+/// An address and port, with brackets around an IPv6 address.
+pub fn socket(address: IpAddr, port: u16) -> SocketAddr {
+    SocketAddr::new(address, port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subscribers_have_the_names_that_operators_read() {
+        assert_eq!(subscriber_name(0, Family::V4), "10.20.0.11/32");
+        assert_eq!(subscriber_name(2, Family::V6), "2001:db8:20:13::/64");
+        assert_eq!(subscriber(1, Family::V6).to_string(), "2001:db8:20:12::1");
+    }
+}

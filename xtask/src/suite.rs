@@ -1,0 +1,44 @@
+//! `cargo xtask test`: everything that has to hold.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::Result;
+use tollfree_tests::binary;
+
+use crate::step;
+
+/// Runs it all, in the order of what fails soonest.
+pub(crate) fn run() -> Result<()> {
+    let start = Instant::now();
+    step::run("format", &mut cargo(&["fmt", "--all", "--check"]))?;
+    step::run(
+        "lints",
+        &mut cargo(&["clippy", "--workspace", "--all-targets", EXCEPT, EBPF, "--", "-D", "warnings"]),
+    )?;
+    deny()?;
+    step::run("tests", &mut cargo(&["test", "--workspace", EXCEPT, EBPF]))?;
+    let mut doc = cargo(&["doc", "--workspace", EXCEPT, EBPF, "--no-deps"]);
+    step::run("documentation", doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+    println!("All passed in {} s.", start.elapsed().as_secs());
+    Ok(())
+}
+
+/// The kernel programs compile only for the BPF target, which `tollfree`'s build script sees to.
+const EXCEPT: &str = "--exclude";
+const EBPF: &str = "tollfree-ebpf";
+
+/// Licences and advisories, where cargo-deny is installed: it takes minutes to build and needs the advisory database.
+fn deny() -> Result<()> {
+    if step::succeeds(&mut cargo(&["deny", "--version"])) {
+        return step::run("licences and advisories", &mut cargo(&["deny", "check"]));
+    }
+    eprintln!("==> licences and advisories: left out, because cargo-deny is not installed");
+    Ok(())
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(binary::workspace());
+    command
+}
