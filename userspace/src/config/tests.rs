@@ -50,6 +50,7 @@ grace = "0s"
 
 [signalling]
 proxies = ["198.51.100.10"]
+domains = ["ims.example.vn"]
 port = 5070
 
 [tag.free]
@@ -68,6 +69,8 @@ directory = "/srv/export"
 [export.prometheus]
 listen = "127.0.0.1:9469"
 
+[audit]
+domain = "audit.example.vn"
 [limits]
 counters = 2048
 flows = 4096
@@ -143,7 +146,7 @@ fn what_is_left_out_has_its_documented_default() {
     assert_eq!(config.resolver.min_ttl, Duration::from_secs(5));
     assert_eq!(config.resolver.max_ttl, Duration::from_hours(1));
     assert_eq!(config.resolver.grace, Duration::from_mins(5));
-    assert_eq!(config.signalling, SignallingConfig { proxies: vec![], port: 5060 });
+    assert_eq!(config.signalling, SignallingConfig { proxies: vec![], domains: vec![], port: 5060 });
     assert_eq!(config.tags, [Tag::NONE; 3]);
     assert_eq!(config.ledger.interval, Duration::from_mins(1));
     assert_eq!(config.export, ExportConfig::default());
@@ -178,13 +181,15 @@ fn every_setting_arrives_where_it_belongs() {
     };
     assert_eq!(config.resolver, resolver);
     let proxies = vec!["198.51.100.10".parse().expect("an address")];
-    assert_eq!(config.signalling, SignallingConfig { proxies, port: 5070 });
+    let domains = vec!["ims.example.vn".parse().expect("a domain name")];
+    assert_eq!(config.signalling, SignallingConfig { proxies, domains, port: 5070 });
     let free = Tag { dscp: 10, mark: 16, priority: 0 };
     let priority = Tag { dscp: Tag::NO_DSCP, mark: 0, priority: 6 };
     assert_eq!(config.tags, [free, Tag::NONE, priority]);
     assert_eq!(config.ledger.interval, Duration::from_hours(1));
     assert_eq!(config.export.csv_directory.as_deref(), Some(Path::new("/srv/export")));
     assert_eq!(config.export.prometheus_listen, "127.0.0.1:9469".parse().ok());
+    assert_eq!(config.audit_domain, "audit.example.vn".parse().ok());
     assert_eq!(config.limits, LimitsConfig { counters: 2048, flows: 4096 });
 }
 
