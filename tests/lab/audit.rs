@@ -88,6 +88,7 @@ pub fn forge(log: &Path, copy: &Path, victim: &Path) -> Result<()> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 mod tests {
     use super::*;
 

@@ -100,6 +100,7 @@ fn short(from: &[u8], offset: usize) -> Option<u16> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -110,6 +110,7 @@ fn number(row: &Row, column: &str) -> Result<i64> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 mod tests {
     use super::*;
 

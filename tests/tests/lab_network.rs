@@ -1,5 +1,7 @@
 //! The lab without Tollfree: the network carries the traffic, and the captures agree with what was asked for.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 use tollfree_tests::address::{FREE_SITE, Family, OTHER_SITE, RESOLVER, SIP_PORT, socket, subscriber};
 use tollfree_tests::capture::{Captures, Point, Traffic};
 use tollfree_tests::network::Network;

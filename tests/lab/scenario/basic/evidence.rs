@@ -15,6 +15,8 @@ use crate::report::Report;
 use crate::status::Status;
 use crate::volume::Usage;
 
+/// Copies with one byte changed, each in another file; every byte of every file is a test of the verifier itself.
+const FORGERIES: usize = 16;
 /// Digests that the log is asked for; the reload phase makes a hundred, all alike.
 const DIGESTS_ASKED: usize = 8;
 
@@ -100,7 +102,8 @@ fn check_audit(lab: &Laboratory, report: &mut Report, records: &Records) -> Resu
     report.check("6-audit-verifies", Some(0), genuine.status.code());
     let files = audit::files(&log)?;
     let mut accepted = Vec::new();
-    for (number, victim) in files.iter().enumerate() {
+    let step = files.len().div_ceil(FORGERIES).max(1);
+    for (number, victim) in files.iter().enumerate().step_by(step) {
         let copy = lab.network.directory().join(format!("forged-{number}"));
         audit::forge(&log, &copy, victim)?;
         if audit::verify(&lab.gateway, &copy, None)?.status.success() {
