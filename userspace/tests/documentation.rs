@@ -69,22 +69,26 @@ fn example_configuration_is_accepted() -> Outcome {
     Ok(())
 }
 
-#[test]
-fn every_key_of_the_example_is_in_the_operators_table() -> Outcome {
-    let example: toml::Table = text("docs/examples/gateway.toml")?.parse()?;
+/// Keys of `gateway.toml` in the operators' text, `tag.CLASS` for each of its tables.
+fn documented_keys() -> Result<BTreeSet<String>, Box<dyn Error>> {
     let operators = text("docs/operators.md")?;
-    let documented = first_cells(&operators);
+    let section = operators.split("\n## gateway.toml").nth(1).and_then(|rest| rest.split("\n## ").next());
+    Ok(first_cells(section.ok_or("no section on gateway.toml")?).into_iter().map(str::to_owned).collect())
+}
+
+#[test]
+fn the_example_and_the_operators_table_have_the_same_keys() -> Outcome {
+    let example: toml::Table = text("docs/examples/gateway.toml")?.parse()?;
+    let mut keys = BTreeSet::new();
     for (section, content) in &example {
-        let mut keys = BTreeSet::new();
         collect_keys(section, content, &mut keys);
-        for key in keys {
-            let key = ["free-priority", "free", "priority"]
-                .iter()
-                .find_map(|class| key.strip_prefix(&format!("tag.{class}.")))
-                .map_or(key.clone(), |rest| format!("tag.CLASS.{rest}"));
-            assert!(documented.contains(key.as_str()), "docs/operators.md lacks `{key}`");
-        }
     }
+    let classes = ["free-priority", "free", "priority"].map(|class| format!("tag.{class}."));
+    let general = |key: String| {
+        let rest = classes.iter().find_map(|class| key.strip_prefix(class.as_str()));
+        rest.map(|rest| format!("tag.CLASS.{rest}")).unwrap_or(key)
+    };
+    assert_eq!(keys.into_iter().map(general).collect::<BTreeSet<_>>(), documented_keys()?);
     Ok(())
 }
 
@@ -100,6 +104,39 @@ fn collect_keys(path: &str, value: &toml::Value, keys: &mut BTreeSet<String>) {
     for (key, value) in tables.into_iter().flatten() {
         collect_keys(&format!("{path}.{key}"), value, keys);
     }
+}
+
+#[test]
+fn every_key_that_is_read_is_in_the_operators_table() -> Outcome {
+    let mut documented: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for key in documented_keys()? {
+        let (table, leaf) = key.rsplit_once('.').ok_or("a key outside of a table")?;
+        documented.entry(table.replace("CLASS", "free")).or_default().insert(leaf.to_owned());
+        let section = key.split('.').next().unwrap_or_default();
+        documented.entry(String::new()).or_default().insert(section.to_owned());
+    }
+    for (table, leaves) in documented {
+        assert_eq!(known_keys(&table)?, leaves, "in [{table}]");
+    }
+    Ok(())
+}
+
+/// What is known in a table, as the fault of an unknown key tells; the empty name is the document.
+fn known_keys(table: &str) -> Result<BTreeSet<String>, Box<dyn Error>> {
+    let header = match table {
+        "" => String::new(),
+        "interface" => "[[interface]]".into(),
+        _ => format!("[{table}]"),
+    };
+    let Err(faults) = Config::parse("x", format!("{header}\nunknown = 1\n").as_bytes()) else {
+        return Err("an unknown key was accepted".into());
+    };
+    let faults = faults.as_slice().iter().filter(|fault| fault.message.starts_with("unknown:"));
+    let known: Option<BTreeSet<_>> = faults
+        .filter_map(|fault| fault.help.split_once("known here: "))
+        .map(|(_, known)| known.split(", ").map(str::to_owned).collect())
+        .next();
+    Ok(known.ok_or_else(|| format!("[{table}] does not say what is known there"))?)
 }
 
 #[test]
