@@ -208,7 +208,8 @@ fn decide_candidate<T: Tables>(
     if now_ns >= matched.valid_until_ns {
         return Decision::charged(subscriber, matched.rule, Reason::Expired);
     }
-    let may_open = matches!(role, Role::Access);
+    // A subscriber who answers a stranger (SYN with ACK, RST) opens nothing.
+    let may_open = matches!(role, Role::Access) && packet.opens;
     match tables.flow(key, role, packet.volume_octets, now_ns, may_open) {
         FlowState::Open => {}
         FlowState::None => return Decision::charged(subscriber, matched.rule, Reason::NoFlow),

@@ -297,6 +297,7 @@ fn make_ledger(path: &Path) -> Outcome {
             closed_at: at,
             reason: CloseReason::Clock,
             cumulative: &BTreeMap::from([free, charged]),
+            arrived_packets: interface.packets,
             interfaces: &[interface],
             rating_groups: &BTreeMap::from([(1, 9001)]),
         })?;

@@ -36,5 +36,6 @@ pub(super) fn parse<B: Bytes>(bytes: &B, offset: usize) -> Result<Packet, Reason
         dscp: header[1] >> 2,
         later_fragment: fragment & FRAGMENT_OFFSET_MASK != 0,
         control_payload: false,
+        opens: true,
     })
 }

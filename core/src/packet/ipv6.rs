@@ -38,6 +38,7 @@ pub(super) fn parse<B: Bytes>(bytes: &B, offset: usize) -> Result<Packet, Reason
         dscp: (start[0] & 0x0f) << 2 | start[1] >> 6,
         later_fragment: false,
         control_payload: false,
+        opens: true,
     };
     extensions(bytes, &mut packet)?;
     Ok(packet)

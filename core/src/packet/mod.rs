@@ -48,6 +48,9 @@ pub struct Packet {
     pub later_fragment: bool,
     /// A TCP SYN or RST that carries payload.
     pub control_payload: bool,
+    /// Its sender may be opening a conversation: a TCP SYN without ACK (RFC 9293, section 3.5), or any other
+    /// protocol's packet, which does not say.
+    pub opens: bool,
 }
 
 /// Which IP header follows a link layer.

@@ -7,6 +7,7 @@ use crate::reason::Reason;
 const TCP_HEADER_OCTETS_MIN: usize = 20;
 const TCP_SYN: u8 = 0x02;
 const TCP_RST: u8 = 0x04;
+const TCP_ACK: u8 = 0x10;
 const UDP_HEADER_OCTETS: usize = 8;
 const ICMP_HEADER_OCTETS: usize = 8;
 
@@ -36,6 +37,7 @@ pub(super) fn parse<B: Bytes>(bytes: &B, packet: &mut Packet) -> Result<(), Reas
             return Err(Reason::MalformedTransport);
         }
         packet.control_payload = start[1] & (TCP_SYN | TCP_RST) != 0 && offset + header_octets < end;
+        packet.opens = start[1] & (TCP_SYN | TCP_RST | TCP_ACK) == TCP_SYN;
     }
     Ok(())
 }

@@ -9,6 +9,12 @@ use super::statement::StatementError;
 /// Why the log was not opened, or nothing was appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
+    /// A change of addresses that does not follow from those listed.
+    #[error("the change of addresses does not follow from those that the log lists under epoch {epoch:?}")]
+    AddressesDiffer {
+        /// The epoch in force, if there is one.
+        epoch: Option<u32>,
+    },
     /// The system refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {

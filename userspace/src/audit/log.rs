@@ -5,6 +5,7 @@
 //! or the new one, and a directory that was restored from an old copy is noticed instead of being signed a
 //! second time.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
@@ -15,7 +16,7 @@ use super::digest::{Digest, policy_digest};
 use super::disk;
 use super::error::AuditError;
 use super::key::Key;
-use super::statement::Statement;
+use super::statement::{AddressStatement, Statement};
 use super::tree::{self, ENTRIES_MAX, Edge, Published, TILE_WIDTH};
 
 /// Name of the signed tree head.
@@ -42,7 +43,31 @@ struct State {
     edge: Edge,
     /// The last entry bundle while it is not full.
     bundle: Vec<u8>,
-    last_epoch: Option<u32>,
+    stated: Stated,
+}
+
+/// What the log says is in force.
+#[derive(Clone, Default)]
+struct Stated {
+    epoch: Option<u32>,
+    addresses: BTreeSet<AddressStatement>,
+}
+
+impl Stated {
+    /// Takes in the next statement; false if its addresses do not follow from those before.
+    fn follow(&mut self, statement: &Statement) -> bool {
+        match statement {
+            Statement::Activation(activation) => {
+                *self = Self { epoch: Some(activation.epoch), addresses: BTreeSet::new() };
+                true
+            }
+            Statement::Addresses(change) => {
+                change.removed.iter().all(|address| self.addresses.remove(address))
+                    && change.added.iter().all(|address| self.addresses.insert(address.clone()))
+            }
+            Statement::Rules(_) | Statement::Refused(_) => true,
+        }
+    }
 }
 
 impl Log {
@@ -82,7 +107,12 @@ impl Log {
 
     /// The epoch of the last activation in the log. The next one must be greater.
     pub fn last_epoch(&self) -> Option<u32> {
-        self.state.as_ref().and_then(|state| state.last_epoch)
+        self.state.as_ref().and_then(|state| state.stated.epoch)
+    }
+
+    /// Addresses that the log lists under its last epoch; `None` while it is not known, after an append that failed.
+    pub fn addresses(&self) -> Option<&BTreeSet<AddressStatement>> {
+        self.state.as_ref().map(|state| &state.stated.addresses)
     }
 
     /// The key that verifies the log, for those who audit it.
@@ -113,14 +143,14 @@ impl Log {
             None => self.read_signed()?,
         };
         let size = state.size;
-        let (entries, last_epoch) = match self.encode(statements, state.last_epoch) {
+        let (entries, stated) = match self.encode(statements, state.stated.clone()) {
             Ok(encoded) => encoded,
             Err(error) => {
                 self.state = Some(state);
                 return Err(error);
             }
         };
-        self.state = Some(if entries.is_empty() { state } else { self.grow(state, &entries, last_epoch)? });
+        self.state = Some(if entries.is_empty() { state } else { self.grow(state, &entries, stated)? });
         Ok(size..size + entries.len() as u64)
     }
 
@@ -158,23 +188,25 @@ impl Log {
         self.directory.join(POLICIES).join(digest.to_string())
     }
 
-    /// The statements as entries, and the last epoch with them.
+    /// The statements as entries, and what is in force with them.
     fn encode(
         &self,
         statements: &[Statement],
-        mut last: Option<u32>,
-    ) -> Result<(Vec<Vec<u8>>, Option<u32>), AuditError> {
+        mut stated: Stated,
+    ) -> Result<(Vec<Vec<u8>>, Stated), AuditError> {
         let mut entries = Vec::with_capacity(statements.len());
         for statement in statements {
-            last = self.check(statement, last)?;
+            self.check(statement, stated.epoch)?;
+            if !stated.follow(statement) {
+                return Err(AuditError::AddressesDiffer { epoch: stated.epoch });
+            }
             entries.push(statement.to_entry()?);
         }
-        Ok((entries, last))
+        Ok((entries, stated))
     }
 
-    /// Refuses what does not belong behind an activation of epoch `last`; returns the last epoch with the
-    /// statement.
-    fn check(&self, statement: &Statement, last: Option<u32>) -> Result<Option<u32>, AuditError> {
+    /// Refuses what does not belong behind an activation of epoch `last`.
+    fn check(&self, statement: &Statement, last: Option<u32>) -> Result<(), AuditError> {
         match statement {
             Statement::Activation(activation) => {
                 let epoch = activation.epoch;
@@ -186,22 +218,22 @@ impl Log {
                 if !is_empty && !self.policy_path(digest).is_dir() {
                     return Err(AuditError::PolicyNotStored { digest });
                 }
-                Ok(Some(epoch))
+                Ok(())
             }
             Statement::Rules(super::Rules { epoch, .. })
             | Statement::Addresses(super::Addresses { epoch, .. }) => {
                 if last == Some(*epoch) {
-                    Ok(last)
+                    Ok(())
                 } else {
                     Err(AuditError::EpochNotInForce { epoch: *epoch, last })
                 }
             }
-            Statement::Refused(_) => Ok(last),
+            Statement::Refused(_) => Ok(()),
         }
     }
 
     /// Writes the log with `entries` behind it.
-    fn grow(&self, state: State, entries: &[Vec<u8>], last_epoch: Option<u32>) -> Result<State, AuditError> {
+    fn grow(&self, state: State, entries: &[Vec<u8>], stated: Stated) -> Result<State, AuditError> {
         let State { size, mut edge, mut bundle, .. } = state;
         let grown = size + entries.len() as u64;
         if grown > ENTRIES_MAX {
@@ -220,7 +252,7 @@ impl Log {
         if let Err(error) = remove_partials(&files) {
             tracing::warn!(%error, "partial tiles of full ones stay in the audit log");
         }
-        Ok(State { size: grown, edge, bundle, last_epoch })
+        Ok(State { size: grown, edge, bundle, stated })
     }
 
     /// Reads what was signed last, publishes it if a crash came in between, and removes what was never
@@ -229,11 +261,11 @@ impl Log {
         let (head, size, root) = self.signed_last()?;
         let edge = Edge::read(&self.directory, size, root)?;
         let bundle = self.read_edge_bundle(size, &edge)?;
-        let last_epoch = self.read_last_epoch(size)?;
+        let stated = self.read_stated(size)?;
         self.publish(VKEY, format!("{}\n", self.key.vkey()).as_bytes())?;
         self.publish(CHECKPOINT, &head)?;
         self.remove_leftovers(size)?;
-        Ok(State { size, edge, bundle, last_epoch })
+        Ok(State { size, edge, bundle, stated })
     }
 
     /// The last signed checkpoint, its size and its root.
@@ -290,18 +322,28 @@ impl Log {
         Ok(octets)
     }
 
-    /// The epoch of the last activation, looked for from the end.
-    fn read_last_epoch(&self, size: u64) -> Result<Option<u32>, AuditError> {
-        for index in (0..size.div_ceil(u64::from(TILE_WIDTH))).rev() {
+    /// What is in force: the last activation, looked for from the end, and what was stated after it.
+    fn read_stated(&self, size: u64) -> Result<Stated, AuditError> {
+        let mut later = Vec::new();
+        'search: for index in (0..size.div_ceil(u64::from(TILE_WIDTH))).rev() {
             let (path, octets) = self.read_bundle(index, size)?;
             let entries = split_bundle(&octets).ok_or(AuditError::Damaged { path })?;
             for entry in entries.into_iter().rev() {
-                if let Statement::Activation(activation) = Statement::from_entry(entry)? {
-                    return Ok(Some(activation.epoch));
+                let statement = Statement::from_entry(entry)?;
+                let is_activation = matches!(statement, Statement::Activation(_));
+                later.push(statement);
+                if is_activation {
+                    break 'search;
                 }
             }
         }
-        Ok(None)
+        let mut stated = Stated::default();
+        for statement in later.iter().rev() {
+            if !stated.follow(statement) {
+                return Err(AuditError::AddressesDiffer { epoch: stated.epoch });
+            }
+        }
+        Ok(stated)
     }
 
     fn read_bundle(&self, index: u64, size: u64) -> Result<(PathBuf, Vec<u8>), AuditError> {

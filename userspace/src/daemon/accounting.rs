@@ -32,12 +32,21 @@ impl Engine {
             closed_at,
             reason,
             cumulative: &cut.counters,
+            arrived_packets: cut.total.seen.packets,
             interfaces: &interfaces,
             rating_groups: &self.rating_groups,
         })?;
         self.interval_started = closed_at;
         self.intervals = closed.interval;
         self.records = closed.last_record;
+        if closed.difference_packets == 0 {
+            self.alarms.remove("reconciliation");
+        } else {
+            let (interval, packets) = (closed.interval, closed.difference_packets);
+            let alarm = format!("interval {interval}: counters less arrivals is {packets} packets, not 0");
+            tracing::error!("reconciliation: {alarm}");
+            self.alarms.insert("reconciliation", alarm);
+        }
         Ok(())
     }
 

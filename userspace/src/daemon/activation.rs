@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::RunError;
 use super::engine::Engine;
 use crate::audit::{
-    Activation, ActivationCause, AddressStatement, Addresses, Refused, RuleStatement, Statement,
+    Activation, ActivationCause, AddressStatement, Addresses, Log, Refused, RuleStatement, Statement,
 };
 use crate::dataplane::{Cut, PlanTables, monotonic_ns};
 use crate::diagnostic::Diagnostics;
@@ -16,6 +16,9 @@ use crate::ledger::CloseReason;
 use crate::policy::{CompileInput, DomainName, Plan, PolicySet, compile};
 use crate::resolve::ResolverError;
 use crate::status::RuleName;
+
+/// How long after a failure a change by date is tried again. Reason: a full disk is not emptied sooner.
+const RETRY_INTERVAL: SignedDuration = SignedDuration::from_secs(10);
 
 /// Names that policies list, those that have ended left out.
 pub(super) fn names(policy: &PolicySet) -> BTreeSet<String> {
@@ -111,7 +114,10 @@ impl Engine {
     pub(super) fn rules_changed(&mut self) {
         let result =
             self.compile_current().and_then(|plan| self.activate(plan, ActivationCause::RuleStartedOrEnded));
-        self.note("rules by date", result);
+        if !self.note("rules by date", result) {
+            let again = Timestamp::now().checked_add(RETRY_INTERVAL).unwrap_or(Timestamp::MAX);
+            self.plan.next_change = Some(again);
+        }
     }
 
     /// The resolver has other addresses: same epoch, other tables.
@@ -170,6 +176,7 @@ impl Engine {
     /// States the activation in the audit log, then puts the plan in force, then closes the interval before it.
     fn activate(&mut self, plan: Plan, cause: ActivationCause) -> Result<(), RunError> {
         let parts = &mut self.parts;
+        recover(&mut parts.log)?;
         let last =
             [Some(parts.dataplane.control().epoch()), parts.ledger.last_epoch()?, parts.log.last_epoch()];
         let epoch = last.into_iter().flatten().max().unwrap_or(0) + 1;
@@ -194,10 +201,10 @@ impl Engine {
         let indexes = parts.log.append(&statements)?;
         parts.ledger.record_epoch(epoch, &digest.to_string(), at, indexes.start)?;
         let cut = parts.dataplane.activate(&tables(&plan), epoch)?;
-        self.stated = stated;
+        // Its records carry the rating groups of the epoch that ends.
+        self.close_before(&cut);
         self.in_force(plan)?;
         tracing::info!(epoch, policy = %self.policy.digest, ?cause, rules = self.plan.rules.len(), "in force");
-        self.close_before(&cut);
         Ok(())
     }
 
@@ -216,12 +223,13 @@ impl Engine {
         let stated = address_statements(&plan, &parts.resolved.borrow());
         let epoch = parts.dataplane.control().epoch();
         let gateway = &parts.config.gateway.id;
-        let statements = Addresses::of_change(gateway, epoch, Timestamp::now(), &self.stated, &stated)?;
+        recover(&mut parts.log)?;
+        let before = parts.log.addresses().cloned().unwrap_or_default();
+        let statements = Addresses::of_change(gateway, epoch, Timestamp::now(), &before, &stated)?;
         if !statements.is_empty() {
             parts.log.append(&statements)?;
         }
         parts.dataplane.refresh(&tables(&plan))?;
-        self.stated = stated;
         self.in_force(plan)
     }
 
@@ -250,6 +258,14 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// After an append that failed, what it said may be in the log or not.
+fn recover(log: &mut Log) -> Result<(), RunError> {
+    if log.size().is_none() {
+        log.recover()?;
+    }
+    Ok(())
 }
 
 fn tables(plan: &Plan) -> PlanTables {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
 use super::{FirstPolicy, RuleNames, RunError, Shared};
-use crate::audit::{AddressStatement, Log};
+use crate::audit::Log;
 use crate::config::Config;
 use crate::dataplane::{Adoption, Dataplane};
 use crate::diagnostic::Diagnostics;
@@ -58,8 +58,6 @@ pub(super) struct Engine {
     pub(super) policy: PolicySet,
     pub(super) policy_faults: Vec<String>,
     pub(super) plan: Plan,
-    /// Addresses as the audit log last stated them.
-    pub(super) stated: BTreeSet<AddressStatement>,
     pub(super) rule_names: RuleNames,
     pub(super) rating_groups: BTreeMap<u32, u32>,
     pub(super) interval_started: Timestamp,
@@ -84,7 +82,6 @@ impl Engine {
             policy: first.policy,
             policy_faults: first.faults.iter().flat_map(super::activation::lines).collect(),
             plan: Plan::default(),
-            stated: BTreeSet::new(),
             rule_names: RuleNames::new(),
             rating_groups: BTreeMap::new(),
             interval_started,
@@ -98,11 +95,7 @@ impl Engine {
         let pools = engine.parts.config.pools.clone();
         engine.parts.dataplane.set_locals(&pools)?;
         let adopted = engine.parts.dataplane.adoption() == Adoption::Adopted;
-        let result = engine.start_plan(adopted).and_then(|()| {
-            let config = Arc::clone(&engine.parts.config);
-            Ok(engine.parts.dataplane.attach(&config)?)
-        });
-        if let Err(error) = result {
+        if let Err(error) = engine.start_dataplane(adopted) {
             if !adopted {
                 // Nothing half-applied: maps that nobody counts in need not stay.
                 crate::dataplane::detach(&engine.parts.config.gateway.bpffs)?;
@@ -110,6 +103,18 @@ impl Engine {
             return Err(error);
         }
         Ok(engine)
+    }
+
+    /// Programs that run already are replaced first, so that the interval they counted is closed with their
+    /// interfaces; fresh ones come last, when the plan they decide by is in force.
+    fn start_dataplane(&mut self, adopted: bool) -> Result<(), RunError> {
+        let config = Arc::clone(&self.parts.config);
+        if adopted {
+            self.parts.dataplane.attach(&config)?;
+            return self.start_plan(true);
+        }
+        self.start_plan(false)?;
+        Ok(self.parts.dataplane.attach(&config)?)
     }
 
     /// Does what it is told and what is due, until the end.

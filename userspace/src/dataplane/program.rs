@@ -37,6 +37,21 @@ pub(super) fn open_maps(
 ) -> Result<(super::Adoption, BTreeMap<String, Map>), DataplaneError> {
     let adoption = check_layout(pins)?;
     let mut ebpf = load(pins, config, &Settings::DEFAULT)?;
+    for (name, wanted) in [
+        ("COUNTERS_0", config.limits.counters),
+        ("COUNTERS_1", config.limits.counters),
+        ("FLOWS", config.limits.flows),
+    ] {
+        let found = entries(&ebpf, name)?;
+        if found != wanted {
+            tracing::warn!(
+                map = name,
+                found,
+                wanted,
+                "the maps that are pinned keep their size; `tollfree detach` makes them anew"
+            );
+        }
+    }
     let names: Vec<String> = ebpf.maps().map(|(name, _)| name.to_owned()).collect();
     let mut maps = BTreeMap::new();
     for name in names {
@@ -45,6 +60,14 @@ pub(super) fn open_maps(
         }
     }
     Ok((adoption, maps))
+}
+
+/// How many entries a map has room for.
+fn entries(ebpf: &Ebpf, name: &str) -> Result<u32, DataplaneError> {
+    let Some(Map::PerCpuHashMap(data) | Map::HashMap(data)) = ebpf.map(name) else {
+        return Err(DataplaneError::MissingMap { map: name.into() });
+    };
+    Ok(data.info().map_err(DataplaneError::map(name))?.max_entries())
 }
 
 /// Refuses pinned maps of another version before anything else of them is touched.

@@ -315,6 +315,7 @@ mod tests {
             closed_at: at("2020-02-01T00:01:00.5Z")?,
             reason: CloseReason::Clock,
             cumulative: &BTreeMap::from([(key, usage)]),
+            arrived_packets: 0,
             interfaces: &[],
             rating_groups: &BTreeMap::from([(1, 9001)]),
         })?;

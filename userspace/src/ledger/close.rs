@@ -121,8 +121,7 @@ fn insert_interval(
     let records = records as u64;
     let last_record = before.unsigned_abs() + records;
     let counted = sum("the count of all packets", cut.values().map(Usage::packets))?;
-    let arrived =
-        sum("the count of all interfaces' packets", close.interfaces.iter().map(|cut| cut.packets))?;
+    let arrived = signed("the count of all interfaces' packets", close.arrived_packets)?;
     transaction.execute(
         "INSERT INTO intervals (gateway, boot_id, instance, epoch, started_at, closed_at, reason, records,
                                 last_record, counted_packets, interface_packets)

@@ -72,6 +72,8 @@ pub struct IntervalClose<'a> {
     /// The counters at the cut, of all epochs, summed over CPUs and banks. A key that is absent has not
     /// changed: entries of epochs that are over may be taken out of the kernel's maps.
     pub cumulative: &'a BTreeMap<CounterKey, Usage>,
+    /// Packets that arrived on all interfaces that were ever counted, those not listed below too.
+    pub arrived_packets: u64,
     /// Every gateway interface at the cut.
     pub interfaces: &'a [InterfaceCut],
     /// Rating groups (RFC 8506, section 8.29) by rule number, where a rule has one.

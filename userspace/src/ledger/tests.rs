@@ -62,6 +62,7 @@ fn close_with(
         closed_at: at(120),
         reason: CloseReason::Clock,
         cumulative,
+        arrived_packets: interfaces.iter().map(|interface| interface.packets).sum(),
         interfaces,
         rating_groups: &BTreeMap::from([(1, 9001)]),
     })

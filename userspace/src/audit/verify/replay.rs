@@ -108,3 +108,48 @@ impl Replay {
         last == Some(epoch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{ActivationCause, AddressStatement};
+
+    /// The writer never makes such a log, so the statements are given without one.
+    #[test]
+    fn an_address_that_is_added_twice_or_removed_unlisted_is_found() {
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let gateway = String::from("gw1");
+        let address = AddressStatement {
+            rules: vec![1],
+            name: "moh.example.vn".into(),
+            address: std::net::IpAddr::from([192, 0, 2, 1]),
+        };
+        let none = addresses_digest(&BTreeSet::new());
+        let one = addresses_digest(&BTreeSet::from([address.clone()]));
+        let change = |digest, added: &[AddressStatement], removed: &[AddressStatement]| {
+            let (added, removed) = (added.to_vec(), removed.to_vec());
+            Statement::Addresses(Addresses { gateway: gateway.clone(), epoch: 1, at, digest, added, removed })
+        };
+        let cause = ActivationCause::Start;
+        let policy_digest = Digest(policy_digest::<&str, &[u8]>(&[]));
+        let activation =
+            Activation { gateway: gateway.clone(), epoch: 1, at, cause, policy_digest, rules: Vec::new() };
+        let listed = [address];
+        let statements = [
+            Statement::Activation(activation),
+            change(one, &listed, &[]),
+            change(one, &listed, &[]),
+            change(none, &[], &listed),
+            change(none, &[], &listed),
+        ];
+        let entries: Vec<_> = (0..).zip(statements).collect();
+        let faults = Replay::of(&entries, &BTreeSet::new()).faults;
+        assert!(
+            matches!(
+                faults.as_slice(),
+                [Fault::AddressChange { index: 2 }, Fault::AddressChange { index: 4 }]
+            ),
+            "{faults:?}"
+        );
+    }
+}
