@@ -15,7 +15,7 @@ const ICMP_HEADER_OCTETS: usize = 8;
 pub(super) fn parse<B: Bytes>(bytes: &B, packet: &mut Packet) -> Result<(), Reason> {
     let offset = packet.transport_offset;
     // The IP length bounds the upper layer: what lies behind it is padding, not ports.
-    let end = packet.ip_offset + packet.volume_octets as usize;
+    let end = packet.end();
     let header_octets = match packet.protocol {
         protocol::TCP => TCP_HEADER_OCTETS_MIN,
         protocol::UDP => UDP_HEADER_OCTETS,
@@ -23,7 +23,7 @@ pub(super) fn parse<B: Bytes>(bytes: &B, packet: &mut Packet) -> Result<(), Reas
         _ => return Ok(()),
     };
     if offset + header_octets > end {
-        return Err(Reason::MalformedTransport);
+        return cut(packet);
     }
     if matches!(packet.protocol, protocol::TCP | protocol::UDP) {
         let ports: [u8; 4] = bytes.load(offset).ok_or(Reason::MalformedTransport)?;
@@ -33,11 +33,27 @@ pub(super) fn parse<B: Bytes>(bytes: &B, packet: &mut Packet) -> Result<(), Reas
     if packet.protocol == protocol::TCP {
         let start: [u8; 2] = bytes.load(offset + 12).ok_or(Reason::MalformedTransport)?;
         let header_octets = (start[0] >> 4) as usize * 4;
-        if header_octets < TCP_HEADER_OCTETS_MIN || offset + header_octets > end {
+        if header_octets < TCP_HEADER_OCTETS_MIN {
             return Err(Reason::MalformedTransport);
+        }
+        if offset + header_octets > end {
+            return cut(packet);
         }
         packet.control_payload = start[1] & (TCP_SYN | TCP_RST) != 0 && offset + header_octets < end;
         packet.opens = start[1] & (TCP_SYN | TCP_RST | TCP_ACK) == TCP_SYN;
     }
+    Ok(())
+}
+
+/// A header that the packet does not hold: of a first fragment, a trick (RFC 1858, section 3); of any other packet, a
+/// fault.
+#[inline(always)]
+fn cut(packet: &mut Packet) -> Result<(), Reason> {
+    if !packet.more_fragments {
+        return Err(Reason::MalformedTransport);
+    }
+    packet.source_port = 0;
+    packet.destination_port = 0;
+    packet.tiny_fragment = true;
     Ok(())
 }
