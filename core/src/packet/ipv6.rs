@@ -45,6 +45,8 @@ pub(super) fn parse<B: Bytes>(bytes: &B, offset: usize) -> Result<Packet, Reason
 /// Steps over the extension headers, to the upper layer or to a later fragment's payload.
 #[inline(always)]
 fn extensions<B: Bytes>(bytes: &B, packet: &mut Packet) -> Result<(), Reason> {
+    // The payload length bounds the headers: what lies behind it is padding.
+    let end = packet.ip_offset + packet.volume_octets as usize;
     for _ in 0..IPV6_EXTENSIONS_MAX {
         if !is_extension(packet.protocol) {
             return Ok(());
@@ -55,6 +57,9 @@ fn extensions<B: Bytes>(bytes: &B, packet: &mut Packet) -> Result<(), Reason> {
             AUTHENTICATION => (start[1] as usize + 2) * 4,
             _ => (start[1] as usize + 1) * 8,
         };
+        if packet.transport_offset + header_octets > end {
+            return Err(Reason::Ipv6Extensions);
+        }
         let later_fragment = packet.protocol == FRAGMENT
             && u16::from_be_bytes([start[2], start[3]]) & FRAGMENT_OFFSET_MASK != 0;
         packet.protocol = start[0];
