@@ -42,19 +42,6 @@ fn broken_frame(seeds: Vec<(Role, Vec<u8>)>) -> impl Strategy<Value = (Role, Vec
     )
 }
 
-fn seeds() -> Vec<(Role, Vec<u8>)> {
-    let cases = [
-        crate::link::cases(),
-        crate::ipv4::cases(),
-        crate::ipv6::cases(),
-        crate::transport::cases(),
-        crate::attribution::cases(),
-        crate::calls::cases(),
-        crate::tags::cases(),
-    ];
-    cases.into_iter().flatten().map(|case| (case.role, case.frame)).collect()
-}
-
 /// What this process would count.
 fn count(world: &World, counters: &mut BTreeMap<CounterKey, Usage>, role: Role, frame: &[u8]) {
     let (decision, octets) = match parse(&Frame::new(frame)) {
@@ -74,7 +61,8 @@ fn count(world: &World, counters: &mut BTreeMap<CounterKey, Usage>, role: Role, 
 #[test]
 fn both_planes_count_the_same() -> Result<()> {
     let mut world = World::open()?;
-    let strategy = broken_frame(seeds());
+    let seeds = crate::all_cases().into_iter().map(|case| (case.role, case.frame)).collect();
+    let strategy = broken_frame(seeds);
     let mut runner = TestRunner::deterministic();
     let mut counters = BTreeMap::new();
     let mut batch = Vec::new();

@@ -1,6 +1,7 @@
 //! Passing a case through the kernel and through this process, and comparing both with what it expects.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use anyhow::{Result, anyhow, bail, ensure};
@@ -26,13 +27,13 @@ const SIP_PORT: u16 = 5060;
 const XDP_PASS: u32 = 2;
 
 /// Passes all cases, and tells all that went wrong.
-pub(crate) fn check_all(cases: Vec<Case>) -> Result<()> {
+pub(crate) fn check_all(cases: &[Case]) -> Result<()> {
     let mut checker = Checker::open()?;
     let mut faults = String::new();
-    for case in &cases {
+    for case in cases {
         for (plane, result) in [("kernel", checker.kernel(case)), ("userspace", checker.userspace(case))] {
             if let Err(error) = result {
-                faults += &format!("\n{plane}: {}: {error:#}", case.name);
+                write!(faults, "\n{plane}: {}: {error:#}", case.name)?;
             }
         }
     }

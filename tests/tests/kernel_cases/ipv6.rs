@@ -19,7 +19,7 @@ const AUTHENTICATION: u8 = 51;
 const NO_NEXT_HEADER: u8 = 59;
 const DESTINATION: u8 = 60;
 
-/// Eight octets: Next Header, length 0, and one PadN of six octets (RFC 8200, section 4.2).
+/// Eight octets: Next Header, length 0, and one `PadN` of six octets (RFC 8200, section 4.2).
 const OPTIONS_8: [u8; 8] = [0, 0, 1, 4, 0, 0, 0, 0];
 /// Sixteen octets: length 1 (units of eight, without the first).
 const OPTIONS_16: [u8; 16] = [0, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use nix::sched::{CloneFlags, unshare};
 use tollfree::dataplane::PlanTables;
 use tollfree::memory::MemoryTables;
@@ -154,7 +154,8 @@ impl World {
 }
 
 fn give_own_addresses() -> Result<()> {
-    unshare(CloneFlags::CLONE_NEWNET)?;
+    unshare(CloneFlags::CLONE_NEWNET)
+        .context("only root can make the network namespace that this needs: run this again as root")?;
     for own in [GATEWAY, GATEWAY_V6] {
         let ip = at(own).ip();
         let prefix = format!("{ip}/{}", if ip.is_ipv4() { 32 } else { 128 });
