@@ -36,13 +36,13 @@ const QUICK_REPEAT: u32 = 100;
 /// Measures what the kernel program costs a packet, against a program that does nothing.
 #[derive(Parser)]
 struct Arguments {
-    /// Runs everything once, briefly: shows that it works, measures nothing.
+    /// Runs everything once, briefly: shows that it works, measures nothing. The default without --bench.
     #[arg(long)]
     quick: bool,
     /// Writes the results to a file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// What cargo passes to every benchmark.
+    /// Measures: what `cargo bench` passes and `cargo test` does not.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -88,8 +88,9 @@ fn main() -> Result<()> {
     stay_on_one_cpu()?;
     let mut bench = Bench::open()?;
     let samples = sample::samples()?;
-    let rounds = if arguments.quick { QUICK_ROUNDS } else { ROUNDS };
-    let measured = bench.measure(&samples, rounds, arguments.quick)?;
+    let is_quick = arguments.quick || !arguments.bench;
+    let rounds = if is_quick { QUICK_ROUNDS } else { ROUNDS };
+    let measured = bench.measure(&samples, rounds, is_quick)?;
     let (_, programs) = bench.harness.parts(Role::Access);
     let report = Report {
         verified_instructions: programs.verified_instructions()?,
@@ -115,10 +116,10 @@ impl Bench {
     }
 
     /// In each round every sample, and for each sample both programs.
-    fn measure(&mut self, samples: &[Sample], rounds: usize, quick: bool) -> Result<Vec<Rounds>> {
+    fn measure(&mut self, samples: &[Sample], rounds: usize, is_quick: bool) -> Result<Vec<Rounds>> {
         let mut repeats = Vec::new();
         for sample in samples {
-            repeats.push(if quick { (QUICK_REPEAT, QUICK_REPEAT) } else { self.repeats(sample)? });
+            repeats.push(if is_quick { (QUICK_REPEAT, QUICK_REPEAT) } else { self.repeats(sample)? });
         }
         let none = || Rounds { empty: Vec::new(), program: Vec::new() };
         let mut measured: Vec<Rounds> = samples.iter().map(|_| none()).collect();
