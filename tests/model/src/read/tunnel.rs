@@ -1,0 +1,172 @@
+//! Tunnels: which a datagram is, and what is in it.
+
+use tollfree_core::packet::tunnel::TunnelKind;
+use tollfree_core::reason::Reason;
+
+use super::datagram::Datagram;
+use super::transport::udp_ports;
+use super::view::{View, u8_at, u16_at};
+
+/// GTP-U extension headers that are stepped over.
+const GTPU_EXTENSIONS_MAX: usize = 4;
+
+/// What is inside a tunnel.
+pub(super) enum Inside<'a> {
+    /// An Ethernet frame.
+    Ethernet(View<'a>),
+    /// A PPP frame.
+    Ppp(View<'a>),
+    /// An IP packet, of the version that it says.
+    Ip(View<'a>),
+    /// An IPv4 packet.
+    Ipv4(View<'a>),
+    /// An IPv6 packet.
+    Ipv6(View<'a>),
+}
+
+/// The kinds of tunnels that an IP protocol may carry.
+pub(super) fn kinds_of(protocol: u8) -> Vec<TunnelKind> {
+    match protocol {
+        4 | 41 => vec![TunnelKind::IpInIp],
+        17 => vec![TunnelKind::Gtpu, TunnelKind::Vxlan, TunnelKind::Geneve],
+        47 => vec![TunnelKind::Gre],
+        _ => vec![],
+    }
+}
+
+/// The kind of tunnel that the datagram is, if it is one of the carrier's. Not for later fragments.
+pub(super) fn kind(datagram: &Datagram<'_>) -> Option<TunnelKind> {
+    match datagram.protocol {
+        // RFC 2003; RFC 4213, section 3.
+        4 | 41 => Some(TunnelKind::IpInIp),
+        // RFC 768: source port, destination port.
+        17 => match u16_at(udp_ports(datagram.payload)?, 2) {
+            // TS 29.281, section 4.4.2.
+            2152 => Some(TunnelKind::Gtpu),
+            // RFC 7348, section 5; 8472 is what Linux used before there was a number.
+            4789 | 8472 => Some(TunnelKind::Vxlan),
+            // RFC 8926, section 3.3.
+            6081 => Some(TunnelKind::Geneve),
+            _ => None,
+        },
+        // RFC 2784, section 2.3.1; of version 1 (RFC 2637) PPTP is the user, which is a subscriber's.
+        47 => {
+            let version = datagram.payload.header(4).map(|header| u8_at(header, 1) & 0x7);
+            (version != Some(1)).then_some(TunnelKind::Gre)
+        }
+        _ => None,
+    }
+}
+
+/// What is in a tunnel of this kind.
+///
+/// # Errors
+/// [`Reason::MalformedTunnel`]: its headers cannot be read. [`Reason::Own`]: it carries the endpoints' own messages.
+pub(super) fn open<'a>(kind: TunnelKind, datagram: &Datagram<'a>) -> Result<Inside<'a>, Reason> {
+    // The first of several fragments has the tunnel's headers; what they enclose ends in the others.
+    let whole = datagram.payload;
+    let payload = if datagram.is_first_fragment() { whole.reaching_past() } else { whole };
+    match kind {
+        TunnelKind::Gtpu => gtpu(udp(payload)?),
+        TunnelKind::IpInIp if datagram.protocol == 4 => Ok(Inside::Ipv4(payload)),
+        TunnelKind::IpInIp => Ok(Inside::Ipv6(payload)),
+        TunnelKind::Gre => gre(payload),
+        TunnelKind::Vxlan => vxlan(udp(payload)?),
+        TunnelKind::Geneve => geneve(udp(payload)?),
+    }
+}
+
+fn header(view: View<'_>, octets: usize) -> Result<&[u8], Reason> {
+    view.header(octets).ok_or(Reason::MalformedTunnel)
+}
+
+fn behind(view: View<'_>, octets: usize) -> Result<View<'_>, Reason> {
+    view.behind(octets).ok_or(Reason::MalformedTunnel)
+}
+
+/// RFC 768. Its length says nothing that the IP header has not said, and is not read.
+fn udp(view: View<'_>) -> Result<View<'_>, Reason> {
+    view.past(8).ok_or(Reason::MalformedTunnel)
+}
+
+/// TS 29.281, section 5.1: flags, message type, length, TEID; with any of E, S, PN, four octets more.
+fn gtpu(view: View<'_>) -> Result<Inside<'_>, Reason> {
+    let fixed = header(view, 8)?;
+    let flags = u8_at(fixed, 0);
+    // Version 1, protocol type GTP.
+    if flags >> 4 != 0b0011 {
+        return Err(Reason::MalformedTunnel);
+    }
+    // Section 6.1: 255 is G-PDU, the only message that carries a subscriber's packet.
+    if u8_at(fixed, 1) != 255 {
+        return Err(Reason::Own);
+    }
+    // The length counts what follows the first eight octets.
+    let view = view.first(8 + usize::from(u16_at(fixed, 2))).ok_or(Reason::MalformedTunnel)?;
+    if flags & 0b0111 == 0 {
+        return Ok(Inside::Ip(behind(view, 8)?));
+    }
+    // Sequence number, N-PDU number, next extension header type.
+    let optional = header(view, 12)?;
+    let next = if flags & 0b0100 == 0 { 0 } else { u8_at(optional, 11) };
+    gtpu_extensions(behind(view, 12)?, next, 0)
+}
+
+/// TS 29.281, section 5.2.1: length in four octets, content, next type; type 0 ends them.
+fn gtpu_extensions(view: View<'_>, kind: u8, stepped: usize) -> Result<Inside<'_>, Reason> {
+    if kind == 0 {
+        return Ok(Inside::Ip(view));
+    }
+    let octets = usize::from(u8_at(header(view, 1)?, 0)) * 4;
+    if octets == 0 || stepped == GTPU_EXTENSIONS_MAX {
+        return Err(Reason::MalformedTunnel);
+    }
+    let next = u8_at(header(view, octets)?, octets - 1);
+    gtpu_extensions(behind(view, octets)?, next, stepped + 1)
+}
+
+/// RFC 2784, section 2, with key and sequence number of RFC 2890, section 2.
+fn gre(view: View<'_>) -> Result<Inside<'_>, Reason> {
+    let fixed = header(view, 4)?;
+    let flags = u16_at(fixed, 0);
+    // RFC 2784, section 2.3: bits 1, 4 and 5 set belong to RFC 1701, and the packet must not be read.
+    if flags & 0x4c00 != 0 || flags & 0x7 != 0 {
+        return Err(Reason::MalformedTunnel);
+    }
+    let options = [0x8000, 0x2000, 0x1000].into_iter().filter(|bit| flags & bit != 0).count();
+    let payload = behind(view, 4 + options * 4)?;
+    let sequenced = flags & 0x1000 != 0;
+    match u16_at(fixed, 2) {
+        0x0800 => Ok(Inside::Ipv4(payload)),
+        0x86dd => Ok(Inside::Ipv6(payload)),
+        0x6558 => Ok(Inside::Ethernet(payload)),
+        0x880b => Ok(Inside::Ppp(payload)),
+        // ERSPAN: type II has a header of its own and always a sequence number; type I has neither.
+        0x88be if sequenced => Ok(Inside::Ethernet(behind(payload, 8)?)),
+        0x88be => Ok(Inside::Ethernet(payload)),
+        _ => Err(Reason::NotIp),
+    }
+}
+
+/// RFC 7348, section 5: flags, of which I must be set, VNI, reserved.
+fn vxlan(view: View<'_>) -> Result<Inside<'_>, Reason> {
+    if u8_at(header(view, 8)?, 0) & 0x08 == 0 {
+        return Err(Reason::MalformedTunnel);
+    }
+    Ok(Inside::Ethernet(behind(view, 8)?))
+}
+
+/// RFC 8926, section 3.4: version, options' length in words, flags, protocol, VNI, reserved, options.
+fn geneve(view: View<'_>) -> Result<Inside<'_>, Reason> {
+    let fixed = header(view, 8)?;
+    if u8_at(fixed, 0) >> 6 != 0 {
+        return Err(Reason::MalformedTunnel);
+    }
+    let payload = behind(view, 8 + usize::from(u8_at(fixed, 0) & 0x3f) * 4)?;
+    match u16_at(fixed, 2) {
+        0x6558 => Ok(Inside::Ethernet(payload)),
+        0x0800 => Ok(Inside::Ipv4(payload)),
+        0x86dd => Ok(Inside::Ipv6(payload)),
+        _ => Err(Reason::NotIp),
+    }
+}
