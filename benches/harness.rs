@@ -112,6 +112,7 @@ fn settings_of(config: &Config, role: Role) -> Result<Settings> {
         interface_slot: u32::try_from(slot)?,
         role: role as u32,
         sip_port: u32::from(config.signalling.port),
+        dscp_at: config.dscp_at,
         tags: config.tags,
     })
 }

@@ -11,7 +11,8 @@ use tollfree::memory::MemoryTables;
 use tollfree_benches::sample::{self, Sample};
 use tollfree_core::bytes::Frame;
 use tollfree_core::decide::decide;
-use tollfree_core::packet::parse;
+use tollfree_core::packet::tunnel::AllTransports;
+use tollfree_core::packet::{Start, parse};
 use tollfree_core::reason::Reason;
 
 /// Reason: two benchmarks of eight samples stay below half a minute.
@@ -40,7 +41,9 @@ fn measure_parse(criterion: &mut Criterion, samples: &[Sample]) {
     let mut group = criterion.benchmark_group("parse");
     for sample in samples {
         group.bench_function(sample.name, |bencher| {
-            bencher.iter(|| parse(&Frame::new(black_box(&sample.frame))));
+            bencher.iter(|| {
+                parse(&Frame::new(black_box(&sample.frame)), Start::Ethernet, 0, &AllTransports, &mut ())
+            });
         });
     }
     group.finish();
@@ -51,7 +54,13 @@ fn measure_decide(criterion: &mut Criterion, samples: &[Sample], tables: &Memory
     for sample in samples {
         group.bench_function(sample.name, |bencher| {
             bencher.iter(|| {
-                let packet = parse(&Frame::new(black_box(&sample.frame)))?;
+                let packet = parse(
+                    &Frame::new(black_box(&sample.frame)),
+                    Start::Ethernet,
+                    0,
+                    &AllTransports,
+                    &mut (),
+                )?;
                 Ok::<_, Reason>(decide(tables, sample.role, SIP_PORT, &packet))
             });
         });

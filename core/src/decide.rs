@@ -90,7 +90,7 @@ pub fn decide<T: Tables>(tables: &T, role: Role, sip_port: u16, packet: &Packet)
         Ok(subscriber) => subscriber,
         Err(reason) => return Decision::unattributed(reason),
     };
-    if let Some(reason) = packet.fault {
+    if let Some(reason) = packet.fault.reason() {
         return Decision::charged(subscriber, 0, reason);
     }
     let remote = match role {
@@ -120,7 +120,11 @@ pub fn decide<T: Tables>(tables: &T, role: Role, sip_port: u16, packet: &Packet)
     if class.has(ClassEntry::CANDIDATE) {
         return decide_candidate(tables, role, packet, subscriber, &key, class.match_set);
     }
-    Decision::charged(subscriber, 0, if class.has(ClassEntry::MEDIA) { Reason::NoCall } else { Reason::NotListed })
+    Decision::charged(
+        subscriber,
+        0,
+        if class.has(ClassEntry::MEDIA) { Reason::NoCall } else { Reason::NotListed },
+    )
 }
 
 /// A packet's ports; of a fragment, those of its datagram's first.

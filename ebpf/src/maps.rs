@@ -13,7 +13,9 @@ use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantE
 use tollfree_core::interface::{InterfaceEntry, InterfaceUsage, Role, bucket_index, totals_index};
 use tollfree_core::layout::LayoutEntry;
 use tollfree_core::limits::{
-    BANKS, CLASS_PREFIXES_MAX, COPIES_RING_OCTETS, COUNTERS_DEFAULT, FLOWS_DEFAULT, FRAGMENTS_MAX, GRANTS_MAX, INTERFACES_MAX, LOCAL_PREFIXES_MAX, MATCH_SETS_MAX, OVERFLOW_MAX, PLAN_SLOTS, RULES_MAX, TRANSPORT_PREFIXES_MAX,
+    BANKS, CLASS_PREFIXES_MAX, COPIES_RING_OCTETS, COUNTERS_DEFAULT, FLOWS_DEFAULT, FRAGMENTS_MAX,
+    GRANTS_MAX, INTERFACES_MAX, LOCAL_PREFIXES_MAX, MATCH_SETS_MAX, OVERFLOW_MAX, PLAN_SLOTS, RULES_MAX,
+    TRANSPORT_PREFIXES_MAX,
 };
 use tollfree_core::plan::{ClassEntry, MatchSet, RuleEntry};
 use tollfree_core::reason::Bucket;

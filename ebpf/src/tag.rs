@@ -36,7 +36,8 @@ pub fn apply(context: &XdpContext, settings: &Settings, packet: &Packet, decisio
     if tag.dscp != Tag::NO_DSCP {
         rewrite::dscp(context, packet, settings.dscp_at, tag.dscp as u8);
     }
-    if tag.has_metadata() && !write_metadata(context, TagMetadata { mark: tag.mark, priority: tag.priority }) {
+    if tag.has_metadata() && !write_metadata(context, TagMetadata { mark: tag.mark, priority: tag.priority })
+    {
         maps::stat(Stat::MetadataRefused);
     }
 }

@@ -17,6 +17,7 @@ fn type_name(number: u32) -> String {
         (bpf_map_type::BPF_MAP_TYPE_HASH, "hash"),
         (bpf_map_type::BPF_MAP_TYPE_ARRAY, "array"),
         (bpf_map_type::BPF_MAP_TYPE_PERCPU_HASH, "per-CPU hash"),
+        (bpf_map_type::BPF_MAP_TYPE_LRU_HASH, "LRU hash"),
         (bpf_map_type::BPF_MAP_TYPE_PERCPU_ARRAY, "per-CPU array"),
         (bpf_map_type::BPF_MAP_TYPE_LPM_TRIE, "LPM trie"),
         (bpf_map_type::BPF_MAP_TYPE_RINGBUF, "ring buffer"),

@@ -37,7 +37,7 @@ pub(super) fn parse<B: Bytes>(bytes: &B, end: usize, packet: &mut Packet) -> Res
     packet.more_fragments = fragment & MORE_FRAGMENTS != 0;
     packet.later_fragment = packet.fragment_octets != 0;
     if packet.protocol == ipv6::AUTHENTICATION && !packet.later_fragment {
-        packet.fault = ipv6::extensions(bytes, packet).err();
+        ipv6::extensions(bytes, packet);
     }
     Ok(())
 }

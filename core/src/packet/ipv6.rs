@@ -1,6 +1,6 @@
 //! IPv6 and its extension headers (RFC 8200; authentication header: RFC 4302).
 
-use super::Packet;
+use super::{Fault, Packet};
 use crate::address::{Address, Family};
 use crate::bytes::Bytes;
 use crate::limits::IPV6_EXTENSIONS_MAX;
@@ -34,41 +34,53 @@ pub(super) fn parse<B: Bytes>(bytes: &B, end: usize, packet: &mut Packet) -> Res
     packet.volume_octets = volume_octets;
     packet.source = Address::v6(source);
     packet.destination = Address::v6(destination);
-    packet.fault = extensions(bytes, packet).err();
+    extensions(bytes, packet);
     Ok(())
 }
 
 /// Steps over the extension headers, to the upper layer or to a later fragment's payload.
 #[inline(always)]
-pub(super) fn extensions<B: Bytes>(bytes: &B, packet: &mut Packet) -> Result<(), Reason> {
+pub(super) fn extensions<B: Bytes>(bytes: &B, packet: &mut Packet) {
     for _ in 0..IPV6_EXTENSIONS_MAX {
         bytes.settle(packet);
         if !is_extension(packet.protocol) {
-            return Ok(());
+            return;
         }
-        let start: [u8; 8] = bytes.load(packet.transport_offset).ok_or(Reason::Extensions)?;
-        let header_octets = match packet.protocol {
-            FRAGMENT => 8,
-            AUTHENTICATION => (start[1] as usize + 2) * 4,
-            _ => (start[1] as usize + 1) * 8,
-        };
-        if packet.transport_offset + header_octets > packet.end() {
-            return Err(Reason::Extensions);
+        if !step(bytes, packet) {
+            packet.fault = Fault::Extensions;
+            return;
         }
-        if packet.protocol == FRAGMENT {
-            let fragment = u16::from_be_bytes([start[2], start[3]]);
-            packet.fragment_octets = fragment & FRAGMENT_OFFSET_MASK;
-            packet.more_fragments = fragment & MORE_FRAGMENTS != 0;
-            packet.later_fragment = packet.fragment_octets != 0;
-            packet.identification = u32::from_be_bytes([start[4], start[5], start[6], start[7]]);
-        }
-        packet.protocol = start[0];
-        packet.transport_offset += header_octets;
         if packet.later_fragment {
-            return Ok(());
+            return;
         }
     }
-    if is_extension(packet.protocol) { Err(Reason::Extensions) } else { Ok(()) }
+    if is_extension(packet.protocol) {
+        packet.fault = Fault::Extensions;
+    }
+}
+
+/// Steps over one extension header; false if the packet does not hold it.
+#[inline(always)]
+fn step<B: Bytes>(bytes: &B, packet: &mut Packet) -> bool {
+    let Some(start): Option<[u8; 8]> = bytes.load(packet.transport_offset) else { return false };
+    let header_octets = match packet.protocol {
+        FRAGMENT => 8,
+        AUTHENTICATION => (start[1] as usize + 2) * 4,
+        _ => (start[1] as usize + 1) * 8,
+    };
+    if packet.transport_offset + header_octets > packet.end() {
+        return false;
+    }
+    if packet.protocol == FRAGMENT {
+        let fragment = u16::from_be_bytes([start[2], start[3]]);
+        packet.fragment_octets = fragment & FRAGMENT_OFFSET_MASK;
+        packet.more_fragments = fragment & MORE_FRAGMENTS != 0;
+        packet.later_fragment = packet.fragment_octets != 0;
+        packet.identification = u32::from_be_bytes([start[4], start[5], start[6], start[7]]);
+    }
+    packet.protocol = start[0];
+    packet.transport_offset += header_octets;
+    true
 }
 
 #[inline(always)]

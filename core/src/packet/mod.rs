@@ -12,6 +12,8 @@ pub mod trace;
 mod transport;
 pub mod tunnel;
 
+use zerocopy::FromZeros;
+
 use crate::address::{Address, Family};
 use crate::bytes::Bytes;
 use crate::limits::TUNNELS_MAX;
@@ -38,7 +40,8 @@ pub mod protocol {
 }
 
 /// What stands at an offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromZeros)]
+#[repr(u8)]
 pub enum Start {
     /// An Ethernet header.
     Ethernet,
@@ -50,8 +53,38 @@ pub enum Start {
     EtherType(u16),
 }
 
+/// What may be wrong behind an IP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromZeros)]
+#[repr(u8)]
+pub enum Fault {
+    /// Nothing.
+    None = 0,
+    /// Its extension headers are cut or too many.
+    Extensions = 1,
+    /// Its transport header is cut or wrong.
+    Transport = 2,
+}
+
+impl Fault {
+    /// The reason it is counted under.
+    #[inline(always)]
+    pub const fn reason(self) -> Option<Reason> {
+        match self {
+            Self::None => None,
+            Self::Extensions => Some(Reason::Extensions),
+            Self::Transport => Some(Reason::MalformedTransport),
+        }
+    }
+
+    /// Whether there is none.
+    #[inline(always)]
+    pub const fn is_none(self) -> bool {
+        matches!(self, Self::None)
+    }
+}
+
 /// What the headers of a packet say. Ports are in host byte order, 0 where there are none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromZeros)]
 pub struct Packet {
     /// IPv4 or IPv6.
     pub family: Family,
@@ -95,49 +128,29 @@ pub struct Packet {
     /// A TCP SYN or RST that carries payload.
     pub control_payload: bool,
     /// What is wrong behind the IP header: whose it is and how long is known, so it is charged.
-    pub fault: Option<Reason>,
+    pub fault: Fault,
     /// Its sender may be opening a conversation: a TCP SYN without ACK (RFC 9293, section 3.5), or any other
     /// protocol's packet, which does not say.
     pub opens: bool,
 }
 
 impl Packet {
-    /// No packet yet.
-    pub const EMPTY: Self = Self {
-        family: Family::V4,
-        protocol: 0,
-        dscp: 0,
-        ip_offset: 0,
-        transport_offset: 0,
-        outer_ip_offset: 0,
-        outer_family: Family::V4,
-        covering_checksum_offset: 0,
-        volume_octets: 0,
-        source: Address::v4(0),
-        destination: Address::v4(0),
-        source_port: 0,
-        destination_port: 0,
-        identification: 0,
-        fragment_octets: 0,
-        more_fragments: false,
-        later_fragment: false,
-        tiny_fragment: false,
-        tunnel_fragment: false,
-        control_payload: false,
-        fault: None,
-        opens: true,
-    };
-
-    /// Begins with the IP header at `offset`; what is known of the tunnels around it stays.
+    /// Begins with the IP header at `offset`; what is known of the tunnels around it stays. Field by field, because the
+    /// compiler would fill the whole by a function that the kernel program cannot call.
     #[inline(always)]
     fn restart(&mut self, offset: usize) {
-        *self = Self {
-            ip_offset: offset,
-            outer_ip_offset: self.outer_ip_offset,
-            outer_family: self.outer_family,
-            covering_checksum_offset: self.covering_checksum_offset,
-            ..Self::EMPTY
-        };
+        self.ip_offset = offset;
+        self.source_port = 0;
+        self.destination_port = 0;
+        self.identification = 0;
+        self.fragment_octets = 0;
+        self.more_fragments = false;
+        self.later_fragment = false;
+        self.tiny_fragment = false;
+        self.tunnel_fragment = false;
+        self.control_payload = false;
+        self.fault = Fault::None;
+        self.opens = true;
     }
 
     /// Where the IP packet ends, as its header says.
@@ -153,7 +166,7 @@ impl Packet {
 }
 
 /// Where parsing goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromZeros)]
 struct Place {
     start: Start,
     offset: usize,
@@ -162,7 +175,7 @@ struct Place {
 }
 
 /// Which IP header follows a link layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromZeros)]
 struct Network {
     family: Family,
     offset: usize,
@@ -173,20 +186,12 @@ struct Network {
 ///
 /// In the kernel it lies in a map, not on the stack, which is 512 octets; and [`Bytes::settle`] then makes the verifier
 /// follow each header once, where it would follow every way in which parsing can have come to it.
-#[derive(Clone, Copy, Debug)]
+/// All zero is a valid value, as maps are made.
+#[derive(Clone, Copy, Debug, FromZeros)]
 pub struct Work {
     packet: Packet,
     place: Place,
     network: Network,
-}
-
-impl Work {
-    /// Nothing is held yet.
-    pub const NEW: Self = Self {
-        packet: Packet::EMPTY,
-        place: Place { start: Start::Ethernet, offset: 0, end: 0 },
-        network: Network { family: Family::V4, offset: 0, end: 0 },
-    };
 }
 
 /// Reads the headers of a frame from `offset` on.
@@ -200,11 +205,11 @@ pub fn parse<B: Bytes, T: Transports, L: Trace>(
     transports: &T,
     trace: &mut L,
 ) -> Result<Packet, Reason> {
-    let mut work = Work::NEW;
+    let mut work = Work::new_zeroed();
     parse_in(&mut work, bytes, start, offset, transports, trace).copied()
 }
 
-/// As [`parse`], in memory that the caller has.
+/// As [`parse`], in memory that the caller has; what was in it does not matter.
 ///
 /// # Errors
 /// As [`parse`].
@@ -217,7 +222,8 @@ pub fn parse_in<'a, B: Bytes, T: Transports, L: Trace>(
     transports: &T,
     trace: &mut L,
 ) -> Result<&'a Packet, Reason> {
-    *work = Work { place: Place { start, offset, end: bytes.frame_octets() }, ..Work::NEW };
+    work.place = Place { start, offset, end: bytes.frame_octets() };
+    work.packet.covering_checksum_offset = 0;
     for depth in 0..=TUNNELS_MAX {
         bytes.settle(work);
         work.network = ether::parse(bytes, work.place, trace)?;
@@ -246,7 +252,7 @@ fn network<B: Bytes>(bytes: &B, network: Network, packet: &mut Packet) -> Result
     }
     bytes.settle(packet);
     if packet.fault.is_none() && !packet.later_fragment {
-        packet.fault = transport::parse(bytes, packet).err();
+        transport::parse(bytes, packet);
     }
     Ok(())
 }
@@ -254,11 +260,7 @@ fn network<B: Bytes>(bytes: &B, network: Network, packet: &mut Packet) -> Result
 /// Tells of an IP header that is stepped over.
 #[inline(always)]
 fn trace_ip<L: Trace>(packet: &Packet, trace: &mut L) {
-    trace.layer(Layer::Ip {
-        family: packet.family,
-        source: packet.source,
-        destination: packet.destination,
-    });
+    trace.layer(Layer::Ip { family: packet.family, source: packet.source, destination: packet.destination });
 }
 
 /// The Internet checksum of what had `checksum`, after a 16-bit word changed (RFC 1624, equation 3).

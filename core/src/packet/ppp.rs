@@ -1,7 +1,7 @@
 //! PPP (RFC 1661) and PPPoE sessions (RFC 2516).
 
-use super::trace::{Layer, Trace};
 use super::Network;
+use super::trace::{Layer, Trace};
 use crate::address::Family;
 use crate::bytes::Bytes;
 use crate::reason::Reason;

@@ -6,11 +6,12 @@ use anyhow::{Result, anyhow, ensure};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
+use tollfree::memory::MemoryTransports;
 use tollfree_core::bytes::Frame;
 use tollfree_core::counter::{CounterKey, Usage};
 use tollfree_core::decide::{Decision, decide};
 use tollfree_core::interface::Role;
-use tollfree_core::packet::parse;
+use tollfree_core::packet::{Start, parse};
 
 use crate::conservation;
 use crate::world::World;
@@ -44,10 +45,11 @@ fn broken_frame(seeds: Vec<(Role, Vec<u8>)>) -> impl Strategy<Value = (Role, Vec
 
 /// What this process would count.
 fn count(world: &World, counters: &mut BTreeMap<CounterKey, Usage>, role: Role, frame: &[u8]) {
-    let (decision, octets) = match parse(&Frame::new(frame)) {
-        Ok(packet) => (decide(&world.memory, role, SIP_PORT, &packet), packet.volume_octets),
-        Err(reason) => (Decision::unattributed(reason), 0),
-    };
+    let (decision, octets) =
+        match parse(&Frame::new(frame), Start::Ethernet, 0, &MemoryTransports::default(), &mut ()) {
+            Ok(packet) => (decide(&world.memory, role, SIP_PORT, &packet), packet.volume_octets),
+            Err(reason) => (Decision::unattributed(reason), 0),
+        };
     let Decision { subscriber, rule, reason, .. } = decision;
     let epoch = tollfree_benches::harness::FIRST_EPOCH;
     let usage =

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use anyhow::{Result, anyhow, bail, ensure};
 use aya::maps::{HashMap, Map, MapData, RingBuf};
+use tollfree::memory::MemoryTransports;
 use tollfree_core::address::SubscriberId;
 use tollfree_core::bytes::Frame;
 use tollfree_core::counter::{CounterKey, Usage};
@@ -14,7 +15,7 @@ use tollfree_core::event::Copy;
 use tollfree_core::flow::{FlowEntry, FlowKey};
 use tollfree_core::interface::Role;
 use tollfree_core::limits::COPY_OCTETS_MAX;
-use tollfree_core::packet::parse;
+use tollfree_core::packet::{Start, parse};
 use zerocopy::FromBytes as _;
 
 use crate::case::{Case, Expect};
@@ -107,7 +108,13 @@ impl Checker {
     /// The same source, in this process.
     fn userspace(&self, case: &Case) -> Result<()> {
         let tables = self.world.memory.clone();
-        let pass = |role: Role, frame: &[u8]| match parse(&Frame::new(frame)) {
+        let pass = |role: Role, frame: &[u8]| match parse(
+            &Frame::new(frame),
+            Start::Ethernet,
+            0,
+            &MemoryTransports::default(),
+            &mut (),
+        ) {
             Ok(packet) => (decide(&tables, role, SIP_PORT, &packet), packet.volume_octets),
             Err(reason) => (Decision::unattributed(reason), 0),
         };

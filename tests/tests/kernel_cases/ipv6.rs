@@ -71,7 +71,7 @@ fn extensions() -> Vec<Case> {
         ),
         Case::uplink("four kinds", &many, free(SITE_RULE, 40 + 8 + 16 + 8 + 24 + 20 + 4).v6()),
         Case::uplink("seven", &with(7), free(SITE_RULE, 40 + 56 + 20).v6()),
-        Case::uplink("eight", &with(8), unattributed(Reason::Ipv6Extensions, 0)),
+        Case::uplink("eight", &with(8), charged(Reason::Extensions, 40 + 64 + 20).v6()),
         Case::uplink(
             "no next header",
             &FrameBuilder::other(NO_NEXT_HEADER, at(SUBSCRIBER_V6), at(SITE_V6)),
@@ -110,6 +110,10 @@ fn fragments() -> Vec<Case> {
 
 fn malformed() -> Vec<Case> {
     let row = |name, frame, reason| Case::octets(name, Role::Access, frame, unattributed(reason, 0));
+    // Whose it is and how long is known: he pays.
+    let charged_row = |name, frame, octets| {
+        Case::octets(name, Role::Access, frame, charged(Reason::Extensions, octets).v6())
+    };
     let payload = site().payload_octets(8);
     let extended = site().extension(DESTINATION, &OPTIONS_8);
     let bare = FrameBuilder::other(DESTINATION, at(SUBSCRIBER_V6), at(SITE_V6));
@@ -126,17 +130,13 @@ fn malformed() -> Vec<Case> {
             changed(&payload, IP + 4, &[0, 29]),
             Reason::MalformedIpv6,
         ),
-        row("an extension header that is not there", built(&bare), Reason::Ipv6Extensions),
-        row("an extension header behind the payload length", padded, Reason::Ipv6Extensions),
-        row(
+        charged_row("an extension header that is not there", built(&bare), 40),
+        charged_row("an extension header behind the payload length", padded, 40),
+        charged_row(
             "an extension header longer than the payload",
             changed(&extended, NEXT + 1, &[255]),
-            Reason::Ipv6Extensions,
+            40 + 8 + 20,
         ),
-        row(
-            "an extension header one unit too long",
-            changed(&extended, NEXT + 1, &[3]),
-            Reason::Ipv6Extensions,
-        ),
+        charged_row("an extension header one unit too long", changed(&extended, NEXT + 1, &[3]), 40 + 8 + 20),
     ]
 }

@@ -4,7 +4,7 @@ use tollfree_benches::frame::FrameBuilder;
 use tollfree_core::interface::Role;
 use tollfree_core::reason::Reason;
 
-use crate::case::{Case, changed, charged, free, unattributed};
+use crate::case::{Case, changed, charged, free};
 use crate::world::{
     CONFERENCE, MEDIA, SITE, SITE_RULE, SITE_V6, STRANGER, STRANGER_V6, SUBSCRIBER, SUBSCRIBER_V6, at,
 };
@@ -107,21 +107,27 @@ fn malformed() -> Vec<Case> {
     let short_v6 = |protocol, octets| {
         FrameBuilder::other(protocol, at(SUBSCRIBER_V6), at(SITE_V6)).payload_octets(octets).padding(30)
     };
-    let row =
-        |name, frame: &FrameBuilder| Case::uplink(name, frame, unattributed(Reason::MalformedTransport, 0));
+    let row = |name, protocol, octets: usize| {
+        let volume = u32::try_from(20 + octets).expect("a short packet");
+        Case::uplink(name, &short(protocol, octets), charged(Reason::MalformedTransport, volume))
+    };
+    let row_v6 = |name, protocol, octets: usize| {
+        let volume = u32::try_from(40 + octets).expect("a short packet");
+        Case::uplink(name, &short_v6(protocol, octets), charged(Reason::MalformedTransport, volume).v6())
+    };
     let site = FrameBuilder::tcp(at(SUBSCRIBER), at(SITE));
     let offset = |name, words: u8| {
         let frame = changed(&site, DATA_OFFSET, &[words << 4]);
-        Case::octets(name, Role::Access, frame, unattributed(Reason::MalformedTransport, 0))
+        Case::octets(name, Role::Access, frame, charged(Reason::MalformedTransport, 40))
     };
     vec![
-        row("TCP of 19 octets, padded", &short(TCP, 19)),
-        row("TCP of 0 octets, padded", &short(TCP, 0)),
-        row("UDP of 7 octets, padded", &short(UDP, 7)),
-        row("ICMP of 7 octets, padded", &short(ICMP, 7)),
-        row("IPv6, TCP of 19 octets, padded", &short_v6(TCP, 19)),
-        row("IPv6, UDP of 7 octets, padded", &short_v6(UDP, 7)),
-        row("IPv6, ICMPv6 of 7 octets, padded", &short_v6(ICMPV6, 7)),
+        row("TCP of 19 octets, padded", TCP, 19),
+        row("TCP of 0 octets, padded", TCP, 0),
+        row("UDP of 7 octets, padded", UDP, 7),
+        row("ICMP of 7 octets, padded", ICMP, 7),
+        row_v6("IPv6, TCP of 19 octets, padded", TCP, 19),
+        row_v6("IPv6, UDP of 7 octets, padded", UDP, 7),
+        row_v6("IPv6, ICMPv6 of 7 octets, padded", ICMPV6, 7),
         offset("TCP data offset 4", 4),
         offset("TCP data offset 0", 0),
         offset("TCP data offset past the end", 6),

@@ -82,7 +82,7 @@ pub(super) fn enter<B: Bytes, T: Transports, L: Trace>(
     trace: &mut L,
 ) -> Result<Option<Place>, Reason> {
     let candidates = candidates(packet);
-    if candidates == 0 || packet.fault.is_some() {
+    if candidates == 0 || !packet.fault.is_none() {
         return Ok(None);
     }
     let kinds = candidates & transports.kinds(packet.family, &packet.source, &packet.destination);
@@ -139,10 +139,7 @@ fn enter_udp<B: Bytes, L: Trace>(
     trace: &mut L,
 ) -> Result<Place, Reason> {
     trace_ip(packet, trace);
-    trace.layer(Layer::Udp {
-        source_port: packet.source_port,
-        destination_port: packet.destination_port,
-    });
+    trace.layer(Layer::Udp { source_port: packet.source_port, destination_port: packet.destination_port });
     let offset = packet.transport_offset + UDP_HEADER_OCTETS;
     let end = inner_end(packet);
     let place = if kinds & TunnelKind::Gtpu.bit() != 0 {
