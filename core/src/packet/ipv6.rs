@@ -43,7 +43,7 @@ pub(super) fn parse<B: Bytes>(bytes: &B, end: usize, packet: &mut Packet) -> Res
 pub(super) fn extensions<B: Bytes>(bytes: &B, packet: &mut Packet) {
     for _ in 0..IPV6_EXTENSIONS_MAX {
         bytes.settle(packet);
-        if !is_extension(packet.protocol) {
+        if !is_extension(packet) {
             return;
         }
         if !step(bytes, packet) {
@@ -54,7 +54,7 @@ pub(super) fn extensions<B: Bytes>(bytes: &B, packet: &mut Packet) {
             return;
         }
     }
-    if is_extension(packet.protocol) {
+    if is_extension(packet) {
         packet.fault = Fault::Extensions;
     }
 }
@@ -83,7 +83,12 @@ fn step<B: Bytes>(bytes: &B, packet: &mut Packet) -> bool {
     true
 }
 
+/// IPv4 has the authentication header alone; the others' numbers mean nothing there.
 #[inline(always)]
-const fn is_extension(protocol: u8) -> bool {
-    matches!(protocol, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION)
+const fn is_extension(packet: &Packet) -> bool {
+    match packet.protocol {
+        AUTHENTICATION => true,
+        HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION => matches!(packet.family, Family::V6),
+        _ => false,
+    }
 }
