@@ -70,7 +70,9 @@ fn tcp<B: Bytes>(bytes: &B, packet: &mut Packet) -> bool {
         packet.fault = Fault::Transport;
         return true;
     }
-    packet.control_payload = start[1] & (TCP_SYN | TCP_RST) != 0 && end < packet.end();
+    // What a first fragment does not hold of its segment is payload too.
+    let has_payload = end < packet.end() || (end == packet.end() && packet.more_fragments);
+    packet.control_payload = start[1] & (TCP_SYN | TCP_RST) != 0 && has_payload;
     packet.opens = start[1] & (TCP_SYN | TCP_RST | TCP_ACK) == TCP_SYN;
     end <= packet.end()
 }
