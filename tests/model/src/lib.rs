@@ -10,4 +10,5 @@ pub mod arrival;
 pub mod compare;
 pub mod generate;
 pub mod read;
+pub mod step;
 pub mod world;

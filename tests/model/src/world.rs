@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use tollfree_core::packet::tunnel::TunnelKind;
 use tollfree_core::plan::RuleClass;
 
-/// The carrier's own tunnels of one kind.
+/// The carrier's own tunnels of one kind; one of each kind at most.
 #[derive(Clone, Debug)]
 pub struct Transport {
     /// Which kind.
@@ -75,8 +75,6 @@ pub struct World {
     pub grants: Vec<Grant>,
     /// Flows that may be open at once.
     pub flows_max: usize,
-    /// Fragmented datagrams that are remembered at once.
-    pub fragments_max: usize,
 }
 
 impl World {

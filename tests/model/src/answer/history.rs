@@ -42,11 +42,22 @@ impl DatagramKey {
     }
 }
 
+/// What the first fragment of a datagram said, and when.
+#[derive(Clone, Copy, Debug)]
+struct Remembered {
+    key: DatagramKey,
+    segment: Segment,
+    seen_ns: u64,
+}
+
+/// How long a first fragment is remembered: RFC 8200, section 4.5 gives a datagram sixty seconds.
+const LIFETIME_NS: u64 = 60_000_000_000;
+
 /// Flows and fragmented datagrams, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     open: Vec<Conversation>,
-    datagrams: Vec<(DatagramKey, Segment)>,
+    datagrams: Vec<Remembered>,
 }
 
 impl History {
@@ -63,29 +74,25 @@ impl History {
         room
     }
 
-    /// Keeps what a first fragment said; of more than `max`, the latest. `false`: another first fragment of the same
-    /// datagram said something else, and neither is kept.
-    pub(super) fn remember(&mut self, key: DatagramKey, segment: Segment, max: usize) -> bool {
+    /// Keeps what a first fragment said. `false`: another one of the same datagram said something else, and neither is
+    /// kept.
+    pub(super) fn remember(&mut self, key: DatagramKey, segment: Segment, now_ns: u64) -> bool {
         let ports = |segment: &Segment| (segment.source_port, segment.destination_port);
-        match self.remembered(&key) {
-            Some(before) if ports(&before) != ports(&segment) => {
-                self.forget(&key);
-                return false;
-            }
-            Some(_) => {}
-            None => {
-                self.datagrams.push((key, segment));
-                self.datagrams.drain(..self.datagrams.len().saturating_sub(max));
-            }
+        let before = self.remembered(&key, now_ns);
+        self.forget(&key);
+        if before.is_some_and(|before| ports(&before) != ports(&segment)) {
+            return false;
         }
+        self.datagrams.push(Remembered { key, segment, seen_ns: now_ns });
         true
     }
 
-    pub(super) fn remembered(&self, key: &DatagramKey) -> Option<Segment> {
-        self.datagrams.iter().find(|(other, _)| other == key).map(|(_, segment)| *segment)
+    pub(super) fn remembered(&self, key: &DatagramKey, now_ns: u64) -> Option<Segment> {
+        let found = self.datagrams.iter().find(|remembered| remembered.key == *key)?;
+        (now_ns < found.seen_ns + LIFETIME_NS).then_some(found.segment)
     }
 
     pub(super) fn forget(&mut self, key: &DatagramKey) {
-        self.datagrams.retain(|(other, _)| other != key);
+        self.datagrams.retain(|remembered| remembered.key != *key);
     }
 }

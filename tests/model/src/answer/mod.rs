@@ -164,7 +164,7 @@ impl<'a> Gateway<'a> {
             return Ruling::without_rule(Reason::Signalling);
         }
         if listing.is_media
-            && let Some(ruling) = self.grant(&conversation)
+            && let Some(ruling) = self.grant(conversation)
         {
             return ruling;
         }
@@ -188,8 +188,9 @@ impl<'a> Gateway<'a> {
         if rule.ends_ns.is_some_and(|end| self.now_ns >= end) {
             return Ruling::under(Reason::Expired, rule);
         }
-        // A flow is opened by the subscriber: of TCP by his SYN, of UDP by any datagram of his.
+        // A flow is opened by the subscriber: of TCP by his SYN, of UDP by any datagram of his, but not by its rest.
         let opens = attributed.role == Role::Access
+            && !matches!(attributed.packet.fragment, Some(Fragment::Later(..)))
             && (conversation.protocol == UDP || (segment.syn && !segment.ack && !segment.rst));
         if !self.history.is_open(&conversation) {
             if !opens {
@@ -203,16 +204,20 @@ impl<'a> Gateway<'a> {
         Ruling::under(reason, rule)
     }
 
-    /// The call that was granted exactly this stream.
-    fn grant(&self, conversation: &Conversation) -> Option<Ruling<'a>> {
+    /// The call that was granted exactly this stream, whichever side begins. What it carries is kept with the flows.
+    fn grant(&mut self, conversation: Conversation) -> Option<Ruling<'a>> {
         let grant = self.world.grants.iter().find(|grant| {
             conversation.protocol == UDP
                 && grant.subscriber == (conversation.subscriber, conversation.subscriber_port)
                 && grant.remote == (conversation.remote, conversation.remote_port)
         })?;
         let rule = self.world.rules.iter().find(|rule| rule.number == grant.rule)?;
-        let reason = if self.now_ns < grant.ends_ns { Reason::Call } else { Reason::Expired };
-        Some(Ruling::under(reason, rule))
+        if self.now_ns >= grant.ends_ns {
+            return Some(Ruling::under(Reason::Expired, rule));
+        }
+        let known = self.history.is_open(&conversation);
+        let room = known || self.history.open(conversation, self.world.flows_max);
+        Some(Ruling::under(if room { Reason::Call } else { Reason::FlowTableFull }, rule))
     }
 
     /// What the header of TCP or UDP says, of a later fragment what its first one's said.
@@ -230,7 +235,7 @@ impl<'a> Gateway<'a> {
             Fragment::Tiny(_) => Err(Reason::FragmentTiny),
             Fragment::First(_) => {
                 let segment = packet.segment.ok_or(Reason::FragmentTiny)?;
-                if self.history.remember(key, segment, self.world.fragments_max) {
+                if self.history.remember(key, segment, self.now_ns) {
                     Ok(segment)
                 } else {
                     Err(Reason::FragmentOverlap)
@@ -241,7 +246,7 @@ impl<'a> Gateway<'a> {
                 self.history.forget(&key);
                 Err(Reason::FragmentOverlap)
             }
-            Fragment::Later(..) => self.history.remembered(&key).ok_or(Reason::Fragment),
+            Fragment::Later(..) => self.history.remembered(&key, self.now_ns).ok_or(Reason::Fragment),
         }
     }
 }

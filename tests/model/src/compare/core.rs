@@ -6,34 +6,30 @@ use ipnet::IpNet;
 use tollfree_core::address::{Address, Family};
 use tollfree_core::decide::{Tables, decide};
 use tollfree_core::packet::tunnel::Transports;
-use tollfree_core::packet::{Packet, Start, parse};
-use tollfree_core::reason::Reason;
+use tollfree_core::packet::{Fault, Packet, Start, parse};
 
 use super::bytes::ArrivalBytes;
 use crate::answer::{Answer, Flow};
 use crate::arrival::{Arrival, Begin};
 
-/// What the core looks things up in, with a clock that can be set.
-pub trait GatewayTables: Tables + Transports {
-    /// Sets the clock, in nanoseconds.
-    fn set_now(&mut self, now_ns: u64);
-}
-
 /// The core, over some tables.
-pub struct Core<T> {
+pub struct Core<T, R> {
     tables: T,
+    transports: R,
     sip_port: u16,
+    set_now: fn(&mut T, u64),
 }
 
-impl<T: GatewayTables> Core<T> {
-    /// Knows what `tables` know; SIP is on `sip_port` of the proxies.
-    pub const fn new(tables: T, sip_port: u16) -> Self {
-        Self { tables, sip_port }
+impl<T: Tables, R: Transports> Core<T, R> {
+    /// Knows what `tables` and `transports` know, and SIP on `sip_port` of the proxies; `set_now` sets the tables' clock,
+    /// in nanoseconds.
+    pub const fn new(tables: T, transports: R, sip_port: u16, set_now: fn(&mut T, u64)) -> Self {
+        Self { tables, transports, sip_port, set_now }
     }
 
     /// Sets the clock, in nanoseconds.
     pub fn set_now(&mut self, now_ns: u64) {
-        self.tables.set_now(now_ns);
+        (self.set_now)(&mut self.tables, now_ns);
     }
 
     /// What the core says of a packet that arrives now.
@@ -43,7 +39,7 @@ impl<T: GatewayTables> Core<T> {
             Begin::Ip => Start::Ip,
             Begin::Ppp => Start::Ppp,
         };
-        let packet = match parse(&ArrivalBytes::new(arrival), start, 0, &self.tables, &mut ()) {
+        let packet = match parse(&ArrivalBytes::new(arrival), start, 0, &self.transports, &mut ()) {
             Ok(packet) => packet,
             Err(reason) => return Answer::of_nobody(reason),
         };
@@ -67,14 +63,14 @@ fn flow(packet: &Packet) -> Flow {
     Flow {
         source: ip(&packet.source, packet.family),
         destination: ip(&packet.destination, packet.family),
-        protocol: if packet.fault == Some(Reason::Extensions) { 0 } else { packet.protocol },
+        protocol: if packet.fault == Fault::Extensions { 0 } else { packet.protocol },
         source_port: port(packet.source_port),
         destination_port: port(packet.destination_port),
     }
 }
 
 /// An IPv4-mapped address of an IPv6 packet is an IPv6 address.
-fn ip(address: &Address, family: Family) -> IpAddr {
+pub(super) fn ip(address: &Address, family: Family) -> IpAddr {
     match family {
         Family::V4 => Ipv4Addr::from(address.v4_word().to_ne_bytes()).into(),
         Family::V6 => Ipv6Addr::from(address.octets()).into(),

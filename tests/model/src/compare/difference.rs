@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use super::core::{Core, GatewayTables};
+use tollfree_core::decide::Tables;
+use tollfree_core::packet::tunnel::Transports;
+
+use super::core::Core;
 use super::histogram::Histogram;
 use crate::answer::{Answer, Gateway};
-use crate::generate::Step;
+use crate::step::Step;
 use crate::world::World;
 
 /// The first packet of a sequence on which they differ.
@@ -23,9 +26,9 @@ pub struct Difference {
 ///
 /// # Errors
 /// The first difference.
-pub fn compare<T: GatewayTables>(
+pub fn compare<T: Tables, R: Transports>(
     world: &World,
-    mut core: Core<T>,
+    mut core: Core<T, R>,
     steps: &[Step],
 ) -> Result<Histogram, Box<Difference>> {
     let mut model = Gateway::new(world);
@@ -44,7 +47,7 @@ pub fn compare<T: GatewayTables>(
 }
 
 impl fmt::Display for Difference {
-    /// Frames in hexadecimal, in the form that `tests/regressions` keeps.
+    /// Steps as `tests/regressions` keeps them, and both answers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for step in &self.steps {
             writeln!(f, "{step}")?;

@@ -1,7 +1,7 @@
 //! Making a difference small enough to read.
 
 use super::difference::Difference;
-use crate::generate::Step;
+use crate::step::Step;
 
 /// Drops packets, then octets, as long as the two still differ in the same way: for the same two reasons. `differ` sends a sequence through both.
 pub fn minimise(

@@ -11,7 +11,7 @@ use tollfree_core::interface::Role;
 use tollfree_core::packet::tunnel::{Transports, TunnelKind};
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, Matcher, RuleEntry};
 
-use super::core::GatewayTables;
+use super::core::{Core, ip};
 use crate::world::{Ports, World, contains};
 
 /// A [`World`], as the core looks it up. Without the controller's compiler: for where only the core is in question.
@@ -41,6 +41,11 @@ impl ListTables {
             tables.list(network);
         }
         tables
+    }
+
+    /// The core over a world.
+    pub fn core(world: &World) -> Core<Self, World> {
+        Core::new(Self::new(world), world.clone(), world.sip_port, |tables, now_ns| tables.now_ns = now_ns)
     }
 
     /// What is said of all addresses of a network: by itself and by those around it.
@@ -100,13 +105,6 @@ impl ListTables {
 /// Numbers of this file are small.
 fn number(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
-}
-
-fn ip(address: &Address, family: Family) -> IpAddr {
-    match family {
-        Family::V4 => IpAddr::from(address.v4_word().to_ne_bytes()),
-        Family::V6 => IpAddr::from(address.octets()),
-    }
 }
 
 impl Tables for ListTables {
@@ -178,16 +176,10 @@ impl Tables for ListTables {
     }
 }
 
-impl Transports for ListTables {
+impl Transports for World {
     fn kinds(&self, family: Family, source: &Address, destination: &Address) -> u32 {
         let (source, destination) = (ip(source, family), ip(destination, family));
-        let own = |kind: &TunnelKind| self.world.is_transport(*kind, source, destination);
+        let own = |kind: &TunnelKind| self.is_transport(*kind, source, destination);
         TunnelKind::ALL.into_iter().filter(own).map(TunnelKind::bit).sum()
-    }
-}
-
-impl GatewayTables for ListTables {
-    fn set_now(&mut self, now_ns: u64) {
-        self.now_ns = now_ns;
     }
 }

@@ -93,9 +93,8 @@ impl Ends {
     }
 
     /// Of a tunnel: mostly the carrier's, else a subscriber's own.
-    pub(super) fn of_tunnel(random: &mut Random) -> Self {
+    pub(super) fn of_tunnel(random: &mut Random, role: Role) -> Self {
         if random.chance(150) {
-            let role = *random.pick(&[Role::Access, Role::Core]);
             return Self::conversation(random, role);
         }
         let family = usize::from(random.chance(400));
@@ -145,19 +144,18 @@ pub fn world() -> World {
         sip_port: 5060,
         media: networks(&["198.51.100.0/27", "2001:db8:5060::/120"]),
         grants: grants(),
-        flows_max: 8,
-        fragments_max: 1024,
+        flows_max: 3,
     }
 }
 
 fn transports() -> Vec<Transport> {
-    use TunnelKind::{Geneve, Gre, Gtpu, IpInIp, Vxlan};
-    let mut all: Vec<_> = [Gtpu, IpInIp, Gre, Vxlan, Geneve]
-        .map(|kind| Transport { kind, endpoints: networks(&["172.16.0.0/24", "2001:db8:1:1::/64"]) })
-        .into();
-    let gtpu_alone = networks(&["172.16.1.0/24", "2001:db8:1:2::/64"]);
-    all.push(Transport { kind: Gtpu, endpoints: gtpu_alone });
-    all
+    let ends = ["172.16.0.0/24", "2001:db8:1:1::/64", "172.16.1.0/24", "2001:db8:1:2::/64"];
+    TunnelKind::ALL
+        .map(|kind| {
+            let own = if kind == TunnelKind::Gtpu { &ends[..] } else { &ends[..2] };
+            Transport { kind, endpoints: networks(own) }
+        })
+        .into()
 }
 
 const HTTPS: Ports = Ports { protocol: 6, first: 443, last: 443 };
@@ -182,8 +180,14 @@ fn rules() -> Vec<Rule> {
             None,
         ),
         rule(3, RuleClass::Free, &["203.0.113.0/28", "2001:db8:6000::/64"], &[], None),
-        rule(9, RuleClass::Priority, &["203.0.113.16/28", "2001:db8:6000:1::/64"], &[HTTPS], None),
-        rule(4, RuleClass::Free, &["203.0.113.16/28", "2001:db8:6000:1::/64"], &[HTTPS, DNS], None),
+        rule(
+            9,
+            RuleClass::Priority,
+            &["203.0.113.16/28", "2001:db8:6000:1::/64"],
+            &[HTTPS, CONFERENCE],
+            None,
+        ),
+        rule(4, RuleClass::Free, &["203.0.113.16/28", "2001:db8:6000:1::/64"], &[DNS], None),
         rule(12, RuleClass::Free, &["203.0.113.200/32", "2001:db8:6001::1/128"], &[], Some(END_NS)),
         rule(20, RuleClass::Free, &["198.51.100.10/32", "2001:db8:5060::10/128"], &[CONFERENCE], None),
         // The hotline's: its media networks are the world's.

@@ -30,9 +30,9 @@ struct Place {
 }
 
 impl Datagram {
-    /// The packets that carry it.
-    pub(super) fn packets(&self, random: &mut Random) -> Vec<Vec<u8>> {
-        let mut parts = if random.chance(250) {
+    /// The packets that carry it; so many of a thousand datagrams are in fragments.
+    pub(super) fn packets(&self, random: &mut Random, fragmented: u32) -> Vec<Vec<u8>> {
+        let mut parts = if random.chance(fragmented) {
             self.fragments(random)
         } else {
             vec![Part { start: 0, end: self.payload.len(), fragment: None }]

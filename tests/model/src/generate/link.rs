@@ -31,12 +31,12 @@ impl Link {
             1 => Begin::Ppp,
             _ => Begin::Ethernet,
         };
-        let inner = match random.below(10) {
-            0 => Inner::Mpls(*random.pick(&[1, 2, 3, 4, 5])),
+        let inner = match random.below(14) {
+            0 => Inner::Mpls(*random.pick(&[1, 1, 2, 3, 4, 5])),
             1 => Inner::Pppoe,
             _ => Inner::Nothing,
         };
-        Self { begin, tags: *random.pick(&[0, 0, 0, 0, 0, 0, 1, 1, 2, 3]), inner }
+        Self { begin, tags: *random.pick(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3]), inner }
     }
 
     /// A frame with the packet in it.

@@ -11,8 +11,6 @@ mod random;
 mod segment;
 mod tunnel;
 
-use std::fmt;
-
 use tollfree_core::interface::Role;
 
 use address::Ends;
@@ -21,6 +19,7 @@ use internet::Datagram;
 use random::Random;
 
 use crate::arrival::Arrival;
+use crate::step::Step;
 
 /// Tunnels that a frame has at most: one more than are looked into, and one more of a subscriber's own.
 const TUNNELS_MAX: usize = 5;
@@ -29,26 +28,11 @@ const TUNNELS_MAX: usize = 5;
 /// end with their rule; few enough to read when they disagree.
 const TURNS: usize = 24;
 
+/// Datagrams of a thousand that are sent in fragments.
+const FRAGMENTED: u32 = 250;
+
 /// How far the clock goes on from one frame to the next at most, in nanoseconds.
 const TICK_NS: u64 = 2_000_000_000;
-
-/// A frame, and when it came in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// Nanoseconds of the clock that rules end by.
-    pub now_ns: u64,
-    /// The frame.
-    pub arrival: Arrival,
-}
-
-impl fmt::Display for Step {
-    /// One line: time, role, beginning, octets on the wire, octets in hexadecimal.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Arrival { role, begin, octets, wire_octets } = &self.arrival;
-        write!(f, "{} {} {} {wire_octets} ", self.now_ns, role.name(), begin.name())?;
-        octets.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
-    }
-}
 
 /// The sequence with this number, to be sent through a gateway that has seen nothing before.
 pub fn sequence(number: u64) -> Vec<Step> {
@@ -69,9 +53,9 @@ fn turn(random: &mut Random) -> Vec<Arrival> {
     let role = *random.pick(&[Role::Access, Role::Core]);
     let ends = Ends::conversation(random, role);
     let (protocol, payload) = segment::segment(random, role);
-    let mut packets = Datagram { ends, protocol, payload }.packets(random);
+    let mut packets = Datagram { ends, protocol, payload }.packets(random, FRAGMENTED);
     for _ in 0..tunnels(random) {
-        packets = tunnel::around(random, &packets);
+        packets = tunnel::around(random, role, &packets);
     }
     let link = link::Link::draw(random);
     packets

@@ -1,10 +1,15 @@
 //! Tunnels around packets.
 
+use tollfree_core::interface::Role;
+
 use super::address::Ends;
 use super::internet::Datagram;
 use super::link::{ethernet_around, ppp_around};
 use super::random::Random;
 use super::segment::udp_around;
+
+/// Datagrams of a thousand that are sent in fragments: fewer than inside, because whoever sees only a part sees nothing.
+const FRAGMENTED: u32 = 60;
 
 /// Which tunnel.
 #[derive(Clone, Copy)]
@@ -17,13 +22,13 @@ enum Kind {
 }
 
 /// The packets inside one tunnel; more packets than before, if the tunnel's are in fragments.
-pub(super) fn around(random: &mut Random, packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
+pub(super) fn around(random: &mut Random, role: Role, packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let kind = *random.pick(&[Kind::Gtpu, Kind::Gtpu, Kind::IpInIp, Kind::Gre, Kind::Vxlan, Kind::Geneve]);
-    let ends = Ends::of_tunnel(random);
+    let ends = Ends::of_tunnel(random, role);
     let mut outer = Vec::new();
     for packet in packets {
         let (protocol, payload) = kind.payload(random, packet);
-        outer.extend(Datagram { ends, protocol, payload }.packets(random));
+        outer.extend(Datagram { ends, protocol, payload }.packets(random, FRAGMENTED));
     }
     outer
 }

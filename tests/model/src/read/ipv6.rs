@@ -19,16 +19,17 @@ pub(super) fn read(view: View<'_>) -> Result<Datagram<'_>, Reason> {
 }
 
 fn datagram(view: View<'_>) -> Option<Datagram<'_>> {
-    let fixed = view.header(FIXED)?;
+    let fixed = view.packet_octets_at(0, 8)?;
+    let (source, destination) = (view.packet_octets_at(8, 16)?, view.packet_octets_at(24, 16)?);
     if u8_at(fixed, 0) >> 4 != 6 {
         return None;
     }
     let volume = FIXED + usize::from(u16_at(fixed, 4));
-    let chain = Chain::new(u8_at(fixed, 6), view.first(volume)?.behind(FIXED)?);
+    let chain = Chain::new(u8_at(fixed, 6), view.first(volume)?.behind(FIXED));
     let upper = chain.behind_all_of(&[0, 43, 44, 51, 60]);
     Some(Datagram {
-        source: ipv6_address(fixed.get(8..)?),
-        destination: ipv6_address(fixed.get(24..)?),
+        source: ipv6_address(source),
+        destination: ipv6_address(destination),
         protocol: upper.next,
         volume,
         piece: upper.piece,
@@ -72,8 +73,8 @@ impl<'a> Chain<'a> {
     }
 
     fn behind_one(&self) -> Option<Self> {
-        // What an extension header says beyond these is of no interest, but for the fragment header's eight octets.
-        let header = self.view.header(if self.next == 44 { 8 } else { 2 })?;
+        // No extension header is shorter than eight octets; of none, more is of interest.
+        let header = self.view.packet_octets_at(0, 8)?;
         let (next, length) = (u8_at(header, 0), usize::from(u8_at(header, 1)));
         let octets = match self.next {
             // RFC 8200, section 4.5: always eight.

@@ -90,10 +90,8 @@ fn inside(context: &Context<'_>, datagram: &Datagram<'_>) -> Result<Innermost, R
     deeper.tunnels.push(kind);
     match opened {
         Inside::Ethernet(view) => link::ethernet(&deeper, view),
-        Inside::Ppp(view) => link::ppp(&deeper, view),
         Inside::Ip(view) => by_version(&deeper, view),
-        Inside::Ipv4(view) => ipv4(&deeper, view),
-        Inside::Ipv6(view) => ipv6(&deeper, view),
+        Inside::EtherType(kind, view) => link::ether_type(&deeper, kind, view),
     }
 }
 

@@ -1,7 +1,5 @@
 //! Transport headers.
 
-use std::net::IpAddr;
-
 use tollfree_core::reason::Reason;
 
 use super::datagram::Datagram;
@@ -15,45 +13,40 @@ use super::view::{View, u8_at, u16_at};
 /// or wrong.
 pub(super) fn read(datagram: &Datagram<'_>) -> Result<Option<Segment>, Reason> {
     let view = datagram.payload;
-    let least = match (datagram.protocol, datagram.source) {
-        (6, _) => 20,
-        (17, _) | (1, IpAddr::V4(_)) | (58, IpAddr::V6(_)) => 8,
-        _ => 0,
-    };
-    if datagram.is_first_fragment() && view.octets() < least {
-        return Err(Reason::FragmentTiny);
+    let cut = if datagram.is_first_fragment() { Reason::FragmentTiny } else { Reason::MalformedTransport };
+    match datagram.protocol {
+        6 => tcp(view, cut).map(Some),
+        17 => udp(view).map(Some).ok_or(cut),
+        // RFC 792: type, code, checksum and four more octets in every message; RFC 4443 has none without either.
+        1 | 58 => view.first(8).map(|_| None).ok_or(cut),
+        _ => Ok(None),
     }
-    let segment = match (datagram.protocol, datagram.source) {
-        (6, _) => tcp(view).map(Some),
-        (17, _) => udp(view).map(Some),
-        // RFC 792: type, code, checksum and four more octets in every message; RFC 4443 defines none without either.
-        (1, IpAddr::V4(_)) | (58, IpAddr::V6(_)) => view.header(8).map(|_| None),
-        _ => Some(None),
-    };
-    segment.ok_or(Reason::MalformedTransport)
 }
 
-/// RFC 9293, section 3.1.
-fn tcp(view: View<'_>) -> Option<Segment> {
-    let fixed = view.header(20)?;
-    let header_octets = usize::from(u8_at(fixed, 12) >> 4) * 4;
-    if header_octets < 20 || header_octets > view.octets() {
-        return None;
+/// RFC 9293, section 3.1: of the twenty octets, those behind the flags are not read.
+fn tcp(view: View<'_>, cut: Reason) -> Result<Segment, Reason> {
+    view.first(20).ok_or(cut)?;
+    let ports = view.packet_octets_at(0, 4).ok_or(cut)?;
+    let start = view.packet_octets_at(12, 2).ok_or(cut)?;
+    let header_octets = usize::from(u8_at(start, 0) >> 4) * 4;
+    if header_octets < 20 {
+        return Err(Reason::MalformedTransport);
     }
-    let flags = u8_at(fixed, 13);
-    Some(Segment {
-        source_port: u16_at(fixed, 0),
-        destination_port: u16_at(fixed, 2),
+    let payload = view.octets().checked_sub(header_octets).ok_or(cut)?;
+    let flags = u8_at(start, 1);
+    Ok(Segment {
+        source_port: u16_at(ports, 0),
+        destination_port: u16_at(ports, 2),
         syn: flags & 0x02 != 0,
         ack: flags & 0x10 != 0,
         rst: flags & 0x04 != 0,
-        payload: view.octets() - header_octets,
+        payload,
     })
 }
 
 /// RFC 768: eight octets, of which the first four are the ports and the others are not read.
 pub(super) fn udp_ports(view: View<'_>) -> Option<&[u8]> {
-    view.past(8).and_then(|_| view.header(4))
+    view.first(8).and_then(|_| view.packet_octets_at(0, 4))
 }
 
 fn udp(view: View<'_>) -> Option<Segment> {

@@ -10,18 +10,24 @@ use super::view::{View, u8_at, u16_at};
 /// GTP-U extension headers that are stepped over.
 const GTPU_EXTENSIONS_MAX: usize = 4;
 
+/// Octets of a UDP header (RFC 768). Its length field says nothing that the IP header has not said.
+const UDP: usize = 8;
+
 /// What is inside a tunnel.
 pub(super) enum Inside<'a> {
     /// An Ethernet frame.
     Ethernet(View<'a>),
-    /// A PPP frame.
-    Ppp(View<'a>),
     /// An IP packet, of the version that it says.
     Ip(View<'a>),
-    /// An IPv4 packet.
-    Ipv4(View<'a>),
-    /// An IPv6 packet.
-    Ipv6(View<'a>),
+    /// What this Ether type says (IANA: protocol types of GRE and Geneve are Ether types).
+    EtherType(u16, View<'a>),
+}
+
+impl<'a> Inside<'a> {
+    /// By the protocol type of GRE and Geneve, which have a number for Ethernet itself (RFC 8926, section 3.4).
+    const fn of_type(kind: u16, view: View<'a>) -> Self {
+        if kind == 0x6558 { Self::Ethernet(view) } else { Self::EtherType(kind, view) }
+    }
 }
 
 /// The kinds of tunnels that an IP protocol may carry.
@@ -51,8 +57,8 @@ pub(super) fn kind(datagram: &Datagram<'_>) -> Option<TunnelKind> {
         },
         // RFC 2784, section 2.3.1; of version 1 (RFC 2637) PPTP is the user, which is a subscriber's.
         47 => {
-            let version = datagram.payload.header(4).map(|header| u8_at(header, 1) & 0x7);
-            (version != Some(1)).then_some(TunnelKind::Gre)
+            let version = datagram.payload.header(4).map_or(0, |header| u8_at(header, 1) & 0x7);
+            (version == 0).then_some(TunnelKind::Gre)
         }
         _ => None,
     }
@@ -67,26 +73,17 @@ pub(super) fn open<'a>(kind: TunnelKind, datagram: &Datagram<'a>) -> Result<Insi
     let whole = datagram.payload;
     let payload = if datagram.is_first_fragment() { whole.reaching_past() } else { whole };
     match kind {
-        TunnelKind::Gtpu => gtpu(udp(payload)?),
-        TunnelKind::IpInIp if datagram.protocol == 4 => Ok(Inside::Ipv4(payload)),
-        TunnelKind::IpInIp => Ok(Inside::Ipv6(payload)),
+        TunnelKind::Gtpu => gtpu(payload.behind(UDP)),
+        TunnelKind::IpInIp if datagram.protocol == 4 => Ok(Inside::EtherType(0x0800, payload)),
+        TunnelKind::IpInIp => Ok(Inside::EtherType(0x86dd, payload)),
         TunnelKind::Gre => gre(payload),
-        TunnelKind::Vxlan => vxlan(udp(payload)?),
-        TunnelKind::Geneve => geneve(udp(payload)?),
+        TunnelKind::Vxlan => vxlan(payload.behind(UDP)),
+        TunnelKind::Geneve => geneve(payload.behind(UDP)),
     }
 }
 
 fn header(view: View<'_>, octets: usize) -> Result<&[u8], Reason> {
     view.header(octets).ok_or(Reason::MalformedTunnel)
-}
-
-fn behind(view: View<'_>, octets: usize) -> Result<View<'_>, Reason> {
-    view.behind(octets).ok_or(Reason::MalformedTunnel)
-}
-
-/// RFC 768. Its length says nothing that the IP header has not said, and is not read.
-fn udp(view: View<'_>) -> Result<View<'_>, Reason> {
-    view.past(8).ok_or(Reason::MalformedTunnel)
 }
 
 /// TS 29.281, section 5.1: flags, message type, length, TEID; with any of E, S, PN, four octets more.
@@ -101,15 +98,18 @@ fn gtpu(view: View<'_>) -> Result<Inside<'_>, Reason> {
     if u8_at(fixed, 1) != 255 {
         return Err(Reason::Own);
     }
-    // The length counts what follows the first eight octets.
-    let view = view.first(8 + usize::from(u16_at(fixed, 2))).ok_or(Reason::MalformedTunnel)?;
+    // The length counts what follows the first eight octets. Of a first fragment, it is not all here to be compared.
+    let content = view.behind(8);
+    let content =
+        if content.is_bounded() { content.first(usize::from(u16_at(fixed, 2))) } else { Some(content) };
+    let content = content.ok_or(Reason::MalformedTunnel)?;
     if flags & 0b0111 == 0 {
-        return Ok(Inside::Ip(behind(view, 8)?));
+        return Ok(Inside::Ip(content));
     }
     // Sequence number, N-PDU number, next extension header type.
-    let optional = header(view, 12)?;
-    let next = if flags & 0b0100 == 0 { 0 } else { u8_at(optional, 11) };
-    gtpu_extensions(behind(view, 12)?, next, 0)
+    let optional = header(content, 4)?;
+    let next = if flags & 0b0100 == 0 { 0 } else { u8_at(optional, 3) };
+    gtpu_extensions(content.behind(4), next, 0)
 }
 
 /// TS 29.281, section 5.2.1: length in four octets, content, next type; type 0 ends them.
@@ -121,8 +121,8 @@ fn gtpu_extensions(view: View<'_>, kind: u8, stepped: usize) -> Result<Inside<'_
     if octets == 0 || stepped == GTPU_EXTENSIONS_MAX {
         return Err(Reason::MalformedTunnel);
     }
-    let next = u8_at(header(view, octets)?, octets - 1);
-    gtpu_extensions(behind(view, octets)?, next, stepped + 1)
+    let next = view.octets_at(octets - 1, 1).ok_or(Reason::MalformedTunnel)?;
+    gtpu_extensions(view.behind(octets), u8_at(next, 0), stepped + 1)
 }
 
 /// RFC 2784, section 2, with key and sequence number of RFC 2890, section 2.
@@ -130,21 +130,16 @@ fn gre(view: View<'_>) -> Result<Inside<'_>, Reason> {
     let fixed = header(view, 4)?;
     let flags = u16_at(fixed, 0);
     // RFC 2784, section 2.3: bits 1, 4 and 5 set belong to RFC 1701, and the packet must not be read.
-    if flags & 0x4c00 != 0 || flags & 0x7 != 0 {
+    if flags & 0x4c00 != 0 {
         return Err(Reason::MalformedTunnel);
     }
     let options = [0x8000, 0x2000, 0x1000].into_iter().filter(|bit| flags & bit != 0).count();
-    let payload = behind(view, 4 + options * 4)?;
-    let sequenced = flags & 0x1000 != 0;
-    match u16_at(fixed, 2) {
-        0x0800 => Ok(Inside::Ipv4(payload)),
-        0x86dd => Ok(Inside::Ipv6(payload)),
-        0x6558 => Ok(Inside::Ethernet(payload)),
-        0x880b => Ok(Inside::Ppp(payload)),
+    let payload = view.behind(4 + options * 4);
+    match (u16_at(fixed, 2), flags & 0x1000 != 0) {
         // ERSPAN: type II has a header of its own and always a sequence number; type I has neither.
-        0x88be if sequenced => Ok(Inside::Ethernet(behind(payload, 8)?)),
-        0x88be => Ok(Inside::Ethernet(payload)),
-        _ => Err(Reason::NotIp),
+        (0x88be, true) => Ok(Inside::Ethernet(payload.behind(8))),
+        (0x88be, false) => Ok(Inside::Ethernet(payload)),
+        (kind, _) => Ok(Inside::of_type(kind, payload)),
     }
 }
 
@@ -153,7 +148,7 @@ fn vxlan(view: View<'_>) -> Result<Inside<'_>, Reason> {
     if u8_at(header(view, 8)?, 0) & 0x08 == 0 {
         return Err(Reason::MalformedTunnel);
     }
-    Ok(Inside::Ethernet(behind(view, 8)?))
+    Ok(Inside::Ethernet(view.behind(8)))
 }
 
 /// RFC 8926, section 3.4: version, options' length in words, flags, protocol, VNI, reserved, options.
@@ -162,11 +157,6 @@ fn geneve(view: View<'_>) -> Result<Inside<'_>, Reason> {
     if u8_at(fixed, 0) >> 6 != 0 {
         return Err(Reason::MalformedTunnel);
     }
-    let payload = behind(view, 8 + usize::from(u8_at(fixed, 0) & 0x3f) * 4)?;
-    match u16_at(fixed, 2) {
-        0x6558 => Ok(Inside::Ethernet(payload)),
-        0x0800 => Ok(Inside::Ipv4(payload)),
-        0x86dd => Ok(Inside::Ipv6(payload)),
-        _ => Err(Reason::NotIp),
-    }
+    let options = usize::from(u8_at(fixed, 0) & 0x3f) * 4;
+    Ok(Inside::of_type(u16_at(fixed, 2), view.behind(8 + options)))
 }
