@@ -37,6 +37,11 @@ pub enum Finding {
         /// As `uname -r` prints it.
         release: String,
     },
+    /// The kernel is older than any that is supported, and nothing was tried.
+    Refused {
+        /// As the user is told.
+        error: String,
+    },
     /// The kernel took a program.
     Program(Verified),
     /// A comparison.
@@ -82,6 +87,7 @@ mod tests {
         };
         for finding in [
             Finding::Kernel { release: "6.1.0-56-cloud-amd64".into() },
+            Finding::Refused { error: "this kernel is 5.10".into() },
             Finding::Program(program),
             Finding::Check(Check::compare("a", 1, 2)),
             Finding::Fault { error: "line one\nline two".into() },

@@ -6,12 +6,12 @@ use tollfree_core::interface::Role;
 use tollfree_core::reason::{Bucket, Reason};
 
 use crate::frame::{
-    ACK, ARP, ETHERNET_OCTETS, IPV4, SYN, echo_request, ethernet, later_fragment, tcp, udp,
-    udp_behind_options,
+    ACK, ARP, ETHERNET_OCTETS, IPV4, SYN, echo_request, ethernet, first_fragment, gtpu, last_fragment, mpls,
+    pppoe, tcp, udp, udp_behind_options,
 };
 use crate::world::{
-    CALLER, CONFERENCE, CONFERENCE_RULE, ENDED, ENDED_RULE, HOTLINE_RULE, MEDIA, PROXY, SITE, SITE_RULE,
-    STRANGER, SUBSCRIBER, SUBSCRIBER_V6, at,
+    BASE_STATION, CALLER, CONFERENCE, CONFERENCE_RULE, ENDED, ENDED_RULE, HOTLINE_RULE, MEDIA, PROXY, SITE,
+    SITE_RULE, STRANGER, SUBSCRIBER, SUBSCRIBER_V6, USER_PLANE, at,
 };
 
 /// 802.1ad with 802.1Q inside (IEEE 802.1Q, clause 9.5).
@@ -43,6 +43,10 @@ impl Outcome {
         Self::new(reason, Bucket::Charged, rule, octets)
     }
 
+    const fn nobody(reason: Reason, octets: u64) -> Self {
+        Self::new(reason, Bucket::Unattributed, 0, octets)
+    }
+
     /// Tagged as the settings say of free traffic.
     const fn free(reason: Reason, rule: u32, octets: u64) -> Self {
         Self { dscp: 10, ..Self::new(reason, Bucket::Free, rule, octets) }
@@ -54,19 +58,31 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) role: Role,
     pub(crate) frame: Vec<u8>,
+    /// Where the innermost IP header begins that is looked into, in octets.
+    pub(crate) ip_offset: Option<usize>,
     pub(crate) expected: Outcome,
 }
 
+impl Case {
+    fn ip_at(self, octet: usize) -> Self {
+        Self { ip_offset: Some(octet), ..self }
+    }
+
+    fn without_ip(self) -> Self {
+        Self { ip_offset: None, ..self }
+    }
+}
+
 const fn uplink(name: &'static str, frame: Vec<u8>, expected: Outcome) -> Case {
-    Case { name, role: Role::Access, frame, expected }
+    Case { name, role: Role::Access, frame, ip_offset: Some(ETHERNET_OCTETS), expected }
 }
 
 const fn downlink(name: &'static str, frame: Vec<u8>, expected: Outcome) -> Case {
-    Case { name, role: Role::Core, frame, expected }
+    Case { name, role: Role::Core, frame, ip_offset: Some(ETHERNET_OCTETS), expected }
 }
 
 pub(crate) fn cases() -> Result<Vec<Case>> {
-    Ok([sites()?, charged()?, calls()?, links()?].into_iter().flatten().collect())
+    Ok([sites()?, charged()?, calls()?, links()?, tunnels()?].into_iter().flatten().collect())
 }
 
 fn sites() -> Result<Vec<Case>> {
@@ -124,8 +140,8 @@ fn charged() -> Result<Vec<Case>> {
         ),
         uplink("echo request", echo_request(subscriber, site), Outcome::charged(Reason::Icmp, 0, 28)),
         uplink(
-            "later fragment",
-            later_fragment(subscriber, site, 80),
+            "last fragment without a first",
+            last_fragment(subscriber, site, 80),
             Outcome::charged(Reason::Fragment, 0, 100),
         ),
     ])
@@ -148,23 +164,63 @@ fn calls() -> Result<Vec<Case>> {
             udp(media, other_port, 0, 172),
             Outcome::charged(Reason::NoCall, 0, 200),
         ),
+        uplink(
+            "first fragment of a free call's datagram",
+            first_fragment(caller, media, 72),
+            Outcome::free(Reason::Call, HOTLINE_RULE, 100),
+        ),
+        uplink(
+            "its last fragment",
+            last_fragment(caller, media, 30),
+            Outcome::free(Reason::Call, HOTLINE_RULE, 50),
+        ),
     ])
+}
+
+/// A packet of 100 octets to the site, on the flow that is open.
+fn packet() -> Result<Vec<u8>> {
+    Ok(tcp(at(SUBSCRIBER)?, at(SITE)?, ACK, 60).split_off(ETHERNET_OCTETS))
 }
 
 fn links() -> Result<Vec<Case>> {
     let [subscriber, site, stranger] = [at(SUBSCRIBER)?, at(SITE)?, at(STRANGER)?];
-    let packet = tcp(subscriber, site, ACK, 60).split_off(ETHERNET_OCTETS);
+    let packet = packet()?;
+    let free = || Outcome::free(Reason::Address, SITE_RULE, 100);
     let mut cut = tcp(subscriber, site, ACK, 60);
     cut.truncate(60);
-    let nobody = |reason, octets| Outcome::new(reason, Bucket::Unattributed, 0, octets);
+    Ok(vec![
+        uplink("two VLAN tags", ethernet(&QINQ, IPV4, &packet), free()).ip_at(22),
+        uplink("PPPoE", pppoe(&packet), free()).ip_at(22),
+        uplink("MPLS", mpls(&packet), free()).ip_at(22),
+        uplink("ARP", ethernet(&[], ARP, &[0; 46]), Outcome::nobody(Reason::NotIp, 0)).without_ip(),
+        uplink("IPv4 that claims more than arrived", cut, Outcome::nobody(Reason::MalformedIpv4, 0)),
+        uplink("a source in no pool", tcp(stranger, site, SYN, 0), Outcome::nobody(Reason::Spoofed, 40)),
+    ])
+}
+
+fn tunnels() -> Result<Vec<Case>> {
+    let [base_station, user_plane] = [at(BASE_STATION)?, at(USER_PLANE)?];
+    let [mut subscriber, mut relay] = [at(SUBSCRIBER)?, at(STRANGER)?];
+    subscriber.set_port(base_station.port());
+    relay.set_port(base_station.port());
+    let packet = packet()?;
     Ok(vec![
         uplink(
-            "two VLAN tags",
-            ethernet(&QINQ, IPV4, &packet),
+            "the carrier's GTP-U",
+            gtpu(base_station, user_plane, 1, &packet),
             Outcome::free(Reason::Address, SITE_RULE, 100),
+        )
+        .ip_at(58),
+        uplink(
+            "the carrier's GTP-U, of a version that there is not",
+            gtpu(base_station, user_plane, 7, &packet),
+            Outcome::nobody(Reason::MalformedTunnel, 0),
         ),
-        uplink("ARP", ethernet(&[], ARP, &[0; 46]), nobody(Reason::NotIp, 0)),
-        uplink("IPv4 that claims more than arrived", cut, nobody(Reason::MalformedIpv4, 0)),
-        uplink("a source in no pool", tcp(stranger, site, SYN, 0), nobody(Reason::Spoofed, 40)),
+        // Headers of IPv4, UDP and GTP-U: 20, 8 and 16 octets.
+        uplink(
+            "a subscriber's own GTP-U",
+            gtpu(subscriber, relay, 1, &packet),
+            Outcome::charged(Reason::NotListed, 0, 144),
+        ),
     ])
 }

@@ -30,15 +30,15 @@ pub(crate) struct Ip {
     pub(crate) destination: IpAddr,
     pub(crate) protocol: u8,
     pub(crate) dscp: u8,
-    /// In units of eight octets; IPv4 only.
-    pub(crate) fragment_offset: u16,
+    /// Flags, and an offset in units of eight octets; IPv4 only.
+    pub(crate) fragment: u16,
 }
 
 /// An IP packet, and the type that an Ethernet frame gives it.
 pub(crate) fn ip(ip: &Ip, payload: &[u8]) -> (u16, Vec<u8>) {
     match (ip.source, ip.destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
-            let [length, fragment] = [short(20 + payload.len()), ip.fragment_offset].map(u16::to_be_bytes);
+            let [length, fragment] = [short(20 + payload.len()), ip.fragment].map(u16::to_be_bytes);
             let mut header = vec![0x45, ip.dscp << 2];
             header.extend([length, [0, 1], fragment, [64, ip.protocol], [0, 0]].concat());
             header.extend([source.octets(), destination.octets()].concat());
@@ -78,7 +78,7 @@ pub(crate) fn sum(header: &[u8]) -> u16 {
 
 /// Between two sockets, with a protocol's header and content behind it.
 fn between(from: SocketAddr, to: SocketAddr, protocol: u8, dscp: u8, payload: &[u8]) -> Vec<u8> {
-    let header = Ip { source: from.ip(), destination: to.ip(), protocol, dscp, fragment_offset: 0 };
+    let header = Ip { source: from.ip(), destination: to.ip(), protocol, dscp, fragment: 0 };
     let (ether_type, packet) = ip(&header, payload);
     ethernet(&[], ether_type, &packet)
 }
@@ -122,9 +122,50 @@ pub(crate) fn echo_request(from: SocketAddr, to: SocketAddr) -> Vec<u8> {
     between(from, to, ICMP, 0, &[8, 0, 0xf7, 0xfe, 0, 1, 0, 0])
 }
 
-/// A UDP datagram's second fragment.
-pub(crate) fn later_fragment(from: SocketAddr, to: SocketAddr, payload_octets: usize) -> Vec<u8> {
-    let header = Ip { source: from.ip(), destination: to.ip(), protocol: UDP, dscp: 0, fragment_offset: 185 };
-    let (ether_type, packet) = ip(&header, &vec![0xcc; payload_octets]);
+/// A UDP datagram's first fragment, with so many octets of payload.
+pub(crate) fn first_fragment(from: SocketAddr, to: SocketAddr, payload_octets: usize) -> Vec<u8> {
+    const MORE_FRAGMENTS: u16 = 0x2000;
+    fragment(from, to, MORE_FRAGMENTS, &datagram(from.port(), to.port(), payload_octets))
+}
+
+/// Its last fragment, `octets` long, behind 80 octets.
+pub(crate) fn last_fragment(from: SocketAddr, to: SocketAddr, octets: usize) -> Vec<u8> {
+    fragment(from, to, 10, &vec![0xcc; octets])
+}
+
+fn fragment(from: SocketAddr, to: SocketAddr, fragment: u16, payload: &[u8]) -> Vec<u8> {
+    let header = Ip { source: from.ip(), destination: to.ip(), protocol: UDP, dscp: 0, fragment };
+    let (ether_type, packet) = ip(&header, payload);
     ethernet(&[], ether_type, &packet)
+}
+
+/// `packet`, which is IPv4, in a `PPPoE` session (RFC 2516, section 4; RFC 1661, section 2). It begins at octet 22.
+pub(crate) fn pppoe(packet: &[u8]) -> Vec<u8> {
+    const SESSION: u16 = 0x8864;
+    let length = short(2 + packet.len()).to_be_bytes();
+    ethernet(&[], SESSION, &[&[0x11, 0, 0, 7], &length[..], &[0, 0x21], packet].concat())
+}
+
+/// `packet` behind two labels (RFC 3032, section 2.1). It begins at octet 22.
+pub(crate) fn mpls(packet: &[u8]) -> Vec<u8> {
+    const UNICAST: u16 = 0x8847;
+    ethernet(&[], UNICAST, &[&[0, 1, 0, 64], &[0, 2, 1, 64][..], packet].concat())
+}
+
+/// `packet` in GTP-U of `version`, with a PDU Session Container (TS 29.281, clauses 5.1 and 5.2; TS 38.415, clause 5.5.2).
+/// It begins at octet 58.
+pub(crate) fn gtpu(from: SocketAddr, to: SocketAddr, version: u8, packet: &[u8]) -> Vec<u8> {
+    const T_PDU: u8 = 255;
+    /// Protocol type GTP, and an extension header follows.
+    const FLAGS: u8 = 0x14;
+    const CONTAINER: u8 = 0x85;
+    let optional = [0, 0, 0, CONTAINER];
+    let container = [1, 0x10, 9, 0];
+    let length = short(optional.len() + container.len() + packet.len()).to_be_bytes();
+    let header = [&[version << 5 | FLAGS, T_PDU], &length[..], &[0, 0, 0, 42]].concat();
+    let payload = [&header, &optional[..], &container, packet].concat();
+    let length = short(8 + payload.len());
+    // No checksum: IPv4 does not ask for one.
+    let udp = [from.port(), to.port(), length, 0].map(u16::to_be_bytes).concat();
+    between(from, to, UDP, 0, &[udp, payload].concat())
 }

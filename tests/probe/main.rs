@@ -12,14 +12,19 @@ mod verifier;
 mod world;
 
 use anyhow::{Context as _, Result};
+use aya::util::KernelVersion;
 use serde::Serialize;
+use tollfree::dataplane::{DataplaneError, preflight};
 use tollfree_core::interface::Role;
+use tollfree_core::settings::Settings;
 use tollfree_tests::finding::{Finding, Verified};
 use tollfree_tests::report::Check;
 
 use crate::machine::Machine;
 use crate::world::World;
 
+/// What `docs/operators.md` promises to run on.
+const OLDEST_SUPPORTED: KernelVersion = KernelVersion::new(6, 1, 0);
 /// Most instructions that the verifier should walk through, of its million. Reason: what other kernels count differs, and
 /// the next change must fit too.
 const INSTRUCTIONS_MARGIN: u32 = 500_000;
@@ -43,8 +48,23 @@ fn main() -> Result<()> {
 fn probe() -> Result<()> {
     let release = nix::sys::utsname::uname()?.release().to_string_lossy().into_owned();
     say(&Finding::Kernel { release })?;
-    let mut world = World::open().context("making the maps")?;
-    let settings = [Role::Access, Role::Core].map(|role| world.settings(role));
+    let config = world::config(true)?;
+    let refused = match preflight(&config) {
+        Ok(()) => None,
+        Err(error @ DataplaneError::KernelTooOld { .. }) => Some(error.to_string()),
+        Err(error) => return Err(error.into()),
+    };
+    let too_old = KernelVersion::current()? < OLDEST_SUPPORTED;
+    compare("kernel: refused as too old", too_old, refused.is_some())?;
+    match refused {
+        Some(error) => say(&Finding::Refused { error }),
+        None => try_out(World::open(config).context("making the maps")?),
+    }
+}
+
+fn try_out(mut world: World) -> Result<()> {
+    let both = Settings::INNER | Settings::OUTER;
+    let settings = [Role::Access, Role::Core].map(|role| Settings { dscp_at: both, ..world.settings(role) });
     for verified in verifier::ask(world.bpffs(), &settings)? {
         check_margins(&verified)?;
         say(&Finding::Program(verified))?;

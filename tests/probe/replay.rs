@@ -9,14 +9,13 @@ use tollfree_core::stat::Stat;
 
 use crate::case::{Case, Outcome, cases};
 use crate::compare;
-use crate::frame::{ETHERNET_OCTETS, IPV4, IPV6, sum};
+use crate::frame::sum;
 use crate::world::World;
 
 /// Linux's action for what goes on.
 const XDP_PASS: u32 = 2;
 /// Mark and priority, four octets each.
 const METADATA_OCTETS: usize = 8;
-const VLAN_TAGS: [u16; 2] = [0x88a8, 0x8100];
 
 /// Replays all cases, one after the other, and compares what became of each with what must.
 pub(crate) fn run(world: &mut World) -> Result<()> {
@@ -48,7 +47,7 @@ fn replay(world: &mut World, programs: &mut Programs, case: &Case) -> Result<Out
     ensure!(run.verdict == XDP_PASS, "verdict {}", run.verdict);
     let mut outcome = counted(&before, &after, case.role)?;
     outcome.copies = copies_after - copies_before;
-    tagged(&case.frame, &run, &mut outcome)?;
+    tagged(case, &run, &mut outcome)?;
     Ok(outcome)
 }
 
@@ -84,7 +83,8 @@ fn counted(before: &Cut, after: &Cut, role: Role) -> Result<Outcome> {
 }
 
 /// How the frame left: code point and metadata; nothing else of it may have changed.
-fn tagged(before: &[u8], run: &Run, outcome: &mut Outcome) -> Result<()> {
+fn tagged(case: &Case, run: &Run, outcome: &mut Outcome) -> Result<()> {
+    let before = &case.frame;
     let (metadata, after) = run.frame.split_at(run.frame.len().saturating_sub(before.len()));
     match metadata.len() {
         0 => {}
@@ -94,9 +94,9 @@ fn tagged(before: &[u8], run: &Run, outcome: &mut Outcome) -> Result<()> {
         }
         octets => bail!("{octets} octets in front of the frame"),
     }
-    let Some((ip, version)) = find_ip(after) else { return unchanged(before, after) };
+    let Some(ip) = case.ip_offset else { return unchanged(before, after) };
     let mut restored = after.to_vec();
-    if version == IPV4 {
+    if after[ip] >> 4 == 4 {
         outcome.dscp = after[ip + 1] >> 2;
         ensure!(sum(&after[ip..ip + 20]) == u16::MAX, "the header's checksum is wrong");
         restored[ip + 1] = before[ip + 1];
@@ -111,17 +111,4 @@ fn tagged(before: &[u8], run: &Run, outcome: &mut Outcome) -> Result<()> {
 fn unchanged(before: &[u8], after: &[u8]) -> Result<()> {
     ensure!(before == after, "the frame left as {after:02x?}, but came as {before:02x?}");
     Ok(())
-}
-
-/// Where the IP header begins, behind any VLAN tags, and which type it has.
-fn find_ip(frame: &[u8]) -> Option<(usize, u16)> {
-    let mut at = ETHERNET_OCTETS - 2;
-    loop {
-        let ether_type = u16::from_be_bytes(*frame.get(at..)?.first_chunk()?);
-        match ether_type {
-            IPV4 | IPV6 => return Some((at + 2, ether_type)),
-            tag if VLAN_TAGS.contains(&tag) => at += 4,
-            _ => return None,
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use tollfree::config::Config;
-use tollfree::dataplane::{Dataplane, PlanTables, preflight};
+use tollfree::dataplane::{Dataplane, PlanTables};
 use tollfree_core::address::Address;
 use tollfree_core::flow::{FlowKey, GrantEntry};
 use tollfree_core::interface::Role;
@@ -20,6 +20,10 @@ role = "access"
 
 [subscribers]
 pools = ["10.20.0.0/16", "2001:db8:20::/48"]
+
+[[transport]]
+type = "gtpu"
+endpoints = ["192.0.2.0/29"]
 
 [tag.free]
 dscp = 10
@@ -50,6 +54,10 @@ pub(crate) const HOTLINE_RULE: u32 = 1100;
 /// A signalling proxy.
 pub(crate) const PROXY: &str = "198.51.100.200:5060";
 
+/// Ends of the carrier's own GTP-U.
+pub(crate) const BASE_STATION: &str = "192.0.2.1:2152";
+pub(crate) const USER_PLANE: &str = "192.0.2.2:2152";
+
 const UDP: u32 = 17;
 const NEVER_NS: u64 = u64::MAX;
 /// One nanosecond after the machine started.
@@ -63,12 +71,11 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Checks the machine as the controller does, makes the maps, and puts the plan in force.
-    pub(crate) fn open() -> Result<Self> {
-        let config = config(true)?;
-        preflight(&config)?;
+    /// Makes the maps, and puts the plan in force.
+    pub(crate) fn open(config: Config) -> Result<Self> {
         let mut dataplane = Dataplane::open(&config)?;
         dataplane.set_locals(&config.pools)?;
+        dataplane.set_transports(&config.transports)?;
         dataplane.activate(&plan()?, EPOCH)?;
         let media = FlowKey {
             subscriber: Address::from(at(CALLER)?.ip()),
@@ -90,7 +97,8 @@ impl World {
 
     /// What the programs of an interface of `role` are told.
     pub(crate) fn settings(&self, role: Role) -> Settings {
-        Settings { role: role as u32, tags: self.config.tags, ..Settings::DEFAULT }
+        let Config { dscp_at, tags, .. } = self.config;
+        Settings { role: role as u32, dscp_at, tags, ..Settings::DEFAULT }
     }
 
     /// Where the maps are pinned.
