@@ -63,9 +63,10 @@ enum Command {
     ///
     /// Downloads Debian's kernels into target/kernels, without installing them, and boots each with a probe in an
     /// emulated machine (QEMU). Prints how much of the verifier's limit the XDP program takes, and how much stack.
-    /// Exits 0 only if every kernel takes the programs and every check passed.
+    /// Exits 0 only if every check passed and every kernel takes the programs, or had to be refused as too old.
     Kernels {
-        /// Which kernel: a version, or how it begins; may be given several times.
+        /// Which kernel: a version of Debian's, or how it begins, or the path of a kernel (with a slash in it); may be
+        /// given several times.
         #[arg(long = "kernel", value_name = "VERSION", default_values_t = kernels::CARRIERS.map(str::to_owned))]
         versions: Vec<String>,
         /// Write, for each kernel: kernel, loaded, verified instructions, limit, stack octets, checks.

@@ -28,16 +28,15 @@ const DIRECTORIES: [&str; 3] = ["proc", "sys", "dev"];
 /// What the probe of this machine's own kernel is called in the table if it says nothing.
 const RUNNING: &str = "running";
 
-/// Probes this machine's kernel, and then each of `versions` in an emulated machine. Whether all passed.
+/// Probes this machine's kernel, and then each of `versions`, or files, in an emulated machine. Whether all passed.
 pub(crate) fn run(versions: &[String], json: Option<&Path>) -> Result<bool> {
     setup::packages::install(PACKAGES)?;
     let probe = build_probe()?;
     let mut reports = vec![probe_running(&probe)?];
     let image = build_image(&fs::read(&probe).with_context(|| probe.display().to_string())?);
     for version in versions {
-        let package = Package::find(version)?;
-        let kernel = package.kernel()?;
-        eprintln!("==> boot {}", package.name());
+        let kernel = find(version)?;
+        eprintln!("==> boot {}", kernel.file_name().unwrap_or_default().display());
         reports.push(KernelReport::new(version, emulator::boot(&kernel, &image)?));
         interrupt::check()?;
     }
@@ -46,6 +45,14 @@ pub(crate) fn run(versions: &[String], json: Option<&Path>) -> Result<bool> {
     }
     print!("{}", Table(&reports));
     Ok(reports.iter().all(KernelReport::passed))
+}
+
+/// A file that is a kernel, or Debian's newest of a version.
+fn find(version: &str) -> Result<PathBuf> {
+    if version.contains('/') {
+        return fs::canonicalize(version).context(version.to_owned());
+    }
+    Package::find(version)?.kernel()
 }
 
 /// The probe, without need of a library: it is all that the emulated machine has.

@@ -35,11 +35,6 @@ impl Package {
         })
     }
 
-    /// Its name.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Downloads it unless that was done before, and returns where its kernel is.
     pub(super) fn kernel(&self) -> Result<PathBuf> {
         let directory = binary::workspace().join("target/kernels");

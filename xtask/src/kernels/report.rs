@@ -18,6 +18,8 @@ pub(super) struct KernelReport {
     kernel: String,
     /// Whether it took every program.
     loaded: bool,
+    /// What the user is told, where the kernel is too old to try.
+    refused: Option<String>,
     /// Instructions that its verifier walked through in the XDP program.
     verified_instructions: Option<u32>,
     /// How many it would have walked through.
@@ -26,7 +28,7 @@ pub(super) struct KernelReport {
     stack_octets: Option<u32>,
     /// Every program.
     programs: Vec<Verified>,
-    /// Whether the probe came to its end, and every check passed.
+    /// Whether the probe came to its end, and every check passed: among them, whether it had to be refused.
     passed: bool,
     /// What stopped the probe.
     faults: Vec<String>,
@@ -40,11 +42,13 @@ impl KernelReport {
         let mut kernel = asked.to_owned();
         let mut programs = Vec::new();
         let mut faults = Vec::new();
+        let mut refused = None;
         let mut report = Report::new(asked);
         let mut ended = false;
         for finding in findings {
             match finding {
                 Finding::Kernel { release } => kernel = release,
+                Finding::Refused { error } => refused = Some(error),
                 Finding::Program(program) => programs.push(program),
                 Finding::Check(check) => report.add(check),
                 Finding::Fault { error } => faults.push(error),
@@ -59,7 +63,8 @@ impl KernelReport {
             verified_instructions: xdp.map(|xdp| xdp.verified_instructions),
             limit: xdp.map(|xdp| xdp.limit),
             stack_octets: xdp.map(|xdp| xdp.stack_octets),
-            passed: loaded && ended && faults.is_empty() && report.passed,
+            passed: (loaded || refused.is_some()) && ended && faults.is_empty() && report.passed,
+            refused,
             faults,
             checks: report.checks,
             programs,
@@ -75,7 +80,12 @@ impl KernelReport {
         let passed = self.checks.iter().filter(|check| check.passed).count();
         [
             self.kernel.clone(),
-            if self.loaded { "yes" } else { "NO" }.into(),
+            match (self.loaded, &self.refused) {
+                (true, _) => "yes",
+                (false, Some(_)) => "refused",
+                (false, None) => "NO",
+            }
+            .into(),
             format!("{} of {}", figure(self.verified_instructions), figure(self.limit)),
             figure(self.stack_octets),
             format!("{passed} of {}", self.checks.len()),
@@ -84,7 +94,7 @@ impl KernelReport {
     }
 }
 
-/// All kernels, as a table; below it what failed.
+/// All kernels, as a table; below it what was refused or failed.
 pub(super) struct Table<'a>(pub(super) &'a [KernelReport]);
 
 impl fmt::Display for Table<'_> {
@@ -100,7 +110,7 @@ impl fmt::Display for Table<'_> {
             writeln!(f)?;
         }
         for report in self.0 {
-            for fault in &report.faults {
+            for fault in report.refused.iter().chain(&report.faults) {
                 writeln!(f, "{}: {fault}", report.kernel)?;
             }
             for check in report.checks.iter().filter(|check| !check.passed) {
@@ -136,6 +146,16 @@ mod tests {
         let report = KernelReport::new("6.1", whole());
         assert!(report.passed && report.loaded);
         assert_eq!((report.kernel.as_str(), report.verified_instructions), ("6.1.0", Some(7)));
+    }
+
+    #[test]
+    fn a_kernel_that_has_to_be_refused_passes_if_it_is() {
+        let refused = Finding::Refused { error: "too old".into() };
+        for had_to_be in [true, false] {
+            let check = Finding::Check(Check::compare("refused", had_to_be, true));
+            let report = KernelReport::new("5.10", vec![check, refused.clone(), Finding::End]);
+            assert_eq!((report.passed, report.loaded), (had_to_be, false));
+        }
     }
 
     #[test]
