@@ -16,6 +16,7 @@ pub mod binary;
 pub mod capture;
 pub mod command;
 pub mod demo;
+pub mod finding;
 pub mod gateway;
 pub mod interrupt;
 pub mod laboratory;
