@@ -10,13 +10,13 @@ use nix::sys::signal::Signal;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::address::{FREE_SITE, Family, MEDIA_NETWORK, POOLS, PROXY, RESOLVER, SIP_PORT};
+use crate::address::{FREE_SITE, Family, MEDIA_NETWORK, POOLS, PROXY, RESOLVER, SIP_PORT, TUNNEL_NETWORKS};
 use crate::command;
 use crate::namespace::Namespace;
 use crate::process::Process;
 use crate::scratch::Scratch;
 use crate::status::Status;
-use crate::topology::{ACCESS_INTERFACE, CORE_INTERFACE, stop_merging};
+use crate::topology::{ACCESS_INTERFACE, CORE_INTERFACE, Crossing, stop_merging};
 use crate::wait;
 
 /// The gateway's name on its records.
@@ -61,13 +61,14 @@ impl Gateway {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn configure(binary: &Path, policies: &Path, scratch: &Scratch) -> Result<Self> {
+    pub fn configure(binary: &Path, policies: &Path, scratch: &Scratch, crossing: Crossing) -> Result<Self> {
         let directory = scratch.path().to_owned();
         let gateway = Self { binary: binary.to_owned(), directory, process: None };
         for made in ["policies", "state", "run", "export"] {
             fs::create_dir(gateway.directory.join(made))?;
         }
-        fs::write(gateway.config(), gateway.configuration(&scratch.bpffs()))?;
+        let configuration = gateway.configuration(&scratch.bpffs()) + &transport(crossing);
+        fs::write(gateway.config(), configuration)?;
         for file in fs::read_dir(policies).into_iter().flatten() {
             let file = file?.path();
             if let Some(name) = file.file_name().filter(|_| file.extension().is_some_and(|e| e == "toml")) {
@@ -250,6 +251,17 @@ flows = 4096
 "#,
             bpffs.display()
         )
+    }
+}
+
+/// The part of the configuration that says which tunnels are the carrier's own.
+fn transport(crossing: Crossing) -> String {
+    match crossing {
+        Crossing::Routed => String::new(),
+        Crossing::Carried => {
+            let [v4, v6] = TUNNEL_NETWORKS;
+            format!("\n[[transport]]\ntype = \"gtpu\"\nendpoints = [\"{v4}\", \"{v6}\"]\n")
+        }
     }
 }
 

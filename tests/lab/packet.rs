@@ -2,70 +2,181 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::address::{Family, is_tunnel_end};
+use crate::encapsulation::GTPU_PORT;
+
 /// IP protocol numbers (IANA).
 pub const TCP: u8 = 6;
 /// IP protocol number of UDP.
 pub const UDP: u8 = 17;
 
+/// IP protocol number of the IPv6 fragment header.
+const IPV6_FRAGMENT: u8 = 44;
+
 const ETHERNET_OCTETS: usize = 14;
 const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
+/// Customer's and service provider's tag (IEEE 802.1Q, clause 9.6).
+const ETHERTYPES_TAG: [u16; 2] = [0x8100, 0x88a8];
+const ETHERTYPE_PPPOE_SESSION: u16 = 0x8864;
+const PPP_IPV4: u16 = 0x0021;
+const PPP_IPV6: u16 = 0x0057;
+const IPV4_OCTETS: usize = 20;
 const IPV6_OCTETS: usize = 40;
+const UDP_OCTETS: usize = 8;
+/// TS 29.281, clause 5.1: a T-PDU's header without options, in octets.
+const GTPU_OCTETS: usize = 8;
+/// More than the carrier's transport has in front of a packet: keeps the reader from going round for ever.
+const GTPU_EXTENSIONS_MAX: usize = 4;
 
-/// An IPv4 or IPv6 packet's header fields.
+/// What stands in front of a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carriage {
+    /// VLAN tags.
+    pub tags: usize,
+    /// Whether it is in a PPPoE session.
+    pub pppoe: bool,
+    /// The IP version that GTP-U goes over between the carrier's tunnel ends, and its extension headers.
+    pub gtpu: Option<(Family, usize)>,
+}
+
+/// An IPv4 or IPv6 packet's header fields: of the innermost packet that the carrier's own transport holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet {
     /// Who sent it.
     pub source: IpAddr,
     /// For whom it is.
     pub destination: IpAddr,
-    /// IPv4 protocol, or IPv6 next header.
+    /// IPv4 protocol, or IPv6 next header behind a fragment header.
     pub protocol: u8,
-    /// Source and destination port; zero unless TCP or UDP.
+    /// Source and destination port; zero unless TCP or UDP, and in all fragments but the first.
     pub ports: [u16; 2],
     /// IPv4 total length, or IPv6 payload length and header, in octets.
     pub volume: u16,
     /// Differentiated services code point (RFC 2474).
     pub dscp: u8,
+    /// Whether it is a fragment.
+    pub is_fragment: bool,
+    /// Whether it is a fragment, but not the first.
+    pub is_later_fragment: bool,
+    /// What stands in front of it.
+    pub carriage: Carriage,
 }
 
 impl Packet {
-    /// The packet in an Ethernet frame without tags; `None` if it is not IP, or cut within the headers.
+    /// The packet in an Ethernet frame; `None` if it is not IP, or cut within the headers.
     pub fn read(frame: &[u8]) -> Option<Self> {
-        let ip = frame.get(ETHERNET_OCTETS..)?;
-        match short(frame, 12)? {
-            ETHERTYPE_IPV4 => Self::read_ipv4(ip),
-            ETHERTYPE_IPV6 => Self::read_ipv6(ip),
-            _ => None,
+        let mut carriage = Carriage::default();
+        let mut ethertype = short(frame, ETHERNET_OCTETS - 2)?;
+        let mut rest = frame.get(ETHERNET_OCTETS..)?;
+        while ETHERTYPES_TAG.contains(&ethertype) {
+            carriage.tags += 1;
+            ethertype = short(rest, 2)?;
+            rest = rest.get(4..)?;
         }
+        if ethertype == ETHERTYPE_PPPOE_SESSION {
+            carriage.pppoe = true;
+            ethertype = match short(rest, 6)? {
+                PPP_IPV4 => ETHERTYPE_IPV4,
+                PPP_IPV6 => ETHERTYPE_IPV6,
+                _ => return None,
+            };
+            rest = rest.get(8..)?;
+        }
+        let outer = match ethertype {
+            ETHERTYPE_IPV4 => Self::read_ipv4(rest),
+            ETHERTYPE_IPV6 => Self::read_ipv6(rest),
+            _ => None,
+        };
+        let (outer, payload) = outer?;
+        let Some((extensions, inner)) = outer.tunnelled(payload) else {
+            return Some(Self { carriage, ..outer });
+        };
+        carriage.gtpu = Some((Family::of(&outer.source), extensions));
+        let inner = match inner.first()? >> 4 {
+            4 => Self::read_ipv4(inner),
+            6 => Self::read_ipv6(inner),
+            _ => None,
+        };
+        inner.map(|(packet, _)| Self { carriage, ..packet })
     }
 
-    /// RFC 791, section 3.1.
-    fn read_ipv4(ip: &[u8]) -> Option<Self> {
-        let protocol = *ip.get(9)?;
-        let header_octets = usize::from(ip.first()? & 0x0f) * 4;
-        Some(Self {
+    /// RFC 791, section 3.1; with what is behind the header.
+    fn read_ipv4(ip: &[u8]) -> Option<(Self, &[u8])> {
+        let payload = ip.get(usize::from(ip.first()? & 0x0f) * 4..).filter(|_| ip.len() >= IPV4_OCTETS)?;
+        let (more, offset) = (ip[6] & 0x20 != 0, short(ip, 6)? & 0x1fff);
+        let packet = Self {
             source: Ipv4Addr::from(octets::<4>(ip, 12)?).into(),
             destination: Ipv4Addr::from(octets::<4>(ip, 16)?).into(),
-            protocol,
-            ports: ports(protocol, ip, header_octets)?,
+            protocol: ip[9],
+            ports: [0; 2],
             volume: short(ip, 2)?,
-            dscp: ip.get(1)? >> 2,
-        })
+            dscp: ip[1] >> 2,
+            is_fragment: more || offset > 0,
+            is_later_fragment: offset > 0,
+            carriage: Carriage::default(),
+        };
+        packet.with_ports(payload)
     }
 
-    /// RFC 8200, section 3; the lab's TCP and UDP have no extension headers.
-    fn read_ipv6(ip: &[u8]) -> Option<Self> {
-        let protocol = *ip.get(6)?;
+    /// RFC 8200, section 3; the lab's packets have no extension headers but the fragment header (section 4.5).
+    fn read_ipv6(ip: &[u8]) -> Option<(Self, &[u8])> {
         let traffic_class = short(ip, 0)? >> 4 & 0xff;
-        Some(Self {
+        let mut payload = ip.get(IPV6_OCTETS..)?;
+        let mut packet = Self {
             source: Ipv6Addr::from(octets::<16>(ip, 8)?).into(),
             destination: Ipv6Addr::from(octets::<16>(ip, 24)?).into(),
-            protocol,
-            ports: ports(protocol, ip, IPV6_OCTETS)?,
+            protocol: ip[6],
+            ports: [0; 2],
             volume: short(ip, 4)?.checked_add(u16::try_from(IPV6_OCTETS).ok()?)?,
             dscp: u8::try_from(traffic_class >> 2).ok()?,
-        })
+            is_fragment: false,
+            is_later_fragment: false,
+            carriage: Carriage::default(),
+        };
+        if packet.protocol == IPV6_FRAGMENT {
+            packet.protocol = *payload.first()?;
+            packet.is_fragment = true;
+            packet.is_later_fragment = short(payload, 2)? >> 3 > 0;
+            payload = payload.get(8..)?;
+        }
+        packet.with_ports(payload)
+    }
+
+    fn with_ports(self, payload: &[u8]) -> Option<(Self, &[u8])> {
+        let ports = if self.has_ports() && !self.is_later_fragment {
+            [short(payload, 0)?, short(payload, 2)?]
+        } else {
+            [0; 2]
+        };
+        Some((Self { ports, ..self }, payload))
+    }
+
+    /// Of a T-PDU between the carrier's tunnel ends: how many header extensions it has, and the packet in it.
+    fn tunnelled<'a>(&self, payload: &'a [u8]) -> Option<(usize, &'a [u8])> {
+        let is_carriers = is_tunnel_end(&self.source) && is_tunnel_end(&self.destination);
+        if !is_carriers || self.protocol != UDP || self.ports[1] != GTPU_PORT {
+            return None;
+        }
+        let message = payload.get(UDP_OCTETS..)?;
+        // Version 1, protocol type GTP; the other flags say that four optional octets follow.
+        let (flags, kind) = (*message.first()?, *message.get(1)?);
+        if flags & 0xf0 != 0x30 || kind != 255 {
+            return None;
+        }
+        let mut at = GTPU_OCTETS;
+        let mut next = 0;
+        if flags & 0x07 != 0 {
+            at += 4;
+            next = *message.get(at - 1)?;
+        }
+        let mut extensions = 0;
+        while next != 0 && extensions < GTPU_EXTENSIONS_MAX {
+            at += usize::from(*message.get(at)?) * 4;
+            next = *message.get(at.checked_sub(1)?)?;
+            extensions += 1;
+        }
+        Some((extensions, message.get(at..)?))
     }
 
     /// Whether one side is `address`.
@@ -82,13 +193,6 @@ impl Packet {
 /// The source address of an Ethernet frame (IEEE 802.3, clause 3.2.3); `None` if it is cut.
 pub fn source_mac(frame: &[u8]) -> Option<[u8; 6]> {
     octets(frame, 6)
-}
-
-fn ports(protocol: u8, ip: &[u8], offset: usize) -> Option<[u16; 2]> {
-    match protocol {
-        TCP | UDP => Some([short(ip, offset)?, short(ip, offset + 2)?]),
-        _ => Some([0; 2]),
-    }
 }
 
 fn octets<const N: usize>(octets: &[u8], offset: usize) -> Option<[u8; N]> {
