@@ -11,14 +11,14 @@ const ETHERTYPE_IPV6: u16 = 0x86dd;
 const ETHERTYPE_CUSTOMER_TAG: u16 = 0x8100;
 /// IEEE 802.1Q, clause 9.6: a service provider's tag.
 const ETHERTYPE_SERVICE_TAG: u16 = 0x88a8;
-/// RFC 2516, section 4: a PPPoE session's packet.
+/// RFC 2516, section 4: a `PPPoE` session's packet.
 const ETHERTYPE_PPPOE_SESSION: u16 = 0x8864;
 const ETHERNET_OCTETS: usize = 14;
 /// IEEE 802.3, clause 3.2.8: 64 octets with the frame check sequence, which no capture shows.
 const FRAME_OCTETS_MIN: usize = 60;
 
 /// The service provider's VLAN, with priority 3.
-const SERVICE_TAG: u16 = 3 << 13 | 100;
+const SERVICE_TAG: u16 = 3 << 13 | 0x064;
 /// The customer's VLAN.
 const CUSTOMER_TAG: u16 = 1007;
 const PPPOE_SESSION: u16 = 0x2a01;
@@ -44,7 +44,7 @@ const GTPU_SESSION_CONTAINER: u8 = 0x85;
 const GTPU_OCTETS: usize = 8;
 /// Tunnel endpoint identifier, different in each direction.
 const TEID: [u32; 2] = [0x1000_0001, 0x2000_0002];
-/// TS 38.415, clause 5.5.3.3: some QoS flow.
+/// TS 38.415, clause 5.5.3.3: some `QoS` flow.
 const QOS_FLOW: u8 = 9;
 
 /// Directly in frames.
@@ -52,9 +52,9 @@ const QOS_FLOW: u8 = 9;
 pub enum Framing {
     /// A service provider's tag and a customer's.
     Qinq,
-    /// A PPPoE session.
+    /// A `PPPoE` session.
     Pppoe,
-    /// A PPPoE session behind both tags.
+    /// A `PPPoE` session behind both tags.
     QinqPppoe,
 }
 
@@ -241,4 +241,93 @@ fn ethertype(ip: &[u8]) -> Option<u16> {
 
 fn short(octets: &[u8], offset: usize) -> Option<u16> {
     octets.get(offset..)?.first_chunk().copied().map(u16::from_be_bytes)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+mod tests {
+    use super::*;
+    use crate::packet::Packet;
+    use proptest::prelude::*;
+
+    const MACS: [[u8; 6]; 2] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]];
+
+    /// An IPv4 packet of 28 octets, UDP from 7 to 9 without payload.
+    const DATAGRAM: [u8; 28] =
+        [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 20, 0, 11, 203, 0, 113, 10, 0, 7, 0, 9, 0, 8, 0, 0];
+
+    /// IEEE 802.1Q, clause 9: service tag with priority 3 and VLAN 100, customer tag with VLAN 1007, padding.
+    #[test]
+    fn tagged_frames_are_as_the_standard_says() {
+        let frame = Framing::Qinq.wrap(&DATAGRAM, MACS[0], MACS[1]).unwrap();
+        let header = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xa8, 0x60, 100, 0x81, 0, 0x03, 0xef, 8, 0];
+        assert_eq!(frame, [&header[..], &DATAGRAM, &[0; 10]].concat());
+    }
+
+    /// RFC 2516, section 4: version and type 1, code 0, session, length with PPP's protocol.
+    #[test]
+    fn sessions_are_as_the_rfc_says() {
+        let frame = Framing::Pppoe.wrap(&DATAGRAM, MACS[0], MACS[1]).unwrap();
+        assert_eq!(frame[12..22], [0x88, 0x64, 0x11, 0, 0x2a, 0x01, 0, 30, 0, 0x21]);
+        assert_eq!(frame.len(), FRAME_OCTETS_MIN);
+        assert_eq!(Framing::Pppoe.unwrap(&frame), Some(&DATAGRAM[..]), "without the padding");
+    }
+
+    /// TS 29.281, clause 5.1, and TS 38.415, clause 5.5.2: uplink information of `QoS` flow 9.
+    #[test]
+    fn tpdus_are_as_the_specification_says() {
+        let message = GtpuOption::SessionContainer.wrap(&DATAGRAM, Side::Access).unwrap();
+        let header = [0x34, 255, 0, 36, 0x10, 0, 0, 1, 0, 0, 0, 0x85, 1, 0x10, 9, 0];
+        assert_eq!(message, [&header[..], &DATAGRAM].concat());
+        let message = GtpuOption::None.wrap(&DATAGRAM, Side::Core).unwrap();
+        assert_eq!(message[..8], [0x30, 255, 0, 28, 0x20, 0, 0, 2]);
+    }
+
+    #[test]
+    fn the_kernel_may_have_taken_the_outer_tag_off() {
+        for framing in [Framing::Qinq, Framing::QinqPppoe] {
+            let frame = framing.wrap(&[&DATAGRAM[..], &[0; 40]].concat(), MACS[0], MACS[1]).unwrap();
+            let without = [&frame[..12], &frame[16..]].concat();
+            assert_eq!(framing.unwrap(&frame), framing.unwrap(&without));
+            assert!(framing.unwrap(&without).unwrap().starts_with(&DATAGRAM));
+        }
+    }
+
+    #[test]
+    fn what_a_capture_shows_is_what_was_packed() {
+        for framing in [Framing::Qinq, Framing::Pppoe, Framing::QinqPppoe] {
+            let frame = framing.wrap(&DATAGRAM, MACS[0], MACS[1]).unwrap();
+            let packet = Packet::read(&frame).unwrap();
+            assert_eq!(packet.carriage, Encapsulation::Framing(framing).carriage());
+            assert_eq!((packet.volume, packet.ports), (28, [7, 9]));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_unwrapped_or_refused(octets in prop::collection::vec(any::<u8>(), 0..96)) {
+            for framing in [Framing::Qinq, Framing::Pppoe, Framing::QinqPppoe] {
+                let _ = framing.unwrap(&octets);
+            }
+            for option in [GtpuOption::None, GtpuOption::Sequence, GtpuOption::SessionContainer] {
+                let _ = option.unwrap(&octets);
+            }
+            let _ = plain_packet(&octets);
+        }
+
+        #[test]
+        fn what_is_wrapped_comes_out_again(v6: bool, rest in prop::collection::vec(any::<u8>(), 60..1500)) {
+            let ip = [&[if v6 { 0x60 } else { 0x45 }][..], &rest].concat();
+            for framing in [Framing::Qinq, Framing::Pppoe, Framing::QinqPppoe] {
+                let frame = framing.wrap(&ip, MACS[0], MACS[1]).unwrap();
+                prop_assert_eq!(framing.unwrap(&frame), Some(&ip[..]));
+            }
+            for option in [GtpuOption::None, GtpuOption::Sequence, GtpuOption::SessionContainer] {
+                let message = option.wrap(&ip, Side::Access).unwrap();
+                prop_assert_eq!(option.unwrap(&message), Some(&ip[..]));
+            }
+            let frame = plain_frame(&ip, MACS[0], MACS[1]).unwrap();
+            prop_assert_eq!(plain_packet(&frame), Some(&ip[..]));
+        }
+    }
 }

@@ -34,7 +34,7 @@ const GTPU_EXTENSIONS_MAX: usize = 4;
 pub struct Carriage {
     /// VLAN tags.
     pub tags: usize,
-    /// Whether it is in a PPPoE session.
+    /// Whether it is in a `PPPoE` session.
     pub pppoe: bool,
     /// The IP version that GTP-U goes over between the carrier's tunnel ends, and its extension headers.
     pub gtpu: Option<(Family, usize)>,
@@ -238,7 +238,113 @@ mod tests {
         assert_eq!(packet.source.to_string(), "2001:db8::1");
     }
 
+    /// IPv4 header (RFC 791) of `octets` in all, with this fragment field.
+    fn ipv4(source: &str, destination: &str, protocol: u8, fragment: u16, octets: u16) -> Vec<u8> {
+        let mut ip = vec![0x45, 0];
+        ip.extend(octets.to_be_bytes());
+        ip.extend([0x12, 0x34]);
+        ip.extend(fragment.to_be_bytes());
+        ip.extend([64, protocol, 0, 0]);
+        for address in [source, destination] {
+            ip.extend(address.parse::<Ipv4Addr>().unwrap().octets());
+        }
+        ip
+    }
+
+    /// IPv6 header (RFC 8200) of a packet with this payload length.
+    fn ipv6(source: &str, destination: &str, next_header: u8, payload_octets: u16) -> Vec<u8> {
+        let mut ip = vec![0x60, 0, 0, 0];
+        ip.extend(payload_octets.to_be_bytes());
+        ip.extend([next_header, 64]);
+        for address in [source, destination] {
+            ip.extend(address.parse::<Ipv6Addr>().unwrap().octets());
+        }
+        ip
+    }
+
+    /// Source and destination port, as TCP and UDP begin (RFC 9293, RFC 768), with UDP's other fields zero.
+    fn udp(source: u16, destination: u16) -> Vec<u8> {
+        [source, destination, 0, 0].map(u16::to_be_bytes).concat()
+    }
+
+    fn inner() -> Vec<u8> {
+        [ipv4("10.20.0.11", "203.0.113.10", UDP, 0, 777), udp(40_000, 443)].concat()
+    }
+
+    /// The packet of [`inner`], with this in front of it.
+    fn assert_inner(frame: &[u8], carriage: Carriage) {
+        let packet = Packet::read(frame).unwrap();
+        assert_eq!((packet.volume, packet.ports, packet.protocol), (777, [40_000, 443], UDP));
+        assert_eq!(packet.source.to_string(), "10.20.0.11");
+        assert_eq!(packet.carriage, carriage);
+    }
+
+    /// IEEE 802.1Q, figure 9-1 and RFC 2516, section 4: 11, code 0, session, length, then PPP's protocol 0021.
+    #[test]
+    fn tags_and_a_session_are_stepped_over() {
+        let macs = [0; 12];
+        let tags = [0x88, 0xa8, 0x60, 0x64, 0x81, 0x00, 0x03, 0xef];
+        let session = [0x88, 0x64, 0x11, 0, 0x2a, 0x01, 0x03, 0x0b, 0x00, 0x21];
+        let qinq = [&macs[..], &tags, &[0x08, 0x00], &inner()].concat();
+        assert_inner(&qinq, Carriage { tags: 2, ..Carriage::default() });
+        let pppoe = [&macs[..], &session, &inner()].concat();
+        assert_inner(&pppoe, Carriage { pppoe: true, ..Carriage::default() });
+        let both = [&macs[..], &tags, &session, &inner()].concat();
+        assert_inner(&both, Carriage { tags: 2, pppoe: true, gtpu: None });
+    }
+
+    /// TS 29.281, figure 5.1-1: 30, type 255, length, TEID; with E set, sequence and N-PDU number, then the type of the
+    /// first extension header: 85, of one times four octets.
+    #[test]
+    fn gtpu_between_tunnel_ends_is_looked_into() {
+        let plain = [0x30, 255, 0x03, 0x09, 0, 0, 0, 1];
+        let session = [0x34, 255, 0x03, 0x11, 0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0x10, 9, 0];
+        let outer = [ipv4("192.0.2.100", "192.0.2.101", UDP, 0, 813), udp(2152, 2152)].concat();
+        let frame = |outer: &[u8], gtpu: &[u8]| [&[0; 12][..], &[0x08, 0x00], outer, gtpu, &inner()].concat();
+        let carriage = |extensions| Carriage { gtpu: Some((Family::V4, extensions)), ..Carriage::default() };
+        assert_inner(&frame(&outer, &plain), carriage(0));
+        assert_inner(&frame(&outer, &session), carriage(1));
+        // The first fragment of a packet between the tunnel ends holds all headers.
+        let first = [ipv4("192.0.2.100", "192.0.2.101", UDP, 0x2000, 800), udp(2152, 2152)].concat();
+        assert_inner(&frame(&first, &plain), carriage(0));
+        // From a subscriber, it is what it is outside, whatever is inside.
+        let own = [ipv4("10.20.0.13", "192.0.2.101", UDP, 0, 813), udp(2152, 2152)].concat();
+        let packet = Packet::read(&frame(&own, &plain)).unwrap();
+        assert_eq!((packet.volume, packet.ports), (813, [2152, 2152]));
+        assert_eq!(packet.carriage, Carriage::default());
+    }
+
+    #[test]
+    fn gtpu_over_ipv6_is_looked_into() {
+        let outer = [ipv6("2001:db8:e::100", "2001:db8:e::101", UDP, 793), udp(2152, 2152)].concat();
+        let frame =
+            [&[0; 12][..], &[0x86, 0xdd], &outer, &[0x30, 255, 0x03, 0x09, 0, 0, 0, 1], &inner()].concat();
+        assert_inner(&frame, Carriage { gtpu: Some((Family::V6, 0)), ..Carriage::default() });
+    }
+
+    #[test]
+    fn later_fragments_have_no_ports() {
+        // RFC 791: offset 185 times eight octets, the last fragment.
+        let ip = [ipv4("192.0.2.100", "192.0.2.101", UDP, 185, 56), udp(2152, 2152)].concat();
+        let packet = Packet::read(&[&[0; 12][..], &[0x08, 0x00], &ip].concat()).unwrap();
+        assert_eq!((packet.ports, packet.is_later_fragment, packet.volume), ([0; 2], true, 56));
+        // RFC 8200, section 4.5: next header, reserved, offset and flags, identification.
+        for (offset_and_more, later, ports) in [(1_u16, false, [7, 9]), (181 << 3, true, [0; 2])] {
+            let fragment = [&[UDP, 0][..], &offset_and_more.to_be_bytes(), &[0, 0, 0, 1]].concat();
+            let ip = [ipv6("2001:db8::1", "2001:db8::2", IPV6_FRAGMENT, 16), fragment, udp(7, 9)].concat();
+            let packet = Packet::read(&[&[0; 12][..], &[0x86, 0xdd], &ip].concat()).unwrap();
+            assert_eq!((packet.protocol, packet.is_fragment, packet.volume), (UDP, true, 56));
+            assert_eq!((packet.is_later_fragment, packet.ports), (later, ports));
+        }
+    }
+
     proptest! {
+        #[test]
+        fn any_gtpu_is_read_or_refused(octets in prop::collection::vec(any::<u8>(), 0..128)) {
+            let outer = [ipv4("192.0.2.100", "192.0.2.101", UDP, 0, 813), udp(2152, 2152)].concat();
+            let _ = Packet::read(&[&[0; 12][..], &[0x08, 0x00], &outer, &octets].concat());
+        }
+
         #[test]
         fn any_octets_are_read_or_refused(frame in prop::collection::vec(any::<u8>(), 0..128)) {
             let _ = Packet::read(&frame);

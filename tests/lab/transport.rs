@@ -20,7 +20,7 @@ const CORE_TRANSPORT_LINK: u8 = 0x13;
 /// The number of the link on which the gateway itself speaks with the resolver: the others carry only subscribers.
 const MANAGEMENT_LINK: u8 = 0x14;
 
-/// Largest frame payload on the transport's links, in octets: a full IP packet with two tags and PPPoE in front.
+/// Largest frame payload on the transport's links, in octets: a full IP packet behind two tags and `PPPoE`.
 const LINK_MTU: u16 = 1600;
 /// Largest IP packet between the tunnel ends, in octets: a full inner packet does not fit, and is sent in fragments.
 const PATH_MTU: u16 = 1500;
@@ -115,19 +115,18 @@ fn end_lines(side: Side) -> String {
         Side::Access => (Side::Core, "02:00:00:00:13:02"),
         Side::Core => (Side::Access, "02:00:00:00:12:01"),
     };
-    let mut lines = format!("link set {TRANSPORT_INTERFACE} mtu {LINK_MTU}\n");
-    for family in Family::ALL {
+    let families = Family::ALL.map(|family| {
         let [own, peer] = [side, other].map(|side| tunnel_end(side, family));
         let (length, nodad) = match family {
             Family::V4 => (32, ""),
             Family::V6 => (128, "nodad"),
         };
-        lines += &format!(
+        format!(
             "addr add {own}/{length} dev {TRANSPORT_INTERFACE} {nodad}
 neigh add {peer} lladdr {other_mac} dev {TRANSPORT_INTERFACE} nud permanent
 route add {peer}/{length} dev {TRANSPORT_INTERFACE} mtu lock {PATH_MTU}
 "
-        );
-    }
-    lines
+        )
+    });
+    format!("link set {TRANSPORT_INTERFACE} mtu {LINK_MTU}\n{}", families.concat())
 }
