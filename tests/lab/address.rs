@@ -25,11 +25,13 @@ pub const SIP_PORT: u16 = 5060;
 /// Where a free call's media may go.
 pub const MEDIA_NETWORK: &str = "198.51.100.0/25";
 
-/// A tunnel server of a subscriber's own, on no whitelist.
-pub const RELAY: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(198, 51, 100, 200)),
-    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xbad, 0, 0, 0, 0, 0x1)),
-];
+/// The address of a tunnel server of a subscriber's own, on no whitelist.
+pub const fn relay(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::V4(Ipv4Addr::new(198, 51, 100, 200)),
+        Family::V6 => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xbad, 0, 0, 0, 0, 0x1)),
+    }
+}
 
 /// The prefixes that the ends of the carrier's own tunnels are in.
 pub const TUNNEL_NETWORKS: [&str; 2] = ["192.0.2.100/31", "2001:db8:e::/64"];

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::address::{self, Family, PROXY, RELAY, RESOLVER, SITES};
+use crate::address::{self, Family, PROXY, RESOLVER, SITES};
 use crate::command;
 use crate::namespace::Namespace;
 use crate::transport::Transport;
@@ -134,7 +134,11 @@ impl Topology {
         for server in SITES.iter().flat_map(|site| Family::ALL.map(|family| site.address(family))) {
             self.add_server(server)?;
         }
-        RESOLVER.into_iter().chain(RELAY).chain([PROXY]).try_for_each(|server| self.add_server(server))
+        RESOLVER
+            .into_iter()
+            .chain(Family::ALL.map(address::relay))
+            .chain([PROXY])
+            .try_for_each(|server| self.add_server(server))
     }
 
     fn add_server(&self, server: std::net::IpAddr) -> Result<()> {
