@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 /// Octets 8 to 11 of an IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2); those before are zero.
 const V4_MAPPED_WORD: u32 = u32::from_ne_bytes([0, 0, 0xff, 0xff]);
@@ -59,13 +59,13 @@ impl From<IpAddr> for Address {
 }
 
 /// Which IP version a packet speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, FromZeros)]
 #[repr(u8)]
 pub enum Family {
     /// IPv4 (RFC 791).
-    V4 = 4,
+    V4 = 0,
     /// IPv6 (RFC 8200).
-    V6 = 6,
+    V6 = 1,
 }
 
 /// Who pays: an IPv4 address or an IPv6 /64, in eight octets.

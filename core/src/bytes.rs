@@ -11,6 +11,13 @@ pub trait Bytes {
     /// [`Bytes::load`].
     fn load_words<const N: usize>(&self, offset: usize) -> Option<[u32; N]>;
 
+    /// Makes the platform forget how `value` came about: only what it is in memory counts from here on. The kernel's
+    /// verifier then follows one state where it would follow many; elsewhere there is nothing to forget.
+    #[inline(always)]
+    fn settle<T>(&self, value: &mut T) {
+        let _ = value;
+    }
+
     /// How long the frame is, in octets, from the link-layer header on.
     fn frame_octets(&self) -> usize;
 }

@@ -1,12 +1,15 @@
 //! The decision: whose packet it is, and whether he pays.
 
 use crate::address::{Address, Family, SubscriberId};
-use crate::flow::{FlowKey, GrantEntry};
+use crate::flow::{FlowKey, FragmentEntry, FragmentKey, GrantEntry};
 use crate::interface::Role;
-use crate::limits::MATCHERS_MAX;
+use crate::limits::{FRAGMENT_LIFETIME_NS, MATCHERS_MAX};
 use crate::packet::{Packet, protocol};
 use crate::plan::{ClassEntry, Local, MatchSet, Matcher, RuleClass, RuleEntry};
 use crate::reason::Reason;
+
+/// Octets of a TCP header without options (RFC 9293, section 3.1).
+const TCP_HEADER_OCTETS_MIN: u16 = 20;
 
 /// What became of a packet's flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,12 @@ pub trait Tables {
     fn grant(&self, key: &FlowKey) -> Option<GrantEntry>;
     /// Counts a packet on its flow; `may_open`: opens one where there is none.
     fn flow(&self, key: &FlowKey, role: Role, volume_octets: u32, now_ns: u64, may_open: bool) -> FlowState;
+    /// What the first fragment of a datagram told.
+    fn fragment(&self, key: &FragmentKey) -> Option<FragmentEntry>;
+    /// Remembers what a first fragment told.
+    fn remember_fragment(&self, key: &FragmentKey, entry: &FragmentEntry);
+    /// Forgets a datagram.
+    fn forget_fragment(&self, key: &FragmentKey);
     /// `CLOCK_MONOTONIC`, in nanoseconds.
     fn now_ns(&self) -> u64;
 }
@@ -63,18 +72,30 @@ impl Decision {
     const fn charged(subscriber: SubscriberId, rule: u32, reason: Reason) -> Self {
         Self { subscriber, rule, reason, tag: None, copy: false }
     }
+
+    /// The volume that is counted of a `packet`, in octets of inner IP length.
+    #[inline(always)]
+    pub const fn volume_octets(&self, packet: &Packet) -> u32 {
+        if packet.tunnel_fragment { 0 } else { packet.volume_octets }
+    }
 }
 
 /// Decides one packet that arrived on an interface of `role`; SIP is UDP to or from `sip_port` of a proxy.
 #[inline(always)]
 pub fn decide<T: Tables>(tables: &T, role: Role, sip_port: u16, packet: &Packet) -> Decision {
+    if packet.tunnel_fragment {
+        return Decision::unattributed(Reason::TunnelFragment);
+    }
     let subscriber = match attribute(tables, role, packet) {
         Ok(subscriber) => subscriber,
         Err(reason) => return Decision::unattributed(reason),
     };
-    let (remote, remote_port) = match role {
-        Role::Access => (&packet.destination, packet.destination_port),
-        Role::Core => (&packet.source, packet.source_port),
+    if let Some(reason) = packet.fault.reason() {
+        return Decision::charged(subscriber, 0, reason);
+    }
+    let remote = match role {
+        Role::Access => &packet.destination,
+        Role::Core => &packet.source,
     };
     let class = tables.class(remote, packet.family);
     if class.flags == 0 {
@@ -83,10 +104,14 @@ pub fn decide<T: Tables>(tables: &T, role: Role, sip_port: u16, packet: &Packet)
     if let Some(reason) = never_free(packet) {
         return Decision::charged(subscriber, 0, reason);
     }
-    if class.has(ClassEntry::SIGNALLING) && packet.protocol == protocol::UDP && remote_port == sip_port {
+    let (source_port, destination_port) = match ports(tables, packet) {
+        Ok(ports) => ports,
+        Err(reason) => return Decision::charged(subscriber, 0, reason),
+    };
+    let key = flow_key(role, packet, source_port, destination_port);
+    if class.has(ClassEntry::SIGNALLING) && packet.protocol == protocol::UDP && key.remote_port == sip_port {
         return Decision { copy: true, ..Decision::charged(subscriber, 0, Reason::Signalling) };
     }
-    let key = flow_key(role, packet);
     if class.has(ClassEntry::MEDIA)
         && let Some(decision) = decide_media(tables, role, packet, subscriber, &key)
     {
@@ -100,6 +125,51 @@ pub fn decide<T: Tables>(tables: &T, role: Role, sip_port: u16, packet: &Packet)
         0,
         if class.has(ClassEntry::MEDIA) { Reason::NoCall } else { Reason::NotListed },
     )
+}
+
+/// A packet's ports; of a fragment, those of its datagram's first.
+#[inline(always)]
+fn ports<T: Tables>(tables: &T, packet: &Packet) -> Result<(u16, u16), Reason> {
+    if !packet.is_fragment() {
+        return Ok((packet.source_port, packet.destination_port));
+    }
+    if packet.tiny_fragment {
+        return Err(Reason::FragmentTiny);
+    }
+    let key = FragmentKey {
+        source: packet.source,
+        destination: packet.destination,
+        identification: packet.identification,
+        protocol: u32::from(packet.protocol),
+    };
+    // A fragment that would be put over the TCP header (RFC 3128).
+    if packet.later_fragment
+        && packet.protocol == protocol::TCP
+        && packet.fragment_octets < TCP_HEADER_OCTETS_MIN
+    {
+        tables.forget_fragment(&key);
+        return Err(Reason::FragmentOverlap);
+    }
+    let now_ns = tables.now_ns();
+    let first = match tables.fragment(&key) {
+        Some(first) if now_ns.saturating_sub(first.seen_ns) < FRAGMENT_LIFETIME_NS => Some(first),
+        _ => None,
+    };
+    if packet.later_fragment {
+        return first.map(|first| (first.source_port, first.destination_port)).ok_or(Reason::Fragment);
+    }
+    let (source_port, destination_port) = (packet.source_port, packet.destination_port);
+    match first {
+        Some(first) if (first.source_port, first.destination_port) != (source_port, destination_port) => {
+            tables.forget_fragment(&key);
+            Err(Reason::FragmentOverlap)
+        }
+        _ => {
+            let entry = FragmentEntry { seen_ns: now_ns, source_port, destination_port, reserved: 0 };
+            tables.remember_fragment(&key, &entry);
+            Ok((source_port, destination_port))
+        }
+    }
 }
 
 /// Whose packet it is: the source of what arrives from the access side, the destination of what arrives from the
@@ -132,7 +202,6 @@ fn attribute<T: Tables>(tables: &T, role: Role, packet: &Packet) -> Result<Subsc
 #[inline(always)]
 const fn never_free(packet: &Packet) -> Option<Reason> {
     match packet.protocol {
-        _ if packet.later_fragment => Some(Reason::Fragment),
         protocol::ICMP | protocol::ICMPV6 => Some(Reason::Icmp),
         protocol::TCP if packet.control_payload => Some(Reason::ControlPayload),
         protocol::TCP | protocol::UDP => None,
@@ -141,21 +210,21 @@ const fn never_free(packet: &Packet) -> Option<Reason> {
 }
 
 #[inline(always)]
-fn flow_key(role: Role, packet: &Packet) -> FlowKey {
+fn flow_key(role: Role, packet: &Packet, source_port: u16, destination_port: u16) -> FlowKey {
     let protocol = u32::from(packet.protocol);
     match role {
         Role::Access => FlowKey {
             subscriber: packet.source,
             remote: packet.destination,
-            subscriber_port: packet.source_port,
-            remote_port: packet.destination_port,
+            subscriber_port: source_port,
+            remote_port: destination_port,
             protocol,
         },
         Role::Core => FlowKey {
             subscriber: packet.destination,
             remote: packet.source,
-            subscriber_port: packet.destination_port,
-            remote_port: packet.source_port,
+            subscriber_port: destination_port,
+            remote_port: source_port,
             protocol,
         },
     }
@@ -209,7 +278,7 @@ fn decide_candidate<T: Tables>(
         return Decision::charged(subscriber, matched.rule, Reason::Expired);
     }
     // A subscriber who answers a stranger (SYN with ACK, RST) opens nothing.
-    let may_open = matches!(role, Role::Access) && packet.opens;
+    let may_open = matches!(role, Role::Access) && packet.opens && !packet.later_fragment;
     match tables.flow(key, role, packet.volume_octets, now_ns, may_open) {
         FlowState::Open => {}
         FlowState::None => return Decision::charged(subscriber, matched.rule, Reason::NoFlow),

@@ -35,6 +35,36 @@ pub struct FlowEntry {
     pub usage: Usage,
 }
 
+/// Key of `FRAGMENTS`: one datagram (RFC 791, section 3.2; RFC 8200, section 4.5).
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct FragmentKey {
+    /// Sender.
+    pub source: Address,
+    /// Receiver.
+    pub destination: Address,
+    /// Identification field.
+    pub identification: u32,
+    /// IP protocol number.
+    pub protocol: u32,
+}
+
+/// Value of `FRAGMENTS`: what the first fragment told, in host byte order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct FragmentEntry {
+    /// When it passed, in nanoseconds of `CLOCK_MONOTONIC`.
+    pub seen_ns: u64,
+    /// Its source port.
+    pub source_port: u16,
+    /// Its destination port.
+    pub destination_port: u16,
+    /// Zero.
+    pub reserved: u32,
+}
+
 /// Value of `GRANTS`: written by userspace alone. Makes a free call's media stream free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

@@ -4,7 +4,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Raised with any change to a map's key, value, meaning or name. The controller touches no pinned map of another
 /// version.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 
 /// Value of `LAYOUT`, the map that is read before any other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -48,6 +48,8 @@ mod user {
         event::Copy { at_ns, role, epoch, frame_octets, copied_octets, frame }
         flow::FlowKey { subscriber, remote, subscriber_port, remote_port, protocol }
         flow::FlowEntry { opened_ns, last_seen_ns, usage }
+        flow::FragmentKey { source, destination, identification, protocol }
+        flow::FragmentEntry { seen_ns, source_port, destination_port, reserved }
         flow::GrantEntry { rule, class, valid_until_ns }
         interface::InterfaceUsage { packets, frame_octets, octets }
         interface::InterfaceEntry { ifindex, role, mode, reserved, nic_packets, nic_octets, nic_uncertain_packets }
@@ -55,7 +57,7 @@ mod user {
         plan::ClassEntry { flags, match_set }
         plan::MatchSet { matchers }
         plan::RuleEntry { rule, class, valid_until_ns }
-        settings::Settings { interface_slot, role, sip_port, tags }
+        settings::Settings { interface_slot, role, sip_port, dscp_at, tags }
         settings::TagMetadata { mark, priority }
     }
 }

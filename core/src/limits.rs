@@ -7,6 +7,24 @@ pub const OFFSET_MAX: usize = 511;
 /// VLAN tags read, 802.1Q or 802.1ad. Reason: 802.1ad with 802.1Q inside is two; more are nobody's carrier network.
 pub const VLAN_TAGS_MAX: usize = 2;
 
+/// MPLS labels read. Reason: transport, service, entropy indicator and entropy label (RFC 6790).
+pub const MPLS_LABELS_MAX: usize = 4;
+
+/// Tunnels looked into, one inside the other. Reason: a mobile carrier's user plane over a fabric is two; one to spare.
+pub const TUNNELS_MAX: usize = 3;
+
+/// GTP-U extension headers read. Reason: TS 29.281, clause 5.2 defines fewer for user packets.
+pub const GTPU_EXTENSIONS_MAX: usize = 4;
+
+/// Prefixes that are ends of the carrier's tunnels, of one family.
+pub const TRANSPORT_PREFIXES_MAX: u32 = 4096;
+
+/// Datagrams whose first fragment is remembered. Reason: forgetting one charges its rest, so this need not be exact.
+pub const FRAGMENTS_MAX: u32 = 65_536;
+
+/// How long a first fragment is remembered, in nanoseconds. Reason: RFC 8200, section 4.5 gives a datagram a minute.
+pub const FRAGMENT_LIFETIME_NS: u64 = 60 * 1_000_000_000;
+
 /// IPv6 extension headers read in front of the upper layer. Reason: RFC 8200, section 4.1 recommends at most seven.
 pub const IPV6_EXTENSIONS_MAX: usize = 7;
 

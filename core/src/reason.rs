@@ -79,7 +79,7 @@ reasons! {
     PortNotListed = 18, Charged, "port-not-listed";
     /// ICMP is never free: echo payload is a tunnel.
     Icmp = 19, Charged, "icmp";
-    /// A fragment that carries no ports.
+    /// A later fragment of a datagram whose first was not seen.
     Fragment = 20, Charged, "fragment";
     /// SIP to or from a signalling proxy.
     Signalling = 21, Charged, "signalling";
@@ -95,6 +95,14 @@ reasons! {
     PriorityOnly = 26, Charged, "priority-only";
     /// A listed address, but neither TCP nor UDP nor ICMP.
     OtherProtocol = 27, Charged, "other-protocol";
+    /// A first fragment too short for its transport header.
+    FragmentTiny = 28, Charged, "fragment-tiny";
+    /// A fragment that would overwrite ports or a TCP header.
+    FragmentOverlap = 29, Charged, "fragment-overlap";
+    /// Extension headers that are cut or too many.
+    Extensions = 30, Charged, "extensions";
+    /// A TCP, UDP or ICMP header that is cut or wrong.
+    MalformedTransport = 31, Charged, "malformed-transport";
 
     /// Not IPv4 or IPv6.
     NotIp = 64, Unattributed, "not-ip";
@@ -106,16 +114,25 @@ reasons! {
     MalformedIpv4 = 67, Unattributed, "malformed-ipv4";
     /// An IPv6 header that is cut or claims more than the frame holds.
     MalformedIpv6 = 68, Unattributed, "malformed-ipv6";
-    /// IPv6 extension headers that are cut or too many.
-    Ipv6Extensions = 69, Unattributed, "ipv6-extensions";
-    /// A TCP, UDP or ICMP header that is cut.
-    MalformedTransport = 70, Unattributed, "malformed-transport";
-    /// To or from the gateway itself, or link-local and multicast control traffic.
+    // 69 and 70: not used any more.
+    /// To or from the gateway itself where no subscriber is concerned, or link-local and multicast control traffic.
     Own = 71, Unattributed, "own";
     /// Neither side is a subscriber.
     Transit = 72, Unattributed, "transit";
     /// From the access side with a source that is no subscriber's, or from the core side with one that is.
     Spoofed = 73, Unattributed, "spoofed";
+    /// An MPLS label that is cut.
+    MalformedMpls = 74, Unattributed, "malformed-mpls";
+    /// More MPLS labels than are read.
+    MplsTooDeep = 75, Unattributed, "mpls-too-deep";
+    /// A PPPoE or PPP header that is cut, not session data, or claims more than the frame holds.
+    MalformedPppoe = 76, Unattributed, "malformed-pppoe";
+    /// One of the carrier's tunnels, whose header is cut or wrong.
+    MalformedTunnel = 77, Unattributed, "malformed-tunnel";
+    /// More tunnels, one inside the other, than are looked into.
+    TunnelTooDeep = 78, Unattributed, "tunnel-too-deep";
+    /// A later fragment between two ends of the carrier's tunnels; its volume is counted with the first.
+    TunnelFragment = 79, Unattributed, "tunnel-fragment";
 }
 
 #[cfg(test)]

@@ -39,14 +39,26 @@ pub struct Settings {
     pub role: u32,
     /// UDP port of SIP on the signalling proxies.
     pub sip_port: u32,
+    /// Which headers of a tunnelled packet carry the code point: [`Settings::INNER`], [`Settings::OUTER`] or both.
+    pub dscp_at: u32,
     /// Tags by [`RuleClass`].
     pub tags: [Tag; RuleClass::COUNT],
 }
 
 impl Settings {
+    /// The innermost IP header.
+    pub const INNER: u32 = 1;
+    /// The outermost IP header.
+    pub const OUTER: u32 = 2;
+
     /// Tags nothing; access side.
-    pub const DEFAULT: Self =
-        Self { interface_slot: 0, role: 0, sip_port: 5060, tags: [Tag::NONE; RuleClass::COUNT] };
+    pub const DEFAULT: Self = Self {
+        interface_slot: 0,
+        role: 0,
+        sip_port: 5060,
+        dscp_at: Self::INNER,
+        tags: [Tag::NONE; RuleClass::COUNT],
+    };
 }
 
 /// XDP metadata in front of a tagged packet; the tc program puts it into the skb.

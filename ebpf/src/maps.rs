@@ -5,16 +5,17 @@ use core::arch::asm;
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::Key;
-use aya_ebpf::maps::{Array, HashMap, LpmTrie, PerCpuArray, PerCpuHashMap, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use tollfree_core::address::SubscriberId;
 use tollfree_core::control::Control;
 use tollfree_core::counter::{CounterKey, Usage};
-use tollfree_core::flow::{FlowEntry, FlowKey, GrantEntry};
+use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry};
 use tollfree_core::interface::{InterfaceEntry, InterfaceUsage, Role, bucket_index, totals_index};
 use tollfree_core::layout::LayoutEntry;
 use tollfree_core::limits::{
-    BANKS, CLASS_PREFIXES_MAX, COPIES_RING_OCTETS, COUNTERS_DEFAULT, FLOWS_DEFAULT, GRANTS_MAX,
-    INTERFACES_MAX, LOCAL_PREFIXES_MAX, MATCH_SETS_MAX, OVERFLOW_MAX, PLAN_SLOTS, RULES_MAX,
+    BANKS, CLASS_PREFIXES_MAX, COPIES_RING_OCTETS, COUNTERS_DEFAULT, FLOWS_DEFAULT, FRAGMENTS_MAX,
+    GRANTS_MAX, INTERFACES_MAX, LOCAL_PREFIXES_MAX, MATCH_SETS_MAX, OVERFLOW_MAX, PLAN_SLOTS, RULES_MAX,
+    TRANSPORT_PREFIXES_MAX,
 };
 use tollfree_core::plan::{ClassEntry, MatchSet, RuleEntry};
 use tollfree_core::reason::Bucket;
@@ -46,6 +47,12 @@ pub static LOCAL_V4: LpmTrie<u32, u32> = LpmTrie::pinned(LOCAL_PREFIXES_MAX, BPF
 #[map]
 pub static LOCAL_V6: LpmTrie<[u32; 4], u32> = LpmTrie::pinned(LOCAL_PREFIXES_MAX, BPF_F_NO_PREALLOC);
 
+/// Ends of the carrier's tunnels, by kinds.
+#[map]
+pub static TRANSPORTS_V4: LpmTrie<u32, u32> = LpmTrie::pinned(TRANSPORT_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+#[map]
+pub static TRANSPORTS_V6: LpmTrie<[u32; 4], u32> = LpmTrie::pinned(TRANSPORT_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+
 #[map]
 static CLASS_V4_0: LpmTrie<u32, ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
 #[map]
@@ -61,6 +68,9 @@ pub static RULES: Array<RuleEntry> = Array::pinned(PLAN_SLOTS * RULES_MAX, 0);
 
 #[map]
 pub static FLOWS: HashMap<FlowKey, FlowEntry> = HashMap::pinned(FLOWS_DEFAULT, 0);
+/// May forget what is oldest: a datagram that is forgotten is charged.
+#[map]
+pub static FRAGMENTS: LruHashMap<FragmentKey, FragmentEntry> = LruHashMap::pinned(FRAGMENTS_MAX, 0);
 #[map]
 pub static GRANTS: HashMap<FlowKey, GrantEntry> = HashMap::pinned(GRANTS_MAX, 0);
 

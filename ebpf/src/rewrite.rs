@@ -1,42 +1,85 @@
-//! Writing a code point into an IP header.
+//! Writing a code point into IP headers.
 
 use aya_ebpf::programs::XdpContext;
 use tollfree_core::address::Family;
 use tollfree_core::limits::OFFSET_MAX;
+use tollfree_core::packet::{Packet, checksum_after};
+use tollfree_core::settings::Settings;
 
 use crate::xdp_bytes::opaque;
 
 /// Octets of the IP header that are rewritten: up to and with the IPv4 checksum.
 const REWRITTEN_OCTETS: usize = 12;
 
-/// Writes `dscp` into the IP header at `offset`, keeping the congestion bits and, in IPv4, the checksum right
-/// (RFC 1624).
+/// A 16-bit word as it was and as it is.
+#[derive(Clone, Copy)]
+struct Change {
+    before: u16,
+    after: u16,
+}
+
+/// Writes `dscp` into the headers that `dscp_at` names, keeping the congestion bits, and every checksum right.
+///
+/// A change in an inner IPv4 header needs no other checksum mended: its own checksum makes up for it. IPv6 has none,
+/// so the innermost tunnel's that covers it is mended; those further out then have nothing to make up for.
 #[inline(always)]
-pub fn dscp(context: &XdpContext, offset: usize, family: Family, dscp: u8) {
-    let offset = opaque(offset);
-    if offset > OFFSET_MAX {
-        return;
-    }
-    let start = context.data() + offset;
-    if start + REWRITTEN_OCTETS > opaque(context.data_end()) {
-        return;
-    }
-    // SAFETY: the octets lie inside the packet, as just compared; octets need no alignment. JUSTIFICATION: packet
-    // memory can only be written through a pointer. This is the one place.
-    let header = unsafe { &mut *(start as *mut [u8; REWRITTEN_OCTETS]) };
-    match family {
-        Family::V4 => {
-            let before = u16::from_be_bytes([header[0], header[1]]);
-            header[1] = dscp << 2 | header[1] & 0x03;
-            let after = u16::from_be_bytes([header[0], header[1]]);
-            let checksum = u16::from_be_bytes([header[10], header[11]]);
-            let [high, low] = tollfree_core::packet::checksum_after(checksum, before, after).to_be_bytes();
-            header[10] = high;
-            header[11] = low;
+pub fn dscp(context: &XdpContext, packet: &Packet, dscp_at: u32, dscp: u8) {
+    if dscp_at & Settings::INNER != 0 || packet.outer_ip_offset == packet.ip_offset {
+        let change = write(context, packet.ip_offset, packet.family, dscp);
+        if let (Some(change), Family::V6) = (change, packet.family)
+            && packet.covering_checksum_offset != 0
+        {
+            mend(context, packet.covering_checksum_offset, change);
         }
+    }
+    if dscp_at & Settings::OUTER != 0 && packet.outer_ip_offset != packet.ip_offset {
+        write(context, packet.outer_ip_offset, packet.outer_family, dscp);
+    }
+}
+
+/// Writes one header; says how its first word changed, if it did.
+#[inline(always)]
+fn write(context: &XdpContext, offset: usize, family: Family, dscp: u8) -> Option<Change> {
+    let header = octets::<REWRITTEN_OCTETS>(context, offset)?;
+    let before = u16::from_be_bytes([header[0], header[1]]);
+    match family {
+        Family::V4 => header[1] = dscp << 2 | header[1] & 0x03,
         Family::V6 => {
             header[0] = header[0] & 0xf0 | dscp >> 2;
             header[1] = (dscp & 0x03) << 6 | header[1] & 0x3f;
         }
     }
+    let change = Change { before, after: u16::from_be_bytes([header[0], header[1]]) };
+    if matches!(family, Family::V4) {
+        let checksum = u16::from_be_bytes([header[10], header[11]]);
+        let [high, low] = checksum_after(checksum, change.before, change.after).to_be_bytes();
+        header[10] = high;
+        header[11] = low;
+    }
+    Some(change)
+}
+
+/// Mends the checksum at `offset`. All zero would say that there is none, so its other form is written (RFC 768).
+#[inline(always)]
+fn mend(context: &XdpContext, offset: usize, change: Change) {
+    if let Some(field) = octets::<2>(context, offset) {
+        let mended = checksum_after(u16::from_be_bytes(*field), change.before, change.after);
+        *field = if mended == 0 { [0xff; 2] } else { mended.to_be_bytes() };
+    }
+}
+
+/// The packet's octets at `offset`, to be written.
+#[inline(always)]
+fn octets<const N: usize>(context: &XdpContext, offset: usize) -> Option<&mut [u8; N]> {
+    let offset = opaque(offset);
+    if offset > OFFSET_MAX {
+        return None;
+    }
+    let start = context.data() + offset;
+    if start + N > opaque(context.data_end()) {
+        return None;
+    }
+    // SAFETY: the octets lie inside the packet, as just compared, and need no alignment; one reference to them lives at
+    // a time. JUSTIFICATION: packet memory can only be written through a pointer. This is the one place.
+    Some(unsafe { &mut *(start as *mut [u8; N]) })
 }

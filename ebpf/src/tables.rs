@@ -6,8 +6,9 @@ use aya_ebpf::maps::lpm_trie::Key;
 use tollfree_core::address::{Address, Family};
 use tollfree_core::counter::Usage;
 use tollfree_core::decide::{FlowState, Tables};
-use tollfree_core::flow::{FlowEntry, FlowKey, GrantEntry};
+use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry};
 use tollfree_core::interface::Role;
+use tollfree_core::packet::tunnel::Transports;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry, match_set_index, rule_index};
 use tollfree_core::stat::Stat;
 
@@ -16,6 +17,23 @@ use crate::maps;
 /// The maps, of the plan in `slot`.
 pub struct Maps {
     pub slot: u32,
+}
+
+impl Transports for Maps {
+    #[inline(always)]
+    fn kinds(&self, family: Family, source: &Address, destination: &Address) -> u32 {
+        transport(source, family) & transport(destination, family)
+    }
+}
+
+/// The kinds of tunnel of which an address is an end.
+#[inline(always)]
+fn transport(address: &Address, family: Family) -> u32 {
+    let found = match family {
+        Family::V4 => maps::TRANSPORTS_V4.get(Key::new(32, address.v4_word())),
+        Family::V6 => maps::TRANSPORTS_V6.get(Key::new(128, address.words)),
+    };
+    found.copied().unwrap_or_default()
 }
 
 impl Tables for Maps {
@@ -71,6 +89,26 @@ impl Tables for Maps {
         } else {
             FlowState::TableFull
         }
+    }
+
+    #[inline(always)]
+    fn fragment(&self, key: &FragmentKey) -> Option<FragmentEntry> {
+        // SAFETY: an entry is replaced whole; one that is reused while it is read tells ports of another datagram of
+        // this moment, which is charged or free like any packet of those ports. JUSTIFICATION: the map's API leaves
+        // that to its user.
+        unsafe { maps::FRAGMENTS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn remember_fragment(&self, key: &FragmentKey, entry: &FragmentEntry) {
+        // What cannot be remembered is charged.
+        let _ = maps::FRAGMENTS.insert(key, entry, 0);
+    }
+
+    #[inline(always)]
+    fn forget_fragment(&self, key: &FragmentKey) {
+        // It may not have been there.
+        let _ = maps::FRAGMENTS.remove(key);
     }
 
     #[inline(always)]

@@ -2,44 +2,43 @@
 
 use aya_ebpf::helpers::bpf_xdp_adjust_meta;
 use aya_ebpf::programs::{TcContext, XdpContext};
+use tollfree_core::decide::Decision;
 use tollfree_core::packet::Packet;
 use tollfree_core::plan::RuleClass;
+use tollfree_core::reason::{Bucket, Reason};
 use tollfree_core::settings::{Settings, Tag, TagMetadata};
 use tollfree_core::stat::Stat;
 
 use crate::{maps, rewrite};
 
-/// Tags a packet of `class`. One that has no class but carries a tag's code point, which whoever sent it must have
-/// forged, has it cleared: an operator's shaper acts on the tag.
+/// Tags a packet as decided. One that is not tagged but carries a tag's code point, which whoever sent it must have
+/// forged, has it cleared: an operator's shaper acts on the tag. What is no subscriber's keeps its own.
 #[inline(always)]
-pub fn apply(context: &XdpContext, settings: &Settings, packet: &Packet, class: Option<RuleClass>) {
+pub fn apply(context: &XdpContext, settings: &Settings, packet: &Packet, decision: &Decision) {
     let dscp = packet.dscp as u32;
-    let tag = match class {
+    let tag = match decision.tag {
         Some(RuleClass::Free) => &settings.tags[0],
         Some(RuleClass::FreePriority) => &settings.tags[1],
         Some(RuleClass::Priority) => &settings.tags[2],
         None => {
-            if settings.tags[0].dscp == dscp || settings.tags[1].dscp == dscp || settings.tags[2].dscp == dscp
-            {
-                clear_forged(context, packet);
+            let is_tag = settings.tags[0].dscp == dscp
+                || settings.tags[1].dscp == dscp
+                || settings.tags[2].dscp == dscp;
+            let may_clear = decision.reason.bucket() as u8 != Bucket::Unattributed as u8
+                || decision.reason as u16 == Reason::Spoofed as u16;
+            if is_tag && may_clear && dscp != 0 {
+                rewrite::dscp(context, packet, settings.dscp_at, 0);
+                maps::stat(Stat::ForgedDscp);
             }
             return;
         }
     };
-    if tag.dscp != Tag::NO_DSCP && tag.dscp != dscp {
-        rewrite::dscp(context, packet.ip_offset, packet.family, tag.dscp as u8);
+    if tag.dscp != Tag::NO_DSCP {
+        rewrite::dscp(context, packet, settings.dscp_at, tag.dscp as u8);
     }
     if tag.has_metadata() && !write_metadata(context, TagMetadata { mark: tag.mark, priority: tag.priority })
     {
         maps::stat(Stat::MetadataRefused);
-    }
-}
-
-#[inline(always)]
-fn clear_forged(context: &XdpContext, packet: &Packet) {
-    if packet.dscp != 0 {
-        rewrite::dscp(context, packet.ip_offset, packet.family, 0);
-        maps::stat(Stat::ForgedDscp);
     }
 }
 

@@ -1,15 +1,16 @@
 //! The decision's tables in this process's memory: for captures, benchmarks and tests.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 use tollfree_core::address::{Address, Family};
 use tollfree_core::decide::{FlowState, Tables};
-use tollfree_core::flow::{FlowEntry, FlowKey, GrantEntry};
+use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry};
 use tollfree_core::interface::Role;
+use tollfree_core::packet::tunnel::Transports;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry};
 
 use crate::dataplane::PlanTables;
@@ -44,6 +45,47 @@ impl<T: Copy> Prefixes<T> {
     }
 }
 
+/// Ends of the carrier's tunnels.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryTransports {
+    kinds: Prefixes<u32>,
+}
+
+impl MemoryTransports {
+    /// Holds these prefixes, each with the kinds of tunnel that end in it, as [`TunnelKind::bit`]s. A prefix inside
+    /// another has the other's kinds too.
+    ///
+    /// [`TunnelKind::bit`]: tollfree_core::packet::tunnel::TunnelKind::bit
+    pub fn new(prefixes: &BTreeMap<IpNet, u32>) -> Self {
+        let mut transports = Self::default();
+        for (net, kinds) in inherited(prefixes) {
+            transports.kinds.insert(net, kinds);
+        }
+        transports
+    }
+
+    fn of(&self, address: &Address, family: Family) -> u32 {
+        self.kinds.get(address, family).unwrap_or_default()
+    }
+}
+
+impl Transports for MemoryTransports {
+    fn kinds(&self, family: Family, source: &Address, destination: &Address) -> u32 {
+        self.of(source, family) & self.of(destination, family)
+    }
+}
+
+/// The prefixes, each with the kinds of those that cover it: a lookup finds the longest alone.
+pub fn inherited(prefixes: &BTreeMap<IpNet, u32>) -> BTreeMap<IpNet, u32> {
+    prefixes
+        .keys()
+        .map(|net| {
+            let covering = prefixes.iter().filter(|(other, _)| other.contains(net));
+            (*net, covering.fold(0, |kinds, (_, more)| kinds | more))
+        })
+        .collect()
+}
+
 /// One plan, its flows and its grants.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryTables {
@@ -53,6 +95,7 @@ pub struct MemoryTables {
     rules: Vec<RuleEntry>,
     grants: HashMap<FlowKey, GrantEntry>,
     flows: RefCell<HashMap<FlowKey, FlowEntry>>,
+    fragments: RefCell<HashMap<FragmentKey, FragmentEntry>>,
     flows_max: usize,
     now_ns: u64,
 }
@@ -142,6 +185,18 @@ impl Tables for MemoryTables {
             }
         }
         FlowState::Open
+    }
+
+    fn fragment(&self, key: &FragmentKey) -> Option<FragmentEntry> {
+        self.fragments.borrow().get(key).copied()
+    }
+
+    fn remember_fragment(&self, key: &FragmentKey, entry: &FragmentEntry) {
+        self.fragments.borrow_mut().insert(*key, *entry);
+    }
+
+    fn forget_fragment(&self, key: &FragmentKey) {
+        self.fragments.borrow_mut().remove(key);
     }
 
     fn now_ns(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! IPv6 and its extension headers (RFC 8200; authentication header: RFC 4302).
 
-use super::Packet;
+use super::{Fault, Packet};
 use crate::address::{Address, Family};
 use crate::bytes::Bytes;
 use crate::limits::IPV6_EXTENSIONS_MAX;
@@ -9,64 +9,78 @@ use crate::reason::Reason;
 const HEADER_OCTETS_U32: u32 = 40;
 const HEADER_OCTETS: usize = HEADER_OCTETS_U32 as usize;
 const FRAGMENT_OFFSET_MASK: u16 = 0xfff8;
+const MORE_FRAGMENTS: u16 = 0x0001;
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
-const AUTHENTICATION: u8 = 51;
+pub(super) const AUTHENTICATION: u8 = 51;
 const DESTINATION: u8 = 60;
 
 #[inline(always)]
-pub(super) fn parse<B: Bytes>(bytes: &B, offset: usize) -> Result<Packet, Reason> {
+pub(super) fn parse<B: Bytes>(bytes: &B, end: usize, packet: &mut Packet) -> Result<(), Reason> {
+    let offset = packet.ip_offset;
     let start: [u8; 8] = bytes.load(offset).ok_or(Reason::MalformedIpv6)?;
     let source: [u32; 4] = bytes.load_words(offset + 8).ok_or(Reason::MalformedIpv6)?;
     let destination: [u32; 4] = bytes.load_words(offset + 24).ok_or(Reason::MalformedIpv6)?;
     let volume_octets = u32::from(u16::from_be_bytes([start[4], start[5]])) + HEADER_OCTETS_U32;
-    if start[0] >> 4 != 6 || offset + volume_octets as usize > bytes.frame_octets() {
+    if start[0] >> 4 != 6 || offset + volume_octets as usize > end {
         return Err(Reason::MalformedIpv6);
     }
-    let mut packet = Packet {
-        family: Family::V6,
-        ip_offset: offset,
-        transport_offset: offset + HEADER_OCTETS,
-        volume_octets,
-        source: Address::v6(source),
-        destination: Address::v6(destination),
-        protocol: start[6],
-        source_port: 0,
-        destination_port: 0,
-        dscp: (start[0] & 0x0f) << 2 | start[1] >> 6,
-        later_fragment: false,
-        control_payload: false,
-        opens: true,
-    };
-    extensions(bytes, &mut packet)?;
-    Ok(packet)
+    packet.family = Family::V6;
+    packet.protocol = start[6];
+    packet.dscp = (start[0] & 0x0f) << 2 | start[1] >> 6;
+    packet.transport_offset = offset + HEADER_OCTETS;
+    packet.volume_octets = volume_octets;
+    packet.source = Address::v6(source);
+    packet.destination = Address::v6(destination);
+    extensions(bytes, packet);
+    Ok(())
 }
 
 /// Steps over the extension headers, to the upper layer or to a later fragment's payload.
 #[inline(always)]
-fn extensions<B: Bytes>(bytes: &B, packet: &mut Packet) -> Result<(), Reason> {
+pub(super) fn extensions<B: Bytes>(bytes: &B, packet: &mut Packet) {
     for _ in 0..IPV6_EXTENSIONS_MAX {
+        bytes.settle(packet);
         if !is_extension(packet.protocol) {
-            return Ok(());
+            return;
         }
-        let start: [u8; 4] = bytes.load(packet.transport_offset).ok_or(Reason::Ipv6Extensions)?;
-        let header_octets = match packet.protocol {
-            FRAGMENT => 8,
-            AUTHENTICATION => (start[1] as usize + 2) * 4,
-            _ => (start[1] as usize + 1) * 8,
-        };
-        let later_fragment = packet.protocol == FRAGMENT
-            && u16::from_be_bytes([start[2], start[3]]) & FRAGMENT_OFFSET_MASK != 0;
-        packet.protocol = start[0];
-        packet.transport_offset += header_octets;
-        if later_fragment {
-            packet.later_fragment = true;
-            return Ok(());
+        if !step(bytes, packet) {
+            packet.fault = Fault::Extensions;
+            return;
+        }
+        if packet.later_fragment {
+            return;
         }
     }
-    if is_extension(packet.protocol) { Err(Reason::Ipv6Extensions) } else { Ok(()) }
+    if is_extension(packet.protocol) {
+        packet.fault = Fault::Extensions;
+    }
+}
+
+/// Steps over one extension header; false if the packet does not hold it.
+#[inline(always)]
+fn step<B: Bytes>(bytes: &B, packet: &mut Packet) -> bool {
+    let Some(start): Option<[u8; 8]> = bytes.load(packet.transport_offset) else { return false };
+    let header_octets = match packet.protocol {
+        FRAGMENT => 8,
+        AUTHENTICATION => (start[1] as usize + 2) * 4,
+        _ => (start[1] as usize + 1) * 8,
+    };
+    if packet.transport_offset + header_octets > packet.end() {
+        return false;
+    }
+    if packet.protocol == FRAGMENT {
+        let fragment = u16::from_be_bytes([start[2], start[3]]);
+        packet.fragment_octets = fragment & FRAGMENT_OFFSET_MASK;
+        packet.more_fragments = fragment & MORE_FRAGMENTS != 0;
+        packet.later_fragment = packet.fragment_octets != 0;
+        packet.identification = u32::from_be_bytes([start[4], start[5], start[6], start[7]]);
+    }
+    packet.protocol = start[0];
+    packet.transport_offset += header_octets;
+    true
 }
 
 #[inline(always)]

@@ -1,8 +1,7 @@
 //! TCP (RFC 9293), UDP (RFC 768), ICMP (RFC 792, RFC 4443).
 
-use super::{Packet, protocol};
+use super::{Fault, Packet, protocol};
 use crate::bytes::Bytes;
-use crate::reason::Reason;
 
 const TCP_HEADER_OCTETS_MIN: usize = 20;
 const TCP_SYN: u8 = 0x02;
@@ -12,32 +11,57 @@ const UDP_HEADER_OCTETS: usize = 8;
 const ICMP_HEADER_OCTETS: usize = 8;
 
 #[inline(always)]
-pub(super) fn parse<B: Bytes>(bytes: &B, packet: &mut Packet) -> Result<(), Reason> {
-    let offset = packet.transport_offset;
-    // The IP length bounds the upper layer: what lies behind it is padding, not ports.
-    let end = packet.ip_offset + packet.volume_octets as usize;
-    let header_octets = match packet.protocol {
-        protocol::TCP => TCP_HEADER_OCTETS_MIN,
-        protocol::UDP => UDP_HEADER_OCTETS,
-        protocol::ICMP | protocol::ICMPV6 => ICMP_HEADER_OCTETS,
-        _ => return Ok(()),
+pub(super) fn parse<B: Bytes>(bytes: &B, packet: &mut Packet) {
+    let held = match packet.protocol {
+        protocol::TCP => tcp(bytes, packet),
+        protocol::UDP => ports(bytes, packet, UDP_HEADER_OCTETS),
+        protocol::ICMP | protocol::ICMPV6 => packet.transport_offset + ICMP_HEADER_OCTETS <= packet.end(),
+        _ => true,
     };
-    if offset + header_octets > end {
-        return Err(Reason::MalformedTransport);
+    if !held {
+        cut(packet);
     }
-    if matches!(packet.protocol, protocol::TCP | protocol::UDP) {
-        let ports: [u8; 4] = bytes.load(offset).ok_or(Reason::MalformedTransport)?;
-        packet.source_port = u16::from_be_bytes([ports[0], ports[1]]);
-        packet.destination_port = u16::from_be_bytes([ports[2], ports[3]]);
+}
+
+/// A header that the packet does not hold: of a first fragment, a trick (RFC 1858, section 3); of any other packet, a
+/// fault.
+#[inline(always)]
+fn cut(packet: &mut Packet) {
+    packet.source_port = 0;
+    packet.destination_port = 0;
+    if packet.more_fragments {
+        packet.tiny_fragment = true;
+    } else {
+        packet.fault = Fault::Transport;
     }
-    if packet.protocol == protocol::TCP {
-        let start: [u8; 2] = bytes.load(offset + 12).ok_or(Reason::MalformedTransport)?;
-        let header_octets = (start[0] >> 4) as usize * 4;
-        if header_octets < TCP_HEADER_OCTETS_MIN || offset + header_octets > end {
-            return Err(Reason::MalformedTransport);
-        }
-        packet.control_payload = start[1] & (TCP_SYN | TCP_RST) != 0 && offset + header_octets < end;
-        packet.opens = start[1] & (TCP_SYN | TCP_RST | TCP_ACK) == TCP_SYN;
+}
+
+/// Reads ports; false if the packet does not hold a header of `header_octets`. The IP length bounds it: what lies behind
+/// is padding, not ports.
+#[inline(always)]
+fn ports<B: Bytes>(bytes: &B, packet: &mut Packet, header_octets: usize) -> bool {
+    if packet.transport_offset + header_octets > packet.end() {
+        return false;
     }
-    Ok(())
+    let Some(ports): Option<[u8; 4]> = bytes.load(packet.transport_offset) else { return false };
+    packet.source_port = u16::from_be_bytes([ports[0], ports[1]]);
+    packet.destination_port = u16::from_be_bytes([ports[2], ports[3]]);
+    true
+}
+
+#[inline(always)]
+fn tcp<B: Bytes>(bytes: &B, packet: &mut Packet) -> bool {
+    if !ports(bytes, packet, TCP_HEADER_OCTETS_MIN) {
+        return false;
+    }
+    let offset = packet.transport_offset;
+    let Some(start): Option<[u8; 2]> = bytes.load(offset + 12) else { return false };
+    let end = offset + (start[0] >> 4) as usize * 4;
+    if end < offset + TCP_HEADER_OCTETS_MIN {
+        packet.fault = Fault::Transport;
+        return true;
+    }
+    packet.control_payload = start[1] & (TCP_SYN | TCP_RST) != 0 && end < packet.end();
+    packet.opens = start[1] & (TCP_SYN | TCP_RST | TCP_ACK) == TCP_SYN;
+    end <= packet.end()
 }

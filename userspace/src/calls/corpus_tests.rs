@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
 use serde_json::Value;
 use tollfree_core::bytes::Frame;
+use tollfree_core::packet::tunnel::AllTransports;
 use tollfree_core::packet::{self, protocol};
 
 use super::fault::SipFault;
@@ -77,7 +78,8 @@ fn datagrams(path: &PathBuf) -> Vec<Datagram> {
 }
 
 fn datagram(frame: u64, octets: &[u8]) -> Option<Datagram> {
-    let packet = packet::parse(&Frame::new(octets)).ok()?;
+    let packet =
+        packet::parse(&Frame::new(octets), packet::Start::Ethernet, 0, &AllTransports, &mut ()).ok()?;
     let end = (packet.ip_offset + usize::try_from(packet.volume_octets).ok()?).min(octets.len());
     (packet.protocol == protocol::UDP && !packet.later_fragment).then_some(Datagram {
         frame,

@@ -27,6 +27,15 @@ pub(super) enum ConfigFault {
     /// Neither access nor core.
     #[error("this role is not known")]
     Role,
+    /// Not a kind of tunnel that is looked into.
+    #[error("this kind of tunnel is not known")]
+    TunnelKind,
+    /// Not an address or network that tunnels can end in.
+    #[error("this is not an end of tunnels")]
+    Endpoint,
+    /// Neither header nor both.
+    #[error("this place for the code point is not known")]
+    DscpAt,
     /// A path that depends on where the program was started.
     #[error("the path is not absolute")]
     RelativePath,
@@ -76,6 +85,9 @@ impl Explain for ConfigFault {
             )
             .into(),
             Self::Role => "write \"access\" where uplink arrives, \"core\" where downlink arrives".into(),
+            Self::TunnelKind => "write \"gtpu\", \"ipip\", \"gre\", \"vxlan\" or \"geneve\"".into(),
+            Self::Endpoint => "write a host's address, or a network with its host bits zero".into(),
+            Self::DscpAt => "write \"inner\", \"outer\" or \"both\"".into(),
             Self::RelativePath => "begin the path with /".into(),
             Self::Duration => "write a number and a unit, as in 500ms, 2s, 5m or 1h".into(),
             Self::DurationRange { min, max } => format!("write a time from {min} to {max}").into(),

@@ -11,6 +11,7 @@ mod read;
 mod tests;
 mod value;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,10 +40,16 @@ pub struct Config {
     pub pools: Vec<IpNet>,
     /// How names are resolved.
     pub resolver: ResolverConfig,
+    /// Ends of the carrier's own tunnels, each with the kinds that end there, as
+    /// [`TunnelKind::bit`](tollfree_core::packet::tunnel::TunnelKind::bit)s.
+    pub transports: BTreeMap<IpNet, u32>,
     /// Whose signalling is followed; no proxies if it is not configured.
     pub signalling: SignallingConfig,
     /// How traffic is tagged, by [`RuleClass`].
     pub tags: [Tag; RuleClass::COUNT],
+    /// Which headers of a tunnelled packet carry the code point: [`Settings::INNER`](tollfree_core::settings::Settings),
+    /// `OUTER` or both.
+    pub dscp_at: u32,
     /// How counters become records.
     pub ledger: LedgerConfig,
     /// Where records go.

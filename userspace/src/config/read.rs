@@ -1,6 +1,6 @@
 //! From the file's tables to the checked settings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tollfree_core::limits::{COUNTERS_DEFAULT, FLOWS_DEFAULT, INTERFACES_MAX};
 use tollfree_core::plan::RuleClass;
-use tollfree_core::settings::Tag;
+use tollfree_core::settings::{Settings, Tag};
 use toml::Spanned;
 
 use super::fault::ConfigFault;
@@ -38,6 +38,7 @@ pub(super) fn read(file: &str, octets: &[u8]) -> Result<Config, Vec<Diagnostic>>
     let interfaces = read_interfaces(&mut document, report_ref);
     let pools = document.section(report_ref, "subscribers").map(|section| read_pools(section, report_ref));
     let resolver = document.section(report_ref, "resolver");
+    let transports = read_transports(&mut document, report_ref);
     let signalling = document.section(report_ref, "signalling");
     let tags = document.section(report_ref, "tag");
     let ledger = document.section(report_ref, "ledger");
@@ -47,7 +48,7 @@ pub(super) fn read(file: &str, octets: &[u8]) -> Result<Config, Vec<Diagnostic>>
     document.close(report_ref);
     let resolver = read_resolver(resolver, report_ref);
     let signalling = read_signalling(signalling, report_ref);
-    let tags = read_tags(tags, report_ref);
+    let (tags, dscp_at) = read_tags(tags, report_ref);
     let ledger = read_ledger(ledger, report_ref);
     let export = export.map(|section| read_export(section, report_ref)).unwrap_or_default();
     let audit_domain = audit.and_then(|section| read_audit(section, report_ref));
@@ -58,8 +59,10 @@ pub(super) fn read(file: &str, octets: &[u8]) -> Result<Config, Vec<Diagnostic>>
         interfaces,
         pools,
         resolver,
+        transports,
         signalling,
         tags,
+        dscp_at,
         ledger,
         export,
         audit_domain,
@@ -172,16 +175,34 @@ fn read_signalling<'i>(section: Option<Section<'i>>, report: &mut Report<'i>) ->
     signalling
 }
 
-fn read_tags<'i>(section: Option<Section<'i>>, report: &mut Report<'i>) -> [Tag; RuleClass::COUNT] {
+/// The ends of the carrier's tunnels, each with the kinds that end there, as [`TunnelKind::bit`]s.
+fn read_transports<'i>(document: &mut Section<'i>, report: &mut Report<'i>) -> BTreeMap<IpNet, u32> {
+    let mut transports = BTreeMap::new();
+    for mut section in document.sections(report, "transport") {
+        section.needs(report, &["type", "endpoints"]);
+        let kind = section.parsed(report, "type", value::tunnel_kind);
+        let endpoints: Vec<Spanned<IpNet>> =
+            section.list(report, "endpoints", value::endpoint).unwrap_or_default();
+        section.close(report);
+        let Some(kind) = kind else { continue };
+        for endpoint in endpoints {
+            *transports.entry(endpoint.into_inner()).or_default() |= kind.get_ref().bit();
+        }
+    }
+    transports
+}
+
+fn read_tags<'i>(section: Option<Section<'i>>, report: &mut Report<'i>) -> ([Tag; RuleClass::COUNT], u32) {
     let mut tags = [Tag::NONE; RuleClass::COUNT];
-    let Some(mut section) = section else { return tags };
+    let Some(mut section) = section else { return (tags, Settings::INNER) };
+    let dscp_at = section.parsed(report, "dscp_at", value::dscp_at);
     for class in [RuleClass::Free, RuleClass::FreePriority, RuleClass::Priority] {
         if let Some(of_class) = section.section(report, class.name()) {
             tags[class as usize] = read_tag(of_class, report);
         }
     }
     section.close(report);
-    tags
+    (tags, dscp_at.map_or(Settings::INNER, Spanned::into_inner))
 }
 
 fn read_tag<'i>(mut section: Section<'i>, report: &mut Report<'i>) -> Tag {

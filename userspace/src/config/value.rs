@@ -5,8 +5,11 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use jiff::SignedDuration;
 use tollfree_core::interface::Role;
+use tollfree_core::packet::tunnel::TunnelKind;
+use tollfree_core::settings::Settings;
 
 use super::defaults::{DNS_PORT, INTERFACE_NAME_OCTETS_MAX};
 use super::fault::ConfigFault;
@@ -39,6 +42,30 @@ pub(super) fn interface_name(text: &str) -> Result<String, ConfigFault> {
 /// An interface's role.
 pub(super) fn role(text: &str) -> Result<Role, ConfigFault> {
     [Role::Access, Role::Core].into_iter().find(|role| role.name() == text).ok_or(ConfigFault::Role)
+}
+
+/// A kind of tunnel.
+pub(super) fn tunnel_kind(text: &str) -> Result<TunnelKind, ConfigFault> {
+    TunnelKind::ALL.into_iter().find(|kind| kind.name() == text).ok_or(ConfigFault::TunnelKind)
+}
+
+/// Ends of tunnels: a network, or one address.
+pub(super) fn endpoint(text: &str) -> Result<IpNet, ConfigFault> {
+    let net = match text.parse::<IpAddr>() {
+        Ok(ip) => IpNet::from(ip),
+        Err(_) => text.parse().map_err(|_| ConfigFault::Endpoint)?,
+    };
+    if net == net.trunc() && is_host(&net.network()) { Ok(net) } else { Err(ConfigFault::Endpoint) }
+}
+
+/// Which headers carry the code point.
+pub(super) fn dscp_at(text: &str) -> Result<u32, ConfigFault> {
+    match text {
+        "inner" => Ok(Settings::INNER),
+        "outer" => Ok(Settings::OUTER),
+        "both" => Ok(Settings::INNER | Settings::OUTER),
+        _ => Err(ConfigFault::DscpAt),
+    }
 }
 
 /// The address of one host.

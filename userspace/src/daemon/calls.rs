@@ -18,7 +18,7 @@ use tollfree_core::counter::Usage;
 use tollfree_core::event::Copy;
 use tollfree_core::flow::FlowKey;
 use tollfree_core::interface::Role;
-use tollfree_core::packet::{self, protocol};
+use tollfree_core::packet::{self, Start, protocol};
 use zerocopy::FromBytes as _;
 
 use super::engine::{Command, Engine};
@@ -27,6 +27,7 @@ use crate::calls::{Action, At, CallRecord, Direction, HotlineMatch, Hotlines, Tr
 use crate::config::{Config, SignallingConfig};
 use crate::dataplane::{DataplaneError, FlowTables, monotonic_ns};
 use crate::ledger::CallRow;
+use crate::memory::MemoryTransports;
 use crate::policy::{DomainName, HotlineTable};
 use crate::status::{CallsStatus, subscriber_text};
 
@@ -54,6 +55,7 @@ struct State {
     /// Those that calls were last held against.
     hotlines: Arc<HotlineTable>,
     signalling: SignallingConfig,
+    transports: MemoryTransports,
     commands: SyncSender<Command>,
     /// Epoch of the last copy.
     epoch: u32,
@@ -80,6 +82,7 @@ impl Follower {
             shared: Arc::clone(shared),
             hotlines: shared.hotlines.load_full(),
             signalling: config.signalling.clone(),
+            transports: MemoryTransports::new(&config.transports),
             commands,
             epoch: engine.parts.dataplane.control().epoch(),
             granted: 0,
@@ -144,7 +147,7 @@ impl State {
         self.epoch = copy.epoch;
         let octets = copy.frame.get(..copy.copied_octets as usize).unwrap_or(&copy.frame);
         let role = Role::from_number(copy.role);
-        let Some((subscriber, proxy, payload)) = datagram(octets, role) else {
+        let Some((subscriber, proxy, payload)) = datagram(octets, role, &self.transports) else {
             self.failures += 1;
             return;
         };
@@ -299,9 +302,13 @@ fn now() -> At {
 }
 
 /// The subscriber's socket, the proxy's, and the payload of a UDP datagram; `None` for any other frame.
-fn datagram(octets: &[u8], role: Role) -> Option<(SocketAddr, SocketAddr, &[u8])> {
-    let packet = packet::parse(&Frame::new(octets)).ok()?;
-    if packet.protocol != protocol::UDP || packet.later_fragment {
+fn datagram<'a>(
+    octets: &'a [u8],
+    role: Role,
+    transports: &MemoryTransports,
+) -> Option<(SocketAddr, SocketAddr, &'a [u8])> {
+    let packet = packet::parse(&Frame::new(octets), Start::Ethernet, 0, transports, &mut ()).ok()?;
+    if packet.protocol != protocol::UDP || packet.is_fragment() || !packet.fault.is_none() {
         return None;
     }
     let end = packet.ip_offset + packet.volume_octets as usize;

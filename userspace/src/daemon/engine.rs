@@ -94,6 +94,8 @@ impl Engine {
         };
         let pools = engine.parts.config.pools.clone();
         engine.parts.dataplane.set_locals(&pools)?;
+        let transports = engine.parts.config.transports.clone();
+        engine.parts.dataplane.set_transports(&transports)?;
         let adopted = engine.parts.dataplane.adoption() == Adoption::Adopted;
         if let Err(error) = engine.start_dataplane(adopted) {
             if !adopted {

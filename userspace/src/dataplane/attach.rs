@@ -92,6 +92,7 @@ impl Dataplane {
             interface_slot: slot,
             role: interface.role as u32,
             sip_port: u32::from(config.signalling.port),
+            dscp_at: config.dscp_at,
             tags: config.tags,
         };
         let mut programs = Programs::load(&self.pins, config, &settings)?;

@@ -10,6 +10,7 @@ use nix::ifaddrs::getifaddrs;
 use tollfree_core::plan::Local;
 
 use super::{Dataplane, DataplaneError};
+use crate::memory::inherited;
 
 /// Prefixes whose traffic is between neighbours, never a subscriber's: unspecified, loopback, link-local, multicast
 /// and broadcast (RFC 6890).
@@ -39,22 +40,38 @@ impl Dataplane {
     /// Makes the kernel know the pools, and the addresses that this namespace's interfaces have now.
     pub fn set_locals(&mut self, pools: &[IpNet]) -> Result<(), DataplaneError> {
         let wanted = wanted(pools)?;
+        let wanted = wanted.into_iter().map(|(net, local)| (net, local as u32)).collect();
+        self.set_prefixes("LOCAL_V4", "LOCAL_V6", &wanted)
+    }
+
+    /// Makes the kernel know the ends of the carrier's tunnels, each with the kinds that end there.
+    pub fn set_transports(&mut self, transports: &BTreeMap<IpNet, u32>) -> Result<(), DataplaneError> {
+        self.set_prefixes("TRANSPORTS_V4", "TRANSPORTS_V6", &inherited(transports))
+    }
+
+    /// Makes a pair of maps hold exactly these prefixes.
+    fn set_prefixes(
+        &mut self,
+        v4_name: &str,
+        v6_name: &str,
+        wanted: &BTreeMap<IpNet, u32>,
+    ) -> Result<(), DataplaneError> {
         let mut v4 = BTreeMap::new();
         let mut v6 = BTreeMap::new();
-        for (net, local) in wanted {
+        for (net, value) in wanted {
             match net {
                 IpNet::V4(net) => {
-                    let key = v4_key(net);
-                    v4.insert((key.prefix_len(), key.data()), local as u32);
+                    let key = v4_key(*net);
+                    v4.insert((key.prefix_len(), key.data()), *value);
                 }
                 IpNet::V6(net) => {
-                    let key = v6_key(net);
-                    v6.insert((key.prefix_len(), key.data()), local as u32);
+                    let key = v6_key(*net);
+                    v6.insert((key.prefix_len(), key.data()), *value);
                 }
             }
         }
-        sync(&mut self.typed_mut::<LpmTrie<_, u32, u32>>("LOCAL_V4")?, &v4, "LOCAL_V4")?;
-        sync(&mut self.typed_mut::<LpmTrie<_, [u8; 16], u32>>("LOCAL_V6")?, &v6, "LOCAL_V6")
+        sync(&mut self.typed_mut::<LpmTrie<_, u32, u32>>(v4_name)?, &v4, v4_name)?;
+        sync(&mut self.typed_mut::<LpmTrie<_, [u8; 16], u32>>(v6_name)?, &v6, v6_name)
     }
 }
 

@@ -1,0 +1,18 @@
+//! What parsing and deciding hold, in a map.
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::PerCpuArray;
+use tollfree_core::packet::Work;
+
+/// Not on the stack, which is 512 octets.
+#[map]
+static SCRATCH: PerCpuArray<Work> = PerCpuArray::with_max_entries(1, 0);
+
+/// This CPU's; `None` never happens, but the verifier wants it asked.
+#[inline(always)]
+pub fn work() -> Option<&'static mut Work> {
+    let work = SCRATCH.get_ptr_mut(0)?;
+    // SAFETY: nobody else uses this CPU's value until the program ends; it is what parsing left in it, or all zero, as
+    // the map was made, which `Work` says is valid. JUSTIFICATION: map values are pointers.
+    Some(unsafe { &mut *work })
+}

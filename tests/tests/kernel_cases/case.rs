@@ -1,0 +1,171 @@
+//! One row: a frame, and what must become of it.
+
+use std::net::IpAddr;
+
+use tollfree_benches::frame::FrameBuilder;
+use tollfree_core::interface::Role;
+use tollfree_core::plan::RuleClass;
+use tollfree_core::reason::{Bucket, Reason};
+
+use crate::world::{
+    CALLER, FREE_DSCP, FREE_PRIORITY_DSCP, FREE_PRIORITY_METADATA, PRIORITY_METADATA, SUBSCRIBER,
+    SUBSCRIBER_V6, billed,
+};
+
+/// A frame that arrives on `role`'s interface after those of `before` did.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) role: Role,
+    pub(crate) before: Vec<(Role, Vec<u8>)>,
+    pub(crate) frame: Vec<u8>,
+    pub(crate) expect: Expect,
+}
+
+/// What must become of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Expect {
+    pub(crate) bucket: Bucket,
+    pub(crate) reason: Reason,
+    pub(crate) rule: u32,
+    pub(crate) subscriber: Option<(IpAddr, u8)>,
+    pub(crate) volume_octets: u32,
+    pub(crate) class: Option<RuleClass>,
+    /// The code point that the frame leaves with, if that is not the one it came with.
+    pub(crate) code_point: Option<u8>,
+    /// Mark and priority in front of the frame.
+    pub(crate) metadata: Option<(u32, u32)>,
+    /// Whether it is counted as forged.
+    pub(crate) forged: bool,
+    /// Whether userspace gets a copy.
+    pub(crate) copied: bool,
+}
+
+impl Case {
+    pub(crate) fn uplink(name: &'static str, frame: &FrameBuilder, expect: Expect) -> Self {
+        Self::octets(name, Role::Access, built(frame), expect)
+    }
+
+    pub(crate) fn downlink(name: &'static str, frame: &FrameBuilder, expect: Expect) -> Self {
+        Self::octets(name, Role::Core, built(frame), expect)
+    }
+
+    /// A frame that no builder makes.
+    pub(crate) fn octets(name: &'static str, role: Role, frame: Vec<u8>, expect: Expect) -> Self {
+        Self { name, role, before: Vec::new(), frame, expect }
+    }
+
+    /// `frame` went up before.
+    pub(crate) fn after(mut self, frame: &FrameBuilder) -> Self {
+        self.before.push((Role::Access, built(frame)));
+        self
+    }
+}
+
+/// The builder's frame.
+pub(crate) fn built(frame: &FrameBuilder) -> Vec<u8> {
+    frame.build().expect("a frame that can be built")
+}
+
+/// The builder's frame, with other octets at `offset`.
+pub(crate) fn changed(frame: &FrameBuilder, offset: usize, octets: &[u8]) -> Vec<u8> {
+    let mut frame = built(frame);
+    frame[offset..offset + octets.len()].copy_from_slice(octets);
+    frame
+}
+
+/// The builder's frame, cut after so many octets.
+pub(crate) fn cut(frame: &FrameBuilder, octets: usize) -> Vec<u8> {
+    let mut frame = built(frame);
+    assert!(octets < frame.len(), "nothing would be cut");
+    frame.truncate(octets);
+    frame
+}
+
+/// The IPv4 subscriber pays.
+pub(crate) fn charged(reason: Reason, volume_octets: u32) -> Expect {
+    Expect {
+        bucket: Bucket::Charged,
+        reason,
+        rule: 0,
+        subscriber: Some(billed(SUBSCRIBER)),
+        volume_octets,
+        class: None,
+        code_point: None,
+        metadata: None,
+        forged: false,
+        copied: false,
+    }
+}
+
+/// Free for the IPv4 subscriber, and tagged so.
+pub(crate) fn free(rule: u32, volume_octets: u32) -> Expect {
+    Expect {
+        bucket: Bucket::Free,
+        rule,
+        class: Some(RuleClass::Free),
+        code_point: Some(FREE_DSCP),
+        ..charged(Reason::Address, volume_octets)
+    }
+}
+
+/// Free for the IPv4 subscriber, and tagged as ahead of others.
+pub(crate) fn free_priority(rule: u32, volume_octets: u32) -> Expect {
+    Expect {
+        class: Some(RuleClass::FreePriority),
+        code_point: Some(FREE_PRIORITY_DSCP),
+        metadata: Some(FREE_PRIORITY_METADATA),
+        ..free(rule, volume_octets)
+    }
+}
+
+/// The IPv4 subscriber pays, and is ahead of others.
+pub(crate) fn priority(rule: u32, volume_octets: u32) -> Expect {
+    Expect {
+        rule,
+        class: Some(RuleClass::Priority),
+        metadata: Some(PRIORITY_METADATA),
+        ..charged(Reason::PriorityOnly, volume_octets)
+    }
+}
+
+/// A free call's media, for the IPv4 caller.
+pub(crate) fn call(rule: u32, volume_octets: u32) -> Expect {
+    Expect { reason: Reason::Call, subscriber: Some(billed(CALLER)), ..free(rule, volume_octets) }
+}
+
+/// Nobody's.
+pub(crate) fn unattributed(reason: Reason, volume_octets: u32) -> Expect {
+    Expect { bucket: Bucket::Unattributed, subscriber: None, ..charged(reason, volume_octets) }
+}
+
+impl Expect {
+    /// Under this rule.
+    pub(crate) fn by(mut self, rule: u32) -> Self {
+        self.rule = rule;
+        self
+    }
+
+    /// For the IPv6 subscriber.
+    pub(crate) fn v6(mut self) -> Self {
+        self.subscriber = Some(billed(SUBSCRIBER_V6));
+        self
+    }
+
+    /// Userspace gets a copy.
+    pub(crate) fn copied(mut self) -> Self {
+        self.copied = true;
+        self
+    }
+
+    /// It came with a tag's code point, which is cleared.
+    pub(crate) fn forged(mut self) -> Self {
+        (self.code_point, self.forged) = (Some(0), true);
+        self
+    }
+
+    /// It leaves with the code point it came with.
+    pub(crate) fn code_point_kept(mut self) -> Self {
+        self.code_point = None;
+        self
+    }
+}

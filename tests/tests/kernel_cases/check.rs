@@ -1,0 +1,203 @@
+//! Passing a case through the kernel and through this process, and comparing both with what it expects.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use anyhow::{Result, anyhow, bail, ensure};
+use aya::maps::{HashMap, Map, MapData, RingBuf};
+use tollfree::memory::MemoryTransports;
+use tollfree_core::address::SubscriberId;
+use tollfree_core::bytes::Frame;
+use tollfree_core::counter::{CounterKey, Usage};
+use tollfree_core::decide::{Decision, decide};
+use tollfree_core::event::Copy;
+use tollfree_core::flow::{FlowEntry, FlowKey};
+use tollfree_core::interface::Role;
+use tollfree_core::limits::COPY_OCTETS_MAX;
+use tollfree_core::packet::{Start, parse};
+use zerocopy::FromBytes as _;
+
+use crate::case::{Case, Expect};
+use crate::conservation;
+use crate::world::World;
+
+const EPOCH: u32 = tollfree_benches::harness::FIRST_EPOCH;
+const SIP_PORT: u16 = 5060;
+/// Linux's action for what goes on.
+const XDP_PASS: u32 = 2;
+
+/// Passes all cases, and tells all that went wrong.
+pub(crate) fn check_all(cases: &[Case]) -> Result<()> {
+    let mut checker = Checker::open()?;
+    let mut faults = String::new();
+    for case in cases {
+        for (plane, result) in [("kernel", checker.kernel(case)), ("userspace", checker.userspace(case))] {
+            if let Err(error) = result {
+                write!(faults, "\n{plane}: {}: {error:#}", case.name)?;
+            }
+        }
+    }
+    ensure!(faults.is_empty(), "{faults}");
+    Ok(())
+}
+
+struct Checker {
+    world: World,
+    flows: HashMap<MapData, FlowKey, FlowEntry>,
+    copies: RingBuf<MapData>,
+}
+
+impl Checker {
+    fn open() -> Result<Self> {
+        let mut world = World::open()?;
+        let flows = MapData::from_pin(world.kernel.directory().join("FLOWS"))?;
+        let flows = HashMap::try_from(Map::HashMap(flows))?;
+        let copies = world.kernel.dataplane().take_copies()?;
+        Ok(Self { world, flows, copies })
+    }
+
+    /// The program in the kernel: what it counted, what it copied, and how the frame left it.
+    fn kernel(&mut self, case: &Case) -> Result<()> {
+        self.forget_flows()?;
+        for (role, frame) in &case.before {
+            self.world.kernel.run(*role, frame, 1)?;
+        }
+        while self.copies.next().is_some() {}
+        let earlier = self.world.kernel.cut()?;
+        let stats = self.world.kernel.dataplane().stats()?;
+        let run = self.world.kernel.run(case.role, &case.frame, 1)?;
+        let later = self.world.kernel.cut()?;
+        conservation::check(&later).map_err(|fault| anyhow!(fault))?;
+        let moved = conservation::moved(&earlier, &later).map_err(|fault| anyhow!(fault))?;
+        let wanted = counted(case);
+        ensure!(moved == wanted, "counted {moved:?}, not {wanted:?}");
+        ensure!(run.verdict == XDP_PASS, "verdict {}", run.verdict);
+        let wanted = leaving(case);
+        ensure!(run.frame == wanted, "left as {:02x?}, not {wanted:02x?}", run.frame);
+        let now = self.world.kernel.dataplane().stats()?;
+        let since = |name| now[name] - stats[name];
+        ensure!(since("forged-dscp") == u64::from(case.expect.forged), "{} forged", since("forged-dscp"));
+        ensure!(since("copy-sent") == u64::from(case.expect.copied), "{} copied", since("copy-sent"));
+        self.check_copy(case)
+    }
+
+    fn check_copy(&mut self, case: &Case) -> Result<()> {
+        let Some(item) = self.copies.next() else {
+            ensure!(!case.expect.copied, "no copy came");
+            return Ok(());
+        };
+        ensure!(case.expect.copied, "a copy came");
+        let Ok(copy) = Copy::read_from_bytes(&item) else { bail!("a copy of {} octets", item.len()) };
+        let octets = case.frame.len().min(COPY_OCTETS_MAX);
+        ensure!(copy.frame[..octets] == case.frame[..octets], "the copy is not the frame as it arrived");
+        let said = (copy.role, copy.epoch, copy.frame_octets as usize, copy.copied_octets as usize);
+        let wanted = (case.role as u32, EPOCH, case.frame.len(), octets);
+        ensure!(said == wanted, "the copy says {said:?}, not {wanted:?}");
+        Ok(())
+    }
+
+    fn forget_flows(&mut self) -> Result<()> {
+        let keys = self.flows.keys().collect::<Result<Vec<_>, _>>()?;
+        for key in keys {
+            self.flows.remove(&key)?;
+        }
+        Ok(())
+    }
+
+    /// The same source, in this process.
+    fn userspace(&self, case: &Case) -> Result<()> {
+        let tables = self.world.memory.clone();
+        let pass = |role: Role, frame: &[u8]| match parse(
+            &Frame::new(frame),
+            Start::Ethernet,
+            0,
+            &MemoryTransports::default(),
+            &mut (),
+        ) {
+            Ok(packet) => (decide(&tables, role, SIP_PORT, &packet), packet.volume_octets),
+            Err(reason) => (Decision::unattributed(reason), 0),
+        };
+        for (role, frame) in &case.before {
+            pass(*role, frame);
+        }
+        let decided = pass(case.role, &case.frame);
+        let Expect { reason, rule, class: tag, copied: copy, volume_octets, bucket, .. } = case.expect;
+        let wanted =
+            (Decision { subscriber: subscriber(&case.expect), rule, reason, tag, copy }, volume_octets);
+        ensure!(decided == wanted, "decided {decided:?}, not {wanted:?}");
+        ensure!(decided.0.reason.bucket() == bucket, "bucket {:?}", decided.0.reason.bucket());
+        Ok(())
+    }
+}
+
+/// Eight octets: of IPv6 the first half, of IPv4 `0000:ffff:` and the address.
+fn subscriber(expect: &Expect) -> SubscriberId {
+    let mut octets = [0; 8];
+    match expect.subscriber.map(|(ip, _)| ip) {
+        Some(IpAddr::V4(v4)) => {
+            octets[2..4].copy_from_slice(&[0xff, 0xff]);
+            octets[4..].copy_from_slice(&v4.octets());
+        }
+        Some(IpAddr::V6(v6)) => octets.copy_from_slice(&v6.octets()[..8]),
+        None => {}
+    }
+    SubscriberId::from_octets(octets)
+}
+
+/// The one counter that must move.
+fn counted(case: &Case) -> BTreeMap<CounterKey, Usage> {
+    let Expect { bucket, reason, rule, volume_octets, .. } = case.expect;
+    let key = CounterKey {
+        subscriber: subscriber(&case.expect),
+        epoch: EPOCH,
+        rule,
+        bucket: bucket as u16,
+        reason: reason as u16,
+        reserved: 0,
+    };
+    let octets = u64::from(volume_octets);
+    let usage = match case.role {
+        Role::Access => Usage { uplink_packets: 1, uplink_octets: octets, ..Usage::default() },
+        Role::Core => Usage { downlink_packets: 1, downlink_octets: octets, ..Usage::default() },
+    };
+    BTreeMap::from([(key, usage)])
+}
+
+/// The frame as it must leave: metadata in front, and the code point that is expected.
+fn leaving(case: &Case) -> Vec<u8> {
+    let mut frame = case.frame.clone();
+    if let Some(code_point) = case.expect.code_point {
+        write_code_point(&mut frame, code_point);
+    }
+    let Some((mark, priority)) = case.expect.metadata else { return frame };
+    [&mark.to_ne_bytes()[..], &priority.to_ne_bytes()[..], &frame].concat()
+}
+
+/// Writes the upper six bits of the traffic class (RFC 2474, section 3), and the whole IPv4 checksum anew.
+pub(crate) fn write_code_point(frame: &mut [u8], code_point: u8) {
+    let mut offset = 12;
+    while matches!(frame[offset..offset + 2], [0x81, 0x00] | [0x88, 0xa8]) {
+        offset += 4;
+    }
+    let header = &mut frame[offset + 2..];
+    if header[0] >> 4 == 6 {
+        let first = u16::from_be_bytes([header[0], header[1]]) & 0xf03f | u16::from(code_point) << 6;
+        header[..2].copy_from_slice(&first.to_be_bytes());
+        return;
+    }
+    header[1] = code_point << 2 | header[1] & 3;
+    let octets = usize::from(header[0] & 0x0f) * 4;
+    header[10..12].copy_from_slice(&[0, 0]);
+    let checksum = internet_checksum(&header[..octets]);
+    header[10..12].copy_from_slice(&checksum.to_be_bytes());
+}
+
+/// The one's complement of the one's complement sum of all 16-bit words (RFC 791, section 3.1).
+fn internet_checksum(header: &[u8]) -> u16 {
+    let words = header.chunks_exact(2).map(|word| u64::from(u16::from_be_bytes([word[0], word[1]])));
+    let sum: u64 = words.sum();
+    // 2^16 is 1 in one's complement: the sum's remainder by 2^16 - 1, where 0 is only the sum of zeros.
+    let folded = if sum == 0 { 0 } else { (sum - 1) % 0xffff + 1 };
+    !u16::try_from(folded).expect("at most 0xffff")
+}

@@ -1,0 +1,87 @@
+//! What becomes of single packets, in the kernel and in userspace alike.
+//!
+//! Each case passes the kernel program by `BPF_PROG_TEST_RUN`, and the same source in this process. What it expects
+//! is written from the RFCs and from the design, not from what either does.
+
+mod agreement;
+mod attribution;
+mod calls;
+mod case;
+mod check;
+mod conservation;
+mod ipv4;
+mod ipv6;
+mod link;
+mod rules;
+mod tags;
+mod transport;
+mod world;
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use tollfree_core::reason::Reason;
+
+use crate::case::Case;
+use crate::check::check_all;
+
+fn all_cases() -> Vec<Case> {
+    let cases = [
+        link::cases(),
+        ipv4::cases(),
+        ipv6::cases(),
+        transport::cases(),
+        attribution::cases(),
+        rules::cases(),
+        calls::cases(),
+        tags::cases(),
+    ];
+    cases.into_iter().flatten().collect()
+}
+
+/// An exit that no case takes would be one that nobody tried.
+#[test]
+fn every_reason_has_a_case() {
+    let tried: BTreeSet<Reason> = all_cases().iter().map(|case| case.expect.reason).collect();
+    assert_eq!(tried, Reason::ALL.iter().copied().collect());
+}
+
+#[test]
+fn link_layers() -> Result<()> {
+    check_all(&link::cases())
+}
+
+#[test]
+fn ipv4_headers() -> Result<()> {
+    check_all(&ipv4::cases())
+}
+
+#[test]
+fn ipv6_headers() -> Result<()> {
+    check_all(&ipv6::cases())
+}
+
+#[test]
+fn transport_headers() -> Result<()> {
+    check_all(&transport::cases())
+}
+
+#[test]
+fn whose_packet_it_is() -> Result<()> {
+    check_all(&attribution::cases())
+}
+
+#[test]
+fn rules_of_the_plan() -> Result<()> {
+    check_all(&rules::cases())
+}
+
+#[test]
+fn calls_and_signalling() -> Result<()> {
+    check_all(&calls::cases())
+}
+
+#[test]
+fn what_a_packet_is_tagged_with() -> Result<()> {
+    check_all(&tags::cases())
+}
