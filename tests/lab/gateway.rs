@@ -67,7 +67,7 @@ impl Gateway {
         for made in ["policies", "state", "run", "export"] {
             fs::create_dir(gateway.directory.join(made))?;
         }
-        let configuration = gateway.configuration(&scratch.bpffs()) + &transport(crossing);
+        let configuration = gateway.configuration(&scratch.bpffs(), crossing);
         fs::write(gateway.config(), configuration)?;
         for file in fs::read_dir(policies).into_iter().flatten() {
             let file = file?.path();
@@ -199,7 +199,11 @@ impl Gateway {
         self.process.as_ref().map(Process::log_end).unwrap_or_default()
     }
 
-    fn configuration(&self, bpffs: &Path) -> String {
+    fn configuration(&self, bpffs: &Path, crossing: Crossing) -> String {
+        let (dscp_at, transport) = match crossing {
+            Crossing::Routed => ("inner", String::new()),
+            Crossing::Carried => ("both", transport()),
+        };
         let home = self.directory.display();
         let [v4_pool, v6_pool] = POOLS;
         let [v4_resolver, v6_resolver] = RESOLVER;
@@ -232,6 +236,9 @@ servers = ["{v4_resolver}", "[{v6_resolver}]:53"]
 proxies = ["{PROXY}"]
 port = {SIP_PORT}
 
+[tag]
+dscp_at = "{dscp_at}"
+
 [tag.free]
 dscp = {FREE_DSCP}
 mark = {FREE_MARK:#x}
@@ -248,21 +255,16 @@ listen = "{METRICS}"
 [limits]
 counters = 4096
 flows = 4096
-"#,
+{transport}"#,
             bpffs.display()
         )
     }
 }
 
 /// The part of the configuration that says which tunnels are the carrier's own.
-fn transport(crossing: Crossing) -> String {
-    match crossing {
-        Crossing::Routed => String::new(),
-        Crossing::Carried => {
-            let [v4, v6] = TUNNEL_NETWORKS;
-            format!("\n[[transport]]\ntype = \"gtpu\"\nendpoints = [\"{v4}\", \"{v6}\"]\n")
-        }
-    }
+fn transport() -> String {
+    let [v4, v6] = TUNNEL_NETWORKS;
+    format!("\n[[transport]]\ntype = \"gtpu\"\nendpoints = [\"{v4}\", \"{v6}\"]\n")
 }
 
 fn policy() -> String {

@@ -55,6 +55,8 @@ pub struct Packet {
     pub volume: u16,
     /// Differentiated services code point (RFC 2474).
     pub dscp: u8,
+    /// That of the outermost IP header: the same, if there is only one.
+    pub outer_dscp: u8,
     /// Whether it is a fragment.
     pub is_fragment: bool,
     /// Whether it is a fragment, but not the first.
@@ -98,7 +100,7 @@ impl Packet {
             6 => Self::read_ipv6(inner),
             _ => None,
         };
-        inner.map(|(packet, _)| Self { carriage, ..packet })
+        inner.map(|(packet, _)| Self { carriage, outer_dscp: outer.dscp, ..packet })
     }
 
     /// RFC 791, section 3.1; with what is behind the header.
@@ -112,6 +114,7 @@ impl Packet {
             ports: [0; 2],
             volume: short(ip, 2)?,
             dscp: ip[1] >> 2,
+            outer_dscp: ip[1] >> 2,
             is_fragment: more || offset > 0,
             is_later_fragment: offset > 0,
             carriage: Carriage::default(),
@@ -121,7 +124,7 @@ impl Packet {
 
     /// RFC 8200, section 3; the lab's packets have no extension headers but the fragment header (section 4.5).
     fn read_ipv6(ip: &[u8]) -> Option<(Self, &[u8])> {
-        let traffic_class = short(ip, 0)? >> 4 & 0xff;
+        let dscp = u8::try_from(short(ip, 0)? >> 6 & 0x3f).ok()?;
         let mut payload = ip.get(IPV6_OCTETS..)?;
         let mut packet = Self {
             source: Ipv6Addr::from(octets::<16>(ip, 8)?).into(),
@@ -129,7 +132,8 @@ impl Packet {
             protocol: ip[6],
             ports: [0; 2],
             volume: short(ip, 4)?.checked_add(u16::try_from(IPV6_OCTETS).ok()?)?,
-            dscp: u8::try_from(traffic_class >> 2).ok()?,
+            dscp,
+            outer_dscp: dscp,
             is_fragment: false,
             is_later_fragment: false,
             carriage: Carriage::default(),
@@ -307,6 +311,10 @@ mod tests {
         // The first fragment of a packet between the tunnel ends holds all headers.
         let first = [ipv4("192.0.2.100", "192.0.2.101", UDP, 0x2000, 800), udp(2152, 2152)].concat();
         assert_inner(&frame(&first, &plain), carriage(0));
+        // AF11 outside (RFC 2597), nothing inside.
+        let tagged = [&[0x45, 10 << 2], &outer[2..]].concat();
+        let packet = Packet::read(&frame(&tagged, &plain)).unwrap();
+        assert_eq!((packet.dscp, packet.outer_dscp), (0, 10));
         // From a subscriber, it is what it is outside, whatever is inside.
         let own = [ipv4("10.20.0.13", "192.0.2.101", UDP, 0, 813), udp(2152, 2152)].concat();
         let packet = Packet::read(&frame(&own, &plain)).unwrap();

@@ -175,16 +175,17 @@ fn check_tunnel_fragments(report: &mut Report, prefix: &str, encapsulation: Enca
     report.check(format!("{prefix}-rests-of-packets"), Usage { uplink, downlink }, counted);
 }
 
-/// What is free when it enters has the code point when it leaves; nothing else has.
+/// What is free when it enters has the code point when it leaves, inside and outside; nothing else has it anywhere.
 fn check_tags(report: &mut Report, prefix: &str, phase: &Phase) {
-    let is_tagged = |packet: &Packet| packet.dscp == FREE_DSCP;
+    let [both, none] = [[FREE_DSCP; 2], [0; 2]];
+    let tags = |packet: &Packet| [packet.dscp, packet.outer_dscp];
     let directions =
         [("uplink", Point::UplinkIn, Point::UplinkOut), ("downlink", Point::DownlinkIn, Point::DownlinkOut)];
     for (direction, before, after) in directions {
         let free = phase.traffic.volume(before, is_free_site);
-        let tagged = phase.traffic.volume(after, |packet| is_tagged(packet) && is_free_site(packet));
+        let tagged = phase.traffic.volume(after, |packet| is_free_site(packet) && tags(packet) == both);
         report.check(format!("{prefix}-dscp-on-free-{direction}"), free, tagged);
-        let wrongly = phase.traffic.volume(after, |packet| is_tagged(packet) && !is_free_site(packet));
+        let wrongly = phase.traffic.volume(after, |packet| !is_free_site(packet) && tags(packet) != none);
         report.check(format!("{prefix}-dscp-on-others-{direction}"), Volume::default(), wrongly);
     }
 }
