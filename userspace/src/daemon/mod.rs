@@ -1,6 +1,6 @@
 //! `tollfree run`: the controller.
 //!
-//! One thread, the [`engine`], owns what must change in order: the kernel's counters and plans, the ledger, the audit
+//! One thread, the engine, owns what must change in order: the kernel's counters and plans, the ledger, the audit
 //! log. It is told of new policies, new addresses, ended calls and requests for status through one channel. Calls are
 //! followed on a thread of their own, because a grant must not wait for accounting.
 
