@@ -1,11 +1,13 @@
 //! Datagrams that are answered with themselves.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::namespace::Namespace;
+use crate::wait;
 
 /// A datagram crosses the lab within moments.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -21,8 +23,8 @@ pub fn exchange(
     (internet, server): (&Namespace, SocketAddr),
     octets: usize,
 ) -> Result<()> {
-    let asking = subscriber.within(|| open(SocketAddr::new(client, 0)))?;
-    let answering = internet.within(|| open(server))?;
+    let asking = open(subscriber, SocketAddr::new(client, 0))?;
+    let answering = open(internet, server)?;
     // Not all zero: what is put together from fragments in a wrong order would show.
     let sent: Vec<u8> = (0..=u8::MAX).cycle().take(octets).collect();
     let mut received = vec![0; OCTETS_MAX];
@@ -36,8 +38,19 @@ pub fn exchange(
     Ok(())
 }
 
-fn open(address: SocketAddr) -> Result<UdpSocket> {
-    let socket = UdpSocket::bind(address).with_context(|| format!("cannot bind {address}"))?;
+/// A UDP socket of this address in a namespace, which waits no longer than a datagram needs.
+///
+/// It waits for the port. A program that another thread is just starting has copies of all sockets, also of one that is
+/// closed here, until it is executed.
+///
+/// # Errors
+/// If the kernel refuses, or the port does not get free.
+pub fn open(namespace: &Namespace, address: SocketAddr) -> Result<UdpSocket> {
+    let bind = || match UdpSocket::bind(address) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => Ok(None),
+        other => other.map(Some).with_context(|| format!("cannot bind {address}")),
+    };
+    let socket = namespace.within(|| wait::until(&format!("{address} free"), LIMIT, bind))?;
     socket.set_read_timeout(Some(LIMIT))?;
     Ok(socket)
 }

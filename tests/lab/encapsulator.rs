@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::address::{socket, tunnel_end};
+use crate::datagram;
 use crate::encapsulation::{Encapsulation, Framing, GTPU_PORT, GtpuOption, plain_frame, plain_packet};
 use crate::packet_socket::PacketSocket;
 use crate::topology::{CORE_LINK, RAN_LINK, Side, Topology, mac};
@@ -105,8 +106,7 @@ impl Line {
             }
             Encapsulation::Gtpu(family, option) => {
                 let [own, peer] = [side, other].map(|side| socket(tunnel_end(side, family), GTPU_PORT));
-                let open = || UdpSocket::bind(own).with_context(|| format!("cannot bind {own}"));
-                let socket = transport.end(side).within(open)?;
+                let socket = datagram::open(transport.end(side), own)?;
                 socket.connect(peer)?;
                 Ok(Self::Datagrams { socket, option })
             }

@@ -1,13 +1,14 @@
 //! Tunnels that a subscriber builds himself, to make what he pays for look like something free.
 
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::address::{Family, socket};
+use crate::datagram;
 use crate::encapsulation::{GTPU_PORT, GtpuOption};
 use crate::ip;
 use crate::namespace::Namespace;
@@ -48,8 +49,8 @@ pub type Ends = [IpAddr; 2];
 /// # Errors
 /// If one does not arrive.
 pub fn exchange([subscriber, internet]: [&Namespace; 2], kind: Kind, outer: Ends, inner: Ends) -> Result<()> {
-    let ours = subscriber.within(|| open(kind, outer[0], outer[1], Family::of(&inner[0])))?;
-    let theirs = internet.within(|| open(kind, outer[1], outer[0], Family::of(&inner[0])))?;
+    let ours = open(subscriber, kind, outer, Family::of(&inner[0]))?;
+    let theirs = open(internet, kind, [outer[1], outer[0]], Family::of(&inner[0]))?;
     let [site_port, port] = [INNER_PORTS[1], INNER_PORTS[0]];
     let up = content(kind, inner, [port, site_port], Side::Access)?;
     let down = content(kind, [inner[1], inner[0]], [site_port, port], Side::Core)?;
@@ -66,7 +67,7 @@ pub fn exchange([subscriber, internet]: [&Namespace; 2], kind: Kind, outer: Ends
 /// # Errors
 /// If the kernel refuses.
 pub fn imitate(subscriber: &Namespace, own: IpAddr, end: IpAddr, inner: Ends) -> Result<()> {
-    let socket = subscriber.within(|| open(Kind::Gtpu, own, end, Family::of(&inner[0])))?;
+    let socket = open(subscriber, Kind::Gtpu, [own, end], Family::of(&inner[0]))?;
     let octets = content(Kind::Gtpu, inner, INNER_PORTS, Side::Access)?;
     (&socket).write_all(&octets).context("cannot send into a tunnel")
 }
@@ -80,16 +81,25 @@ fn content(kind: Kind, [source, destination]: Ends, ports: [u16; 2], side: Side)
     }
 }
 
-fn open(kind: Kind, own: IpAddr, peer: IpAddr, inner: Family) -> Result<Socket> {
-    let domain = Domain::for_address(SocketAddr::new(own, 0));
-    let (kind, protocol, port) = match (kind, inner) {
-        (Kind::Gtpu, _) => (Type::DGRAM, Protocol::UDP, GTPU_PORT),
-        (Kind::IpInIp, Family::V4) => (Type::RAW, Protocol::from(IPV4_IN_IP), 0),
-        (Kind::IpInIp, Family::V6) => (Type::RAW, Protocol::from(IPV6_IN_IP), 0),
+fn open(namespace: &Namespace, kind: Kind, [own, peer]: Ends, inner: Family) -> Result<Socket> {
+    let (opened, port) = match kind {
+        Kind::Gtpu => (datagram::open(namespace, socket(own, GTPU_PORT))?.into(), GTPU_PORT),
+        Kind::IpInIp => (namespace.within(|| open_raw(own, inner))?, 0),
     };
-    let opened = Socket::new(domain, kind, Some(protocol)).context("cannot open a tunnel's end")?;
-    opened.bind(&socket(own, port).into()).with_context(|| format!("cannot bind {own}"))?;
     opened.connect(&socket(peer, port).into()).with_context(|| format!("cannot reach {peer}"))?;
+    Ok(opened)
+}
+
+/// The kernel puts the outer header in front of what is sent.
+fn open_raw(own: IpAddr, inner: Family) -> Result<Socket> {
+    let protocol = match inner {
+        Family::V4 => IPV4_IN_IP,
+        Family::V6 => IPV6_IN_IP,
+    };
+    let address = socket(own, 0);
+    let opened = Socket::new(Domain::for_address(address), Type::RAW, Some(Protocol::from(protocol)))
+        .context("cannot open a tunnel's end")?;
+    opened.bind(&address.into()).with_context(|| format!("cannot bind {own}"))?;
     opened.set_read_timeout(Some(LIMIT))?;
     Ok(opened)
 }
