@@ -116,7 +116,12 @@ fn every_key_that_is_read_is_in_the_operators_table() -> Outcome {
         documented.entry(String::new()).or_default().insert(section.to_owned());
     }
     for (table, leaves) in documented {
-        assert_eq!(known_keys(&table)?, leaves, "in [{table}]");
+        let mut known = known_keys(&table)?;
+        if table == "tag" {
+            // Tables of their own.
+            known.retain(|key| !["free", "free-priority", "priority"].contains(&key.as_str()));
+        }
+        assert_eq!(known, leaves, "in [{table}]");
     }
     Ok(())
 }
@@ -125,7 +130,7 @@ fn every_key_that_is_read_is_in_the_operators_table() -> Outcome {
 fn known_keys(table: &str) -> Result<BTreeSet<String>, Box<dyn Error>> {
     let header = match table {
         "" => String::new(),
-        "interface" => "[[interface]]".into(),
+        "interface" | "transport" => format!("[[{table}]]"),
         _ => format!("[{table}]"),
     };
     let Err(faults) = Config::parse("x", format!("{header}\nunknown = 1\n").as_bytes()) else {
