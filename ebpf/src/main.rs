@@ -83,14 +83,18 @@ fn count(
     maps::count_bucket(control, settings.interface_slot, bucket, frame_octets, volume_octets);
 }
 
+/// Bounds a length that is counted from zero.
+const COPY_OCTETS_MASK: usize = COPY_OCTETS_MAX - 1;
+const _: () = assert!(COPY_OCTETS_MAX.is_power_of_two(), "a mask bounds what is copied");
+
 /// Gives the whole frame to userspace. A full ring buffer loses the copy, never the packet, and is counted.
 #[inline(always)]
 fn copy(context: &XdpContext, control: Control, role: Role, frame_octets: u32) {
-    // Hidden, so that the comparison below stays where the verifier sees it bound the copy.
+    // Bounded by a mask on a hidden value, which stays as it is from 1 to the most there may be: Linux 6.1's verifier
+    // does not learn from a comparison with zero that a length is at least one.
     let copied_octets = opaque((frame_octets as usize).min(COPY_OCTETS_MAX));
-    let fits = copied_octets > 0 && copied_octets <= COPY_OCTETS_MAX;
-    let entry = if fits { maps::COPIES.reserve::<Copy>(0) } else { None };
-    let Some(mut entry) = entry else {
+    let copied_octets = (copied_octets.wrapping_sub(1) & COPY_OCTETS_MASK) + 1;
+    let Some(mut entry) = maps::COPIES.reserve::<Copy>(0) else {
         maps::stat(Stat::CopyLost);
         return;
     };

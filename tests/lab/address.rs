@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::topology::Side;
+
 /// How many subscribers there are.
 pub const SUBSCRIBERS: u8 = 3;
 /// The last octet of the first subscriber's address.
@@ -23,6 +25,34 @@ pub const SIP_PORT: u16 = 5060;
 /// Where a free call's media may go.
 pub const MEDIA_NETWORK: &str = "198.51.100.0/25";
 
+/// The address of a tunnel server of a subscriber's own, on no whitelist.
+pub const fn relay(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::V4(Ipv4Addr::new(198, 51, 100, 200)),
+        Family::V6 => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xbad, 0, 0, 0, 0, 0x1)),
+    }
+}
+
+/// The prefixes that the ends of the carrier's own tunnels are in.
+pub const TUNNEL_NETWORKS: [&str; 2] = ["192.0.2.100/31", "2001:db8:e::/64"];
+
+/// The address of the carrier's tunnel end on this side of the gateway.
+pub const fn tunnel_end(side: Side, family: Family) -> IpAddr {
+    let number = match side {
+        Side::Access => 0,
+        Side::Core => 1,
+    };
+    match family {
+        Family::V4 => IpAddr::V4(Ipv4Addr::new(192, 0, 2, 100 + number)),
+        Family::V6 => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xe, 0, 0, 0, 0, 0x100 + number as u16)),
+    }
+}
+
+/// Whether the address is one of the carrier's tunnel ends.
+pub fn is_tunnel_end(address: &IpAddr) -> bool {
+    Side::ALL.iter().any(|side| Family::ALL.iter().any(|family| tunnel_end(*side, *family) == *address))
+}
+
 /// An internet protocol version, as the lab's tables name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -35,6 +65,14 @@ pub enum Family {
 impl Family {
     /// Both.
     pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
+    /// That of an address.
+    pub const fn of(address: &IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
 
     /// `ipv4` or `ipv6`.
     pub const fn name(self) -> &'static str {

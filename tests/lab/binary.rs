@@ -16,13 +16,21 @@ pub fn workspace() -> PathBuf {
 /// # Errors
 /// If it does not build; cargo has said why on standard error.
 pub fn build() -> Result<PathBuf> {
+    build_with(&["build", "--package", "tollfree", "--bin", "tollfree"], &[])
+}
+
+/// Runs cargo with `target` and then `last`, and returns where it put the executable.
+///
+/// # Errors
+/// If it does not build; cargo has said why on standard error.
+pub fn build_with(target: &[&str], last: &[&str]) -> Result<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--package", "tollfree", "--bin", "tollfree"]).current_dir(workspace());
-    cargo.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
-    let output = cargo.output().context("cannot run cargo")?;
-    ensure!(output.status.success(), "tollfree does not build; `cargo xtask setup` installs what that needs");
+    cargo.args(target).arg("--message-format=json-render-diagnostics").args(last);
+    let output =
+        cargo.current_dir(workspace()).stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    ensure!(output.status.success(), "it does not build; `cargo xtask setup` installs what that needs");
     let messages = String::from_utf8_lossy(&output.stdout);
-    executable(&messages).context("cargo did not say where it put tollfree")
+    executable(&messages).context("cargo did not say where it put the executable")
 }
 
 /// The last executable in cargo's messages.

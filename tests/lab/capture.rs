@@ -10,10 +10,9 @@ use nix::sys::signal::Signal;
 use pcap_parser::traits::PcapReaderIterator as _;
 use pcap_parser::{LegacyPcapReader, PcapBlockOwned, PcapError};
 
-use crate::namespace::Namespace;
 use crate::packet::{Packet, source_mac};
 use crate::process::Process;
-use crate::topology::{CORE_LINK, ONLY_INTERFACE, RAN_INTERFACE, RAN_LINK, Topology, mac};
+use crate::topology::{Side, Topology};
 use crate::volume::Volume;
 use crate::wait;
 
@@ -31,52 +30,21 @@ pub enum Point {
 }
 
 impl Point {
-    const fn at(link: Link, from_gateway: bool) -> Self {
-        match (link, from_gateway) {
-            (Link::Access, false) => Self::UplinkIn,
-            (Link::Access, true) => Self::DownlinkOut,
-            (Link::Core, false) => Self::DownlinkIn,
-            (Link::Core, true) => Self::UplinkOut,
+    /// All.
+    pub const ALL: [Self; 4] = [Self::UplinkIn, Self::UplinkOut, Self::DownlinkIn, Self::DownlinkOut];
+
+    const fn at(side: Side, toward_gateway: bool) -> Self {
+        match (side, toward_gateway) {
+            (Side::Access, true) => Self::UplinkIn,
+            (Side::Access, false) => Self::DownlinkOut,
+            (Side::Core, true) => Self::DownlinkIn,
+            (Side::Core, false) => Self::UplinkOut,
         }
     }
 }
 
-/// One of the gateway's links.
-#[derive(Clone, Copy, Debug)]
-enum Link {
-    Access,
-    Core,
-}
-
-impl Link {
-    const ALL: [Self; 2] = [Self::Access, Self::Core];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Access => "access",
-            Self::Core => "core",
-        }
-    }
-
-    /// The end that is not the gateway's.
-    const fn far_end(self, topology: &Topology) -> (&Namespace, &'static str) {
-        match self {
-            Self::Access => (&topology.ran, RAN_INTERFACE),
-            Self::Core => (&topology.internet, ONLY_INTERFACE),
-        }
-    }
-
-    /// The gateway's address on it: what it sends has it as its source.
-    const fn gateway_mac(self) -> [u8; 6] {
-        match self {
-            Self::Access => mac(RAN_LINK, 2),
-            Self::Core => mac(CORE_LINK, 1),
-        }
-    }
-}
-
-/// Octets kept of each frame: Ethernet, IPv6 and TCP headers, with room to spare.
-const SNAP_OCTETS: &str = "128";
+/// Octets kept of each frame: Ethernet, two tags, IPv6 twice with fragment headers, GTP-U and TCP, with room to spare.
+const SNAP_OCTETS: &str = "256";
 /// The kernel's buffer, in KiB: a second of the lab's fastest traffic.
 const BUFFER_KIB: &str = "65536";
 /// tcpdump starts, answers and ends at once, unless the machine is very busy.
@@ -88,7 +56,9 @@ const READ_OCTETS: usize = 1 << 16;
 /// written everything. (libpcap filters the first frame itself, and cannot know that frame's direction.)
 #[derive(Debug)]
 struct Capture {
-    link: Link,
+    side: Side,
+    /// The link-layer address of what stands there: what it sends goes toward the gateway.
+    mac: [u8; 6],
     process: Process,
     file: PathBuf,
 }
@@ -102,18 +72,18 @@ struct Tally {
 }
 
 impl Capture {
-    fn start(topology: &Topology, link: Link, directory: &Path) -> Result<Self> {
-        let (namespace, interface) = link.far_end(topology);
-        let file = directory.join(format!("{}.pcap", link.name()));
-        let mut command = namespace.command("tcpdump");
-        command.args(["-i", interface, "-n", "-p", "-U", "--immediate-mode", "-Z", "root"]);
+    fn start(topology: &Topology, side: Side, directory: &Path) -> Result<Self> {
+        let end = topology.far_end(side);
+        let file = directory.join(format!("{}.pcap", side.name()));
+        let mut command = end.namespace.command("tcpdump");
+        command.args(["-i", end.interface, "-n", "-p", "-U", "--immediate-mode", "-Z", "root"]);
         command.args(["-s", SNAP_OCTETS, "-B", BUFFER_KIB, "-w"]).arg(&file);
-        let mut process = Process::start(link.name(), &mut command, directory)?;
+        let mut process = Process::start(side.name(), &mut command, directory)?;
         wait::until("tcpdump", LIMIT, || {
             process.expect_running()?;
             Ok(process.log()?.contains("listening on").then_some(()))
         })?;
-        Ok(Self { link, process, file })
+        Ok(Self { side, mac: end.mac, process, file })
     }
 
     /// Asks tcpdump, which answers a SIGUSR1 with one line.
@@ -186,7 +156,7 @@ impl Captures {
     /// # Errors
     /// If tcpdump does not start.
     pub fn start(topology: &Topology, directory: &Path) -> Result<Self> {
-        let [access, core] = Link::ALL.map(|link| Capture::start(topology, link, directory));
+        let [access, core] = Side::ALL.map(|side| Capture::start(topology, side, directory));
         Ok(Self { captures: [access?, core?] })
     }
 
@@ -206,8 +176,8 @@ impl Captures {
     pub fn stop(self, from: &Marks, to: &Marks) -> Result<Traffic> {
         let mut traffic = Traffic { frames: Vec::new() };
         for ((capture, from), to) in self.captures.into_iter().zip(from).zip(to) {
-            let link = capture.link;
-            let all = read(&capture.stop()?, link)?;
+            let (side, mac) = (capture.side, capture.mac);
+            let all = read(&capture.stop()?, side, mac)?;
             let range = usize::try_from(*from)?..usize::try_from(*to)?;
             let some = all.get(range).context("a capture's file lacks frames that tcpdump counted")?;
             traffic.frames.extend(some);
@@ -249,7 +219,7 @@ impl Traffic {
     }
 }
 
-fn read(path: &Path, link: Link) -> Result<Vec<Frame>> {
+fn read(path: &Path, side: Side, mac: [u8; 6]) -> Result<Vec<Frame>> {
     let mut reader = LegacyPcapReader::new(READ_OCTETS, File::open(path)?)
         .map_err(|error| anyhow::anyhow!("{}: {error:?}", path.display()))?;
     let mut frames = Vec::new();
@@ -257,8 +227,7 @@ fn read(path: &Path, link: Link) -> Result<Vec<Frame>> {
         match reader.next() {
             Ok((used, block)) => {
                 if let PcapBlockOwned::Legacy(record) = block {
-                    let from_gateway = source_mac(record.data) == Some(link.gateway_mac());
-                    let point = Point::at(link, from_gateway);
+                    let point = Point::at(side, source_mac(record.data) == Some(mac));
                     frames.push(Frame { point, octets: record.origlen, packet: Packet::read(record.data) });
                 }
                 reader.consume(used);

@@ -18,6 +18,7 @@ use crate::phase::Phase;
 use crate::report::{Report, write_json};
 use crate::sip::is_media;
 use crate::status::Counter;
+use crate::topology::Crossing;
 use crate::volume::{Usage, Volume};
 use crate::wait;
 
@@ -49,7 +50,7 @@ pub struct Expected {
 /// # Errors
 /// If the lab cannot be made, or something in it ended that should not.
 pub fn run(binary: &Path, once: bool, json: Option<&Path>) -> Result<bool> {
-    let mut lab = Laboratory::start(binary).context("cannot make the lab")?;
+    let mut lab = Laboratory::start(binary, Crossing::Routed).context("cannot make the lab")?;
     let (snapshot, captures, report) = if once { measured(&mut lab)? } else { watched(&mut lab)? };
     if let Some(path) = json {
         let mut content = snapshot.json.clone();

@@ -10,13 +10,13 @@ use nix::sys::signal::Signal;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::address::{FREE_SITE, Family, MEDIA_NETWORK, POOLS, PROXY, RESOLVER, SIP_PORT};
+use crate::address::{FREE_SITE, Family, MEDIA_NETWORK, POOLS, PROXY, RESOLVER, SIP_PORT, TUNNEL_NETWORKS};
 use crate::command;
 use crate::namespace::Namespace;
 use crate::process::Process;
 use crate::scratch::Scratch;
 use crate::status::Status;
-use crate::topology::{ACCESS_INTERFACE, CORE_INTERFACE, stop_merging};
+use crate::topology::{ACCESS_INTERFACE, CORE_INTERFACE, Crossing, stop_merging};
 use crate::wait;
 
 /// The gateway's name on its records.
@@ -61,13 +61,14 @@ impl Gateway {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn configure(binary: &Path, policies: &Path, scratch: &Scratch) -> Result<Self> {
+    pub fn configure(binary: &Path, policies: &Path, scratch: &Scratch, crossing: Crossing) -> Result<Self> {
         let directory = scratch.path().to_owned();
         let gateway = Self { binary: binary.to_owned(), directory, process: None };
         for made in ["policies", "state", "run", "export"] {
             fs::create_dir(gateway.directory.join(made))?;
         }
-        fs::write(gateway.config(), gateway.configuration(&scratch.bpffs()))?;
+        let configuration = gateway.configuration(&scratch.bpffs(), crossing);
+        fs::write(gateway.config(), configuration)?;
         for file in fs::read_dir(policies).into_iter().flatten() {
             let file = file?.path();
             if let Some(name) = file.file_name().filter(|_| file.extension().is_some_and(|e| e == "toml")) {
@@ -198,7 +199,11 @@ impl Gateway {
         self.process.as_ref().map(Process::log_end).unwrap_or_default()
     }
 
-    fn configuration(&self, bpffs: &Path) -> String {
+    fn configuration(&self, bpffs: &Path, crossing: Crossing) -> String {
+        let (dscp_at, transport) = match crossing {
+            Crossing::Routed => ("inner", String::new()),
+            Crossing::Carried => ("both", transport()),
+        };
         let home = self.directory.display();
         let [v4_pool, v6_pool] = POOLS;
         let [v4_resolver, v6_resolver] = RESOLVER;
@@ -231,6 +236,9 @@ servers = ["{v4_resolver}", "[{v6_resolver}]:53"]
 proxies = ["{PROXY}"]
 port = {SIP_PORT}
 
+[tag]
+dscp_at = "{dscp_at}"
+
 [tag.free]
 dscp = {FREE_DSCP}
 mark = {FREE_MARK:#x}
@@ -247,10 +255,16 @@ listen = "{METRICS}"
 [limits]
 counters = 4096
 flows = 4096
-"#,
+{transport}"#,
             bpffs.display()
         )
     }
+}
+
+/// The part of the configuration that says which tunnels are the carrier's own.
+fn transport() -> String {
+    let [v4, v6] = TUNNEL_NETWORKS;
+    format!("\n[[transport]]\ntype = \"gtpu\"\nendpoints = [\"{v4}\", \"{v6}\"]\n")
 }
 
 fn policy() -> String {

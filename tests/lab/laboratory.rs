@@ -13,6 +13,7 @@ use crate::gateway::{Gateway, Snapshot};
 use crate::mark;
 use crate::network::Network;
 use crate::phase::Phase;
+use crate::topology::Crossing;
 use crate::wait;
 
 /// Traffic rests when nothing was counted or captured for this long: longer than TCP's delayed acknowledgement
@@ -35,11 +36,11 @@ impl Laboratory {
     ///
     /// # Errors
     /// If a part of it does not start; what was made until then is removed.
-    pub fn start(binary: &Path) -> Result<Self> {
-        let network = Network::start()?;
+    pub fn start(binary: &Path, crossing: Crossing) -> Result<Self> {
+        let network = Network::start(crossing)?;
         mark::install(&network.topology.gateway)?;
         let policies = binary::workspace().join("policies");
-        let mut gateway = Gateway::configure(binary, &policies, &network.scratch)?;
+        let mut gateway = Gateway::configure(binary, &policies, &network.scratch, crossing)?;
         gateway.start(&network.topology.gateway)?;
         Ok(Self { gateway, network })
     }

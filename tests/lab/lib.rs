@@ -7,6 +7,9 @@
 //!             access side                         and strangers
 //! ```
 //!
+//! Where traffic is carried rather than routed, an encapsulator stands on each of the gateway's links: between them,
+//! everything is inside the carrier's transport, and the gateway is a bridge.
+//!
 //! What is expected always comes from tcpdump beside the gateway, or from the generators: never from Tollfree itself.
 //! All of it needs root, ends by itself, and is removed on drop; what a killed lab left is removed by the next one.
 
@@ -15,17 +18,25 @@ pub mod audit;
 pub mod binary;
 pub mod capture;
 pub mod command;
+pub mod datagram;
 pub mod demo;
+pub mod encapsulation;
+pub mod encapsulator;
+pub mod finding;
 pub mod gateway;
 pub mod interrupt;
+pub mod ip;
 pub mod laboratory;
 pub mod mark;
 pub mod name_server;
 pub mod namespace;
 pub mod network;
 pub mod packet;
+pub mod packet_socket;
 pub mod phase;
+pub mod private_tunnel;
 pub mod process;
+pub mod reconcile;
 pub mod records;
 pub mod report;
 pub mod scenario;
@@ -35,6 +46,7 @@ pub mod status;
 pub mod stranger;
 pub mod subscriber;
 pub mod topology;
+pub mod transport;
 pub mod volume;
 pub mod wait;
 pub mod web;

@@ -8,7 +8,7 @@ use crate::name_server::NameServer;
 use crate::scratch::Scratch;
 use crate::sip::Callee;
 use crate::subscriber::Subscriber;
-use crate::topology::Topology;
+use crate::topology::{Crossing, Topology};
 use crate::web::WebServers;
 
 /// Network and servers. Removed on drop: first what runs, then what it runs in (fields drop in order).
@@ -29,9 +29,9 @@ impl Network {
     ///
     /// # Errors
     /// If not root, or a part of it does not start; what was made until then is removed.
-    pub fn start() -> Result<Self> {
+    pub fn start(crossing: Crossing) -> Result<Self> {
         let scratch = Scratch::create()?;
-        let topology = Topology::create(scratch.id())?;
+        let topology = Topology::create(scratch.id(), crossing)?;
         let names = NameServer::start(&topology.internet, scratch.path())?;
         let web = WebServers::start(&topology.internet, scratch.path())?;
         let callee = Callee::start(&topology, scratch.path())?;

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// One comparison.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// What is compared: begins with the number of the promise it tests.
     pub name: String,
@@ -19,6 +19,15 @@ pub struct Check {
     pub measured: Value,
     /// Whether both are equal.
     pub passed: bool,
+}
+
+impl Check {
+    /// Compares what was expected with what was measured.
+    pub fn compare<T: Serialize>(name: impl Into<String>, expected: T, measured: T) -> Self {
+        let [expected, measured] = [expected, measured].map(value);
+        let passed = expected == measured;
+        Self { name: name.into(), expected, measured, passed }
+    }
 }
 
 /// All comparisons of a scenario.
@@ -42,10 +51,13 @@ impl Report {
 
     /// Adds a comparison.
     pub fn check<T: Serialize>(&mut self, name: impl Into<String>, expected: T, measured: T) {
-        let [expected, measured] = [expected, measured].map(value);
-        let passed = expected == measured;
-        self.passed = passed && (self.passed || self.checks.is_empty());
-        self.checks.push(Check { name: name.into(), expected, measured, passed });
+        self.add(Check::compare(name, expected, measured));
+    }
+
+    /// Adds a comparison that was made elsewhere.
+    pub fn add(&mut self, check: Check) {
+        self.passed = check.passed && (self.passed || self.checks.is_empty());
+        self.checks.push(check);
     }
 
     /// Adds a figure.

@@ -1,6 +1,7 @@
 //! A directory for one lab, and the removal of what killed labs left behind.
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -100,7 +101,11 @@ fn sweep() -> Result<()> {
 fn remove(path: &Path) -> Result<()> {
     // Not mounted, if the lab died before that.
     let _ = umount2(&path.join(BPFFS), MntFlags::MNT_DETACH);
-    fs::remove_dir_all(path).with_context(|| path.display().to_string())
+    match fs::remove_dir_all(path) {
+        // A lab that ends removes its directory while one that starts sweeps: whoever was first.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.with_context(|| path.display().to_string()),
+    }
 }
 
 fn try_lock(file: &File) -> Result<bool> {

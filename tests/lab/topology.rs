@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::address::{self, Family, PROXY, RESOLVER, SITES};
 use crate::command;
 use crate::namespace::Namespace;
+use crate::transport::Transport;
 
 /// The gateway's interface toward the subscribers.
 pub const ACCESS_INTERFACE: &str = "acc0";
@@ -15,8 +16,50 @@ pub const RAN_INTERFACE: &str = "gw";
 /// The only interface of a subscriber, and of the internet.
 pub const ONLY_INTERFACE: &str = "eth0";
 
-/// The network. Traffic crosses the gateway routed, on links whose neighbours are all static: nothing but the
-/// lab's own traffic is on the wire.
+/// How traffic crosses the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crossing {
+    /// Routed, as plain IP packets.
+    Routed,
+    /// Bridged, inside the carrier's transport: an [`crate::encapsulator::Encapsulator`] on either side of the gateway
+    /// has to run for anything to pass.
+    Carried,
+}
+
+/// One of the gateway's sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Toward the subscribers.
+    Access,
+    /// Toward the internet.
+    Core,
+}
+
+impl Side {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Access, Self::Core];
+
+    /// `access` or `core`, as in configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Core => "core",
+        }
+    }
+}
+
+/// The interface at the other end of one of the gateway's links.
+#[derive(Clone, Copy, Debug)]
+pub struct FarEnd<'a> {
+    /// Where it is.
+    pub namespace: &'a Namespace,
+    /// Its name there.
+    pub interface: &'static str,
+    /// Its link-layer address: everything that it sends has it as its source.
+    pub mac: [u8; 6],
+}
+
+/// The network, on links whose neighbours are all static: nothing but the lab's own traffic is on the wire.
 #[derive(Debug)]
 pub struct Topology {
     /// By index, from 0.
@@ -27,14 +70,16 @@ pub struct Topology {
     pub gateway: Namespace,
     /// All servers, on addresses of its loopback interface.
     pub internet: Namespace,
+    /// The carrier's tunnel ends, if traffic is carried.
+    pub transport: Option<Transport>,
 }
 
 impl Topology {
     /// Makes it, for the lab `lab`.
     ///
     /// # Errors
-    /// If not root, or the kernel lacks veth or IPv6.
-    pub fn create(lab: &str) -> Result<Self> {
+    /// If not root, or the kernel lacks veth, bridges or IPv6.
+    pub fn create(lab: &str, crossing: Crossing) -> Result<Self> {
         let subscribers = (0..address::SUBSCRIBERS)
             .map(|index| Namespace::create(lab, &format!("sub{}", index + 1)))
             .collect::<Result<_>>()?;
@@ -43,14 +88,39 @@ impl Topology {
             ran: Namespace::create(lab, "ran")?,
             gateway: Namespace::create(lab, "gw")?,
             internet: Namespace::create(lab, "inet")?,
+            transport: match crossing {
+                Crossing::Routed => None,
+                Crossing::Carried => Some(Transport::create(lab)?),
+            },
         };
         for (index, subscriber) in (0..).zip(&topology.subscribers) {
             connect(index, (subscriber, ONLY_INTERFACE), (&topology.ran, &ran_interface(index)))?;
         }
-        connect(RAN_LINK, (&topology.ran, RAN_INTERFACE), (&topology.gateway, ACCESS_INTERFACE))?;
-        connect(CORE_LINK, (&topology.gateway, CORE_INTERFACE), (&topology.internet, ONLY_INTERFACE))?;
+        let [access, core] = [(&topology.ran, RAN_INTERFACE), (&topology.internet, ONLY_INTERFACE)];
+        match &topology.transport {
+            None => {
+                connect(RAN_LINK, access, (&topology.gateway, ACCESS_INTERFACE))?;
+                connect(CORE_LINK, (&topology.gateway, CORE_INTERFACE), core)?;
+                topology.gateway.shell(FORWARDING)?;
+                topology.gateway.ip(GATEWAY_LINES)?;
+            }
+            Some(transport) => transport.connect(access, &topology.gateway, core)?,
+        }
         topology.address()?;
         Ok(topology)
+    }
+
+    /// The other end of the gateway's link on this side.
+    pub fn far_end(&self, side: Side) -> FarEnd<'_> {
+        if let Some(transport) = &self.transport {
+            return transport.far_end(side);
+        }
+        match side {
+            Side::Access => FarEnd { namespace: &self.ran, interface: RAN_INTERFACE, mac: mac(RAN_LINK, 1) },
+            Side::Core => {
+                FarEnd { namespace: &self.internet, interface: ONLY_INTERFACE, mac: mac(CORE_LINK, 2) }
+            }
+        }
     }
 
     fn address(&self) -> Result<()> {
@@ -58,16 +128,17 @@ impl Topology {
             subscriber.ip(&subscriber_lines(index))?;
             self.ran.ip(&ran_lines(index))?;
         }
-        for router in [&self.ran, &self.gateway] {
-            router.shell(FORWARDING)?;
-        }
+        self.ran.shell(FORWARDING)?;
         self.ran.ip(RAN_LINES)?;
-        self.gateway.ip(GATEWAY_LINES)?;
         self.internet.ip(INTERNET_LINES)?;
         for server in SITES.iter().flat_map(|site| Family::ALL.map(|family| site.address(family))) {
             self.add_server(server)?;
         }
-        RESOLVER.into_iter().chain([PROXY]).try_for_each(|server| self.add_server(server))
+        RESOLVER
+            .into_iter()
+            .chain(Family::ALL.map(address::relay))
+            .chain([PROXY])
+            .try_for_each(|server| self.add_server(server))
     }
 
     fn add_server(&self, server: std::net::IpAddr) -> Result<()> {
@@ -84,15 +155,16 @@ pub fn stop_merging(namespace: &Namespace, interface: &str) -> Result<()> {
     command::run(namespace.command("ethtool").args(["-K", interface]).args(offloads), "").map(drop)
 }
 
-/// The number of the link between the access router and the gateway; the subscribers' are below.
+/// The number of the access router's link toward the gateway; the subscribers' are below.
 pub const RAN_LINK: u8 = 0x10;
-/// The number of the link between the gateway and the internet.
+/// The number of the internet's link toward the gateway.
 pub const CORE_LINK: u8 = 0x11;
 
 /// An end of a link: a namespace, and the interface in it.
-type End<'a> = (&'a Namespace, &'a str);
+pub(crate) type End<'a> = (&'a Namespace, &'a str);
 
-fn connect(link: u8, (first, first_name): End, (second, second_name): End) -> Result<()> {
+/// Makes a link, with known addresses and without offloads that merge packets.
+pub(crate) fn connect(link: u8, (first, first_name): End, (second, second_name): End) -> Result<()> {
     let [first_mac, second_mac] = [1, 2].map(|end| mac_text(link, end));
     first.ip(&format!(
         "link add {first_name} address {first_mac} type veth peer name {second_name} address {second_mac} netns {}",

@@ -8,6 +8,7 @@ use tollfree_tests::network::Network;
 use tollfree_tests::packet::{Packet, TCP, UDP};
 use tollfree_tests::sip::{self, MEDIA_PACKETS};
 use tollfree_tests::stranger;
+use tollfree_tests::topology::Crossing;
 
 /// Octets of the page: nginx's content in `web.rs`.
 const PAGE_OCTETS: i64 = 200_000;
@@ -28,7 +29,8 @@ fn both_ways(traffic: &Traffic, wanted: impl Fn(&Packet) -> bool) -> [i64; 2] {
 
 #[test]
 fn traffic_flows_and_captures_see_it() {
-    let network = Network::start().expect("the lab needs root and what `cargo xtask setup` installs");
+    let network =
+        Network::start(Crossing::Routed).expect("the lab needs root and what `cargo xtask setup` installs");
     browsing(&network);
     calling(&network);
     knocking(&network);

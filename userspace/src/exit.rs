@@ -42,6 +42,8 @@ pub enum Exit {
     NotVerified = 16,
     /// An export directory or API address cannot be used.
     Export = 17,
+    /// A capture cannot be read, or not wholly.
+    Capture = 18,
 }
 
 impl From<Exit> for ExitCode {

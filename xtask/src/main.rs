@@ -1,5 +1,6 @@
-//! What a developer runs: `cargo xtask setup`, `run`, `lab` and `test`.
+//! What a developer runs: `cargo xtask setup`, `run`, `lab`, `kernels` and `test`.
 
+mod kernels;
 mod setup;
 mod step;
 mod suite;
@@ -58,7 +59,21 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
-    /// Run every check and test: format, lints, tests with the lab's scenarios, documentation.
+    /// Load the kernel programs into this machine's kernel and into those that carriers run, and replay frames.
+    ///
+    /// Downloads Debian's kernels into target/kernels, without installing them, and boots each with a probe in an
+    /// emulated machine (QEMU). Prints how much of the verifier's limit the XDP program takes, and how much stack.
+    /// Exits 0 only if every check passed and every kernel takes the programs, or had to be refused as too old.
+    Kernels {
+        /// Which kernel: a version of Debian's, or how it begins, or the path of a kernel (with a slash in it); may be
+        /// given several times.
+        #[arg(long = "kernel", value_name = "VERSION", default_values_t = kernels::CARRIERS.map(str::to_owned))]
+        versions: Vec<String>,
+        /// Write, for each kernel: kernel, loaded, verified instructions, limit, stack octets, checks.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// Run every check and test: format, lints, tests with the lab's scenarios, kernels, documentation.
     Test,
 }
 
@@ -89,6 +104,10 @@ fn execute(command: &Command) -> Result<bool> {
     match command {
         Command::Setup => Ok(true),
         Command::Test => suite::run().map(|()| true),
+        Command::Kernels { versions, json } => {
+            interrupt::install()?;
+            kernels::run(versions, json.as_deref())
+        }
         Command::Run { once, json } => {
             let binary = build()?;
             demo::run(&binary, *once, json.as_deref())

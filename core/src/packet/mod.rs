@@ -85,6 +85,7 @@ impl Fault {
 
 /// What the headers of a packet say. Ports are in host byte order, 0 where there are none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromZeros)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, each of which a header says")]
 pub struct Packet {
     /// IPv4 or IPv6.
     pub family: Family,

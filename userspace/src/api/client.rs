@@ -27,6 +27,12 @@ pub enum ClientError {
         /// Why.
         source: io::Error,
     },
+    /// Not for this user: status names subscribers.
+    #[error("asking the controller on {path} needs root: run it with sudo")]
+    NotAllowed {
+        /// The socket.
+        path: PathBuf,
+    },
     /// It took too long.
     #[error("the controller did not answer within {} s", ANSWER_TIMEOUT.as_secs())]
     Timeout,
@@ -47,9 +53,13 @@ pub async fn status(socket: &Path) -> Result<Status, ClientError> {
 }
 
 async fn ask(socket: &Path) -> Result<Status, ClientError> {
-    let stream = UnixStream::connect(socket)
-        .await
-        .map_err(|source| ClientError::NotRunning { path: socket.to_owned(), source })?;
+    let stream = UnixStream::connect(socket).await.map_err(|source| {
+        let path = socket.to_owned();
+        match source.kind() {
+            io::ErrorKind::PermissionDenied => ClientError::NotAllowed { path },
+            _ => ClientError::NotRunning { path, source },
+        }
+    })?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
     let request = Request::get("/v1/status")

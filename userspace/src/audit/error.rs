@@ -16,7 +16,7 @@ pub enum AuditError {
         epoch: Option<u32>,
     },
     /// The system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}; check its owner and mode, and the disk", path.display())]
     Io {
         /// What was tried.
         action: &'static str,

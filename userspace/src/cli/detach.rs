@@ -13,6 +13,9 @@ pub(super) fn run(arguments: &ConfigArgument) -> Exit {
         Ok(config) => config,
         Err(error) => return fail(&error, Exit::Config),
     };
+    if let Err(error) = dataplane::check_root() {
+        return fail(&error, dataplane_exit(&error));
+    }
     if let Err(error) = check_not_running(&config.gateway.run_dir) {
         return fail(&error, error.exit());
     }

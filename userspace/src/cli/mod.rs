@@ -1,6 +1,7 @@
 //! What a person calls.
 
 mod check;
+mod classify;
 mod detach;
 mod status;
 
@@ -40,6 +41,7 @@ Exit codes:
   6  no such interface                15  no controller runs
   7  another XDP program is there     16  the audit log does not verify
   8  no bpf file system               17  an address to answer on, or an export
+                                     18  a capture that is not wholly read
 
 First steps:
   tollfree check                check /etc/tollfree/gateway.toml and the policies it names
@@ -58,6 +60,11 @@ enum Command {
     Status(StatusArguments),
     /// Check the configuration and the policies, and change nothing
     Check(CheckArguments),
+    /// Classify captures: their flows, volume and encapsulations, and what a policy makes of them
+    ///
+    /// The same core that decides live traffic reads pcap and pcapng files, without root. Of a file that is cut short or
+    /// corrupt, what comes before is told.
+    Classify(classify::ClassifyArguments),
     /// Take the programs off all interfaces, and forget the kernel's counters
     ///
     /// What the ledger has recorded stays. Stop the controller first: it closes its books.
@@ -125,6 +132,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
         Command::Status(arguments) => status::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Classify(arguments) => classify::run(&arguments),
         Command::Detach(arguments) => detach::run(&arguments),
         Command::Audit(command) => audit(&command),
         Command::Completions { shell } => {

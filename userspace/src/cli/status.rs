@@ -36,6 +36,7 @@ pub(super) fn run(arguments: &StatusArguments) -> Exit {
                     return fail(&error, Exit::Failure);
                 }
             }
+            Err(error @ ClientError::NotAllowed { .. }) => return fail(&error, Exit::NotRoot),
             Err(error @ ClientError::NotRunning { .. }) => return fail(&error, Exit::NotRunning),
             Err(error) => return fail(&error, Exit::Failure),
         }

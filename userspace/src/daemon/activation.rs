@@ -41,11 +41,11 @@ pub(super) fn lines(faults: &Diagnostics) -> Vec<String> {
 impl Engine {
     /// The first plan: where the kernel has the same policy in force, it goes on under its epoch; else a new one
     /// begins.
-    pub(super) fn start_plan(&mut self, adopted: bool) -> Result<(), RunError> {
+    pub(super) fn start_plan(&mut self, plan: Plan) -> Result<(), RunError> {
         self.parts.names.send_replace(names(&self.policy));
         let epoch = self.parts.dataplane.control().epoch();
-        let plan = self.compile_current()?;
-        if adopted && epoch != 0 {
+        // Maps that were made just now have no epoch yet.
+        if epoch != 0 {
             // What was counted while no controller ran belongs to the epoch that was in force.
             let cut = self.parts.dataplane.cut()?;
             self.name_rules(&plan)?;
@@ -157,7 +157,7 @@ impl Engine {
         })?)
     }
 
-    fn compile_current(&mut self) -> Result<Plan, RunError> {
+    pub(super) fn compile_current(&mut self) -> Result<Plan, RunError> {
         let policy = self.policy.clone();
         self.compile(&policy)
     }

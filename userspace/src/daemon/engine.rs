@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use super::{FirstPolicy, RuleNames, RunError, Shared};
 use crate::audit::Log;
 use crate::config::Config;
-use crate::dataplane::{Adoption, Dataplane};
+use crate::dataplane::Dataplane;
 use crate::diagnostic::Diagnostics;
 use crate::ledger::{CallRow, CloseReason, Ledger};
 use crate::policy::{Plan, PolicySet};
@@ -92,30 +92,27 @@ impl Engine {
             records: 0,
             parts,
         };
-        let pools = engine.parts.config.pools.clone();
-        engine.parts.dataplane.set_locals(&pools)?;
-        let transports = engine.parts.config.transports.clone();
-        engine.parts.dataplane.set_transports(&transports)?;
-        let adopted = engine.parts.dataplane.adoption() == Adoption::Adopted;
-        if let Err(error) = engine.start_dataplane(adopted) {
-            if !adopted {
-                // Nothing half-applied: maps that nobody counts in need not stay.
-                crate::dataplane::detach(&engine.parts.config.gateway.bpffs)?;
-            }
-            return Err(error);
-        }
+        engine.start_dataplane()?;
         Ok(engine)
     }
 
     /// Programs that run already are replaced first, so that the interval they counted is closed with their
-    /// interfaces; fresh ones come last, when the plan they decide by is in force.
-    fn start_dataplane(&mut self, adopted: bool) -> Result<(), RunError> {
+    /// interfaces; fresh ones come last, when the plan they decide by is in force. What is likeliest to be refused
+    /// comes before anything that is in force changes: compiling, and attaching to interfaces.
+    fn start_dataplane(&mut self) -> Result<(), RunError> {
         let config = Arc::clone(&self.parts.config);
-        if adopted {
-            self.parts.dataplane.attach(&config)?;
-            return self.start_plan(true);
+        let plan = self.compile_current()?;
+        let dataplane = &mut self.parts.dataplane;
+        // Only what was put in force once can have packets to decide.
+        if dataplane.control().epoch() != 0 {
+            dataplane.attach(&config)?;
+            dataplane.set_locals(&config.pools)?;
+            dataplane.set_transports(&config.transports)?;
+            return self.start_plan(plan);
         }
-        self.start_plan(false)?;
+        dataplane.set_locals(&config.pools)?;
+        dataplane.set_transports(&config.transports)?;
+        self.start_plan(plan)?;
         Ok(self.parts.dataplane.attach(&config)?)
     }
 

@@ -115,3 +115,23 @@ pub const fn dataplane_exit(error: &DataplaneError) -> Exit {
         _ => Exit::Failure,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_lacks_something_has_its_exit_code_and_says_what_helps() {
+        let old = DataplaneError::KernelTooOld { found: "5.10.0".into(), oldest: "6.1".into() };
+        for (error, words) in [
+            (old, ["5.10.0", "6.1", "boot a newer kernel"]),
+            (DataplaneError::MarksNeedTcx, ["tcx", "Linux 6.6", "tag by dscp alone"]),
+        ] {
+            let message = error.to_string();
+            assert!(words.iter().all(|word| message.contains(word)), "{message}");
+            // docs/operators.md
+            assert_eq!(dataplane_exit(&error) as u8, 9);
+            assert_eq!(RunError::from(error).exit() as u8, 9);
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! `tollfree run`: the controller.
 //!
-//! One thread, the [`engine`], owns what must change in order: the kernel's counters and plans, the ledger, the audit
+//! One thread, the engine, owns what must change in order: the kernel's counters and plans, the ledger, the audit
 //! log. It is told of new policies, new addresses, ended calls and requests for status through one channel. Calls are
 //! followed on a thread of their own, because a grant must not wait for accounting.
 
@@ -10,9 +10,10 @@ mod calls;
 mod engine;
 mod error;
 mod lock;
+mod rollback;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,10 +29,11 @@ use crate::api;
 use crate::audit::Log;
 use crate::config::Config;
 use crate::daemon::engine::{Command, Engine, Parts};
-use crate::dataplane::{Adoption, Dataplane, preflight};
+use crate::daemon::rollback::Rollback;
+use crate::dataplane::{Dataplane, preflight};
 use crate::ledger::Ledger;
 use crate::policy::{self, HotlineTable, PolicySet};
-use crate::resolve::{self, Moment, Resolved, Resolver, ResolverSettings, Scheduler};
+use crate::resolve::{self, Moment, Resolved, Resolver, ResolverSettings, SavedAddress, Scheduler};
 use crate::status::CallsStatus;
 
 /// In the audit log's name where no domain is configured. Reason: nobody can have it (RFC 2606).
@@ -76,11 +78,7 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     let names = loaded.as_ref().map(activation::names).unwrap_or_default();
     let settings = resolver_settings(&config);
     let resolver = if settings.servers.is_empty() { None } else { Some(Resolver::new(&settings)?) };
-    if let Some(resolver) = &resolver
-        && names.iter().any(|name| saved.iter().all(|saved| saved.name != *name))
-    {
-        resolver.probe().await?;
-    }
+    probe(resolver.as_ref(), &names, &saved).await?;
     // Saved addresses hold from the first plan on: a restart must not charge for what was free before it.
     let mut scheduler = Scheduler::new(&settings, saved);
     let now = Moment::now();
@@ -88,8 +86,9 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     let (answer_sender, answers) = watched::channel(Arc::new(scheduler.resolved(now.monotonic)));
     let (names_sender, names) = watched::channel(names);
     let dataplane = Dataplane::open(&config)?;
-    let adopted = dataplane.adoption() == Adoption::Adopted;
-    let policy = first_policy(loaded, adopted, &config, &ledger, &dataplane)?;
+    let is_running = dataplane.control().epoch() != 0;
+    let rollback = Rollback::new(&config.gateway.bpffs, is_running);
+    let policy = first_policy(loaded, is_running, &config, &ledger, &dataplane)?;
     let (stop_sender, stop) = watched::channel(false);
     if let Some(resolver) = resolver {
         let stopped = async move { drop(stop.clone().wait_for(|stopped| *stopped).await) };
@@ -114,6 +113,7 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     let watcher = watch::Watcher::start(&config.policy_directory, commands.clone())?;
     let mut engine = Engine::start(parts, policy)?;
     let follower = calls::Follower::start(&mut engine, &config, &shared, commands.clone())?;
+    rollback.keep();
     tokio::spawn(forward_status(status_requests, commands.clone()));
     tokio::spawn(forward_addresses(answers, commands.clone()));
     let engine = std::thread::spawn(move || engine.run(&inbox));
@@ -131,6 +131,25 @@ async fn run_async(config: Config) -> Result<(), RunError> {
         Ok(Ok(Ok(()))) => Ok(()),
         _ => Err(RunError::NotEnded),
     }
+}
+
+/// Asks whether any resolver answers. Where every name is known from before, a start does not wait for that.
+async fn probe(
+    resolver: Option<&Resolver>,
+    names: &BTreeSet<String>,
+    saved: &[SavedAddress],
+) -> Result<(), RunError> {
+    let Some(resolver) = resolver else { return Ok(()) };
+    if names.iter().any(|name| saved.iter().all(|saved| saved.name != *name)) {
+        return Ok(resolver.probe().await?);
+    }
+    let resolver = resolver.clone();
+    tokio::spawn(async move {
+        if let Err(error) = resolver.probe().await {
+            tracing::warn!("going on with the addresses from before: {error}");
+        }
+    });
+    Ok(())
 }
 
 /// Returns on `SIGTERM` or `SIGINT`; reads the policies again on `SIGHUP`.
@@ -171,14 +190,14 @@ fn open_log(config: &Config) -> Result<Log, RunError> {
 /// copy of that one which the audit log keeps.
 fn first_policy(
     loaded: Result<PolicySet, crate::diagnostic::Diagnostics>,
-    adopted: bool,
+    is_running: bool,
     config: &Config,
     ledger: &Ledger,
     dataplane: &Dataplane,
 ) -> Result<FirstPolicy, RunError> {
     let faults = match loaded {
         Ok(policy) => return Ok(FirstPolicy { policy, faults: None }),
-        Err(faults) if !adopted => return Err(RunError::Policy(faults)),
+        Err(faults) if !is_running => return Err(RunError::Policy(faults)),
         Err(faults) => faults,
     };
     let Some(digest) = ledger.policy_digest(dataplane.control().epoch())? else {

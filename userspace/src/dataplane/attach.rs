@@ -58,15 +58,21 @@ impl Dataplane {
     /// them off interfaces that are not configured any more.
     ///
     /// # Errors
-    /// When one interface fails, those that had none keep none.
+    /// When one interface fails, those that had none keep none; where it is one that had none, those that had one keep
+    /// it as it was.
     pub fn attach(&mut self, config: &Config) -> Result<(), DataplaneError> {
         let mut new_links = Vec::new();
         let mut attached = Vec::new();
-        for interface in &config.interfaces {
+        let mut interfaces: Vec<_> = config.interfaces.iter().enumerate().collect();
+        // Those without a program first: where one is refused, nothing that runs has been replaced yet.
+        interfaces.sort_by_key(|(_, interface)| self.is_linked(&interface.name));
+        for (place, interface) in interfaces {
             let (interface, links) = self.attach_interface(config, interface)?;
-            attached.push(interface);
+            attached.push((place, interface));
             new_links.push(links);
         }
+        attached.sort_by_key(|(place, _)| *place);
+        let attached: Vec<_> = attached.into_iter().map(|(_, interface)| interface).collect();
         for links in new_links {
             links.pin(&self.pins)?;
         }
@@ -77,6 +83,11 @@ impl Dataplane {
         }
         self.attached = attached;
         Ok(())
+    }
+
+    /// Whether a link is pinned for the interface.
+    fn is_linked(&self, name: &str) -> bool {
+        if_nametoindex(name).is_ok_and(|ifindex| self.pins.xdp_link(ifindex).exists())
     }
 
     fn attach_interface(

@@ -12,7 +12,7 @@ use aya::programs::ProgramError;
 #[non_exhaustive]
 pub enum DataplaneError {
     /// Not root.
-    #[error("loading kernel programs needs root: run it with sudo, or as a system service")]
+    #[error("changing kernel programs needs root: run it with sudo, or as a system service")]
     NotRoot,
     /// The kernel is older than any this was tried on.
     #[error(

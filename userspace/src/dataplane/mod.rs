@@ -38,7 +38,7 @@ pub use error::DataplaneError;
 pub use flows::{FLOW_IDLE_TCP, FLOW_IDLE_UDP, FlowTables};
 pub use nic::NicCounts;
 pub use plans::PlanTables;
-pub use preflight::{KERNEL_OLDEST, preflight};
+pub use preflight::{KERNEL_OLDEST, check_root, preflight};
 pub use program::{Programs, Run, empty_object, object};
 
 use crate::config::Config;
@@ -50,7 +50,7 @@ use crate::dataplane::plans::SlotMirror;
 
 /// What the maps held when the controller opened them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Adoption {
+enum Adoption {
     /// There were none: counters start from zero.
     Fresh,
     /// A controller before this one had made them.
@@ -65,7 +65,6 @@ pub struct Dataplane {
     control: ControlWord,
     grace: Grace,
     layout: LayoutEntry,
-    adoption: Adoption,
     /// Each bank as last read at rest.
     banks: [Bank; BANKS as usize],
     slots: [SlotMirror; PLAN_SLOTS as usize],
@@ -79,12 +78,21 @@ impl Dataplane {
     /// [`DataplaneError::LayoutVersion`] where pinned maps are another version's: nothing was touched then.
     pub fn open(config: &Config) -> Result<Self, DataplaneError> {
         let pins = Pins::open(&config.gateway.bpffs)?;
-        let (adoption, maps) = program::open_maps(&pins, config)?;
+        let adoption = program::check_layout(&pins)?;
+        let opened = Self::open_pinned(pins.clone(), config);
+        if opened.is_err() && adoption == Adoption::Fresh {
+            // Some maps may have been made before one was refused.
+            pins.remove()?;
+        }
+        opened
+    }
+
+    fn open_pinned(pins: Pins, config: &Config) -> Result<Self, DataplaneError> {
+        let maps = program::open_maps(&pins, config)?;
         let mut dataplane = Self {
             control: ControlWord::open(find(&maps, "CONTROL")?)?,
             grace: Grace::new()?,
             layout: LayoutEntry::default(),
-            adoption,
             banks: [Bank::default(), Bank::default()],
             slots: [SlotMirror::default(), SlotMirror::default()],
             attached: Vec::new(),
@@ -114,11 +122,6 @@ impl Dataplane {
         }
         self.layout = entry;
         Ok(())
-    }
-
-    /// Whether the maps were there before.
-    pub const fn adoption(&self) -> Adoption {
-        self.adoption
     }
 
     /// Drawn at random when the maps were made.

@@ -1,7 +1,8 @@
 //! The directory that keeps maps and links alive.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io;
+use std::io::ErrorKind::{DirectoryNotEmpty, NotFound, ResourceBusy};
 use std::path::{Path, PathBuf};
 
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
@@ -11,6 +12,33 @@ use super::DataplaneError;
 /// What links' names begin with.
 const XDP_LINK: &str = "xdp-";
 const TC_LINK: &str = "tc-";
+/// Maps of any layout version: a name that is retired stays, so that `detach` clears up after an earlier build.
+const MAPS: [&str; 24] = [
+    "LAYOUT",
+    "CONTROL",
+    "INTERFACES",
+    "LOCAL_V4",
+    "LOCAL_V6",
+    "TRANSPORTS_V4",
+    "TRANSPORTS_V6",
+    "CLASS_V4_0",
+    "CLASS_V4_1",
+    "CLASS_V6_0",
+    "CLASS_V6_1",
+    "MATCH_SETS",
+    "RULES",
+    "FLOWS",
+    "FRAGMENTS",
+    "GRANTS",
+    "COUNTERS_0",
+    "COUNTERS_1",
+    "OVERFLOW_0",
+    "OVERFLOW_1",
+    "INTERFACE_TOTALS",
+    "INTERFACE_BUCKETS",
+    "STATS",
+    "COPIES",
+];
 
 /// A directory on a bpf file system: a file a map, and `links/` with a file a link, named by interface index.
 #[derive(Clone, Debug)]
@@ -57,16 +85,36 @@ impl Pins {
         Ok(links)
     }
 
-    /// Removes every pin: what nothing else holds is gone then.
-    pub(super) fn remove(self) -> Result<(), DataplaneError> {
+    /// Removes every pin of these maps and links, and what is empty then: what nothing else holds is gone.
+    ///
+    /// Others' pins stay, and so does a directory that holds some, or that a file system is mounted on.
+    pub(super) fn remove(&self) -> Result<(), DataplaneError> {
         // Links first: while a program still runs, its maps should still be found.
-        fs::remove_dir_all(self.links())
-            .and_then(|()| fs::remove_dir_all(&self.directory))
-            .map_err(DataplaneError::io(format!("removing {}", self.directory.display())))
+        for (_, link) in self.all_links()? {
+            gone(&link, fs::remove_file(&link))?;
+        }
+        gone(&self.links(), fs::remove_dir(self.links()))?;
+        for map in MAPS.map(|name| self.map(name)).iter().filter(|map| !map.is_dir()) {
+            gone(map, fs::remove_file(map))?;
+        }
+        gone(&self.directory, fs::remove_dir(&self.directory))
     }
 
     fn links(&self) -> PathBuf {
         self.directory.join("links")
+    }
+}
+
+/// Takes a removal for done where there was nothing, or a directory that others use.
+///
+/// # Errors
+/// Every other failure of it.
+fn gone(path: &Path, removed: io::Result<()>) -> Result<(), DataplaneError> {
+    match removed {
+        Err(error) if !matches!(error.kind(), NotFound | DirectoryNotEmpty | ResourceBusy) => {
+            Err(DataplaneError::io(format!("removing {}", path.display()))(error))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -93,7 +141,7 @@ pub(super) fn check_file_system(directory: &Path) -> Result<(), DataplaneError> 
                 }
                 return Err(DataplaneError::NoBpffs { path: directory.to_owned() });
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) if error.kind() == NotFound => {}
             Err(error) => return Err(DataplaneError::io(format!("reading {}", ancestor.display()))(error)),
         }
     }

@@ -16,10 +16,11 @@ pub const KERNEL_OLDEST: (u8, u8, u16) = (6, 1, 0);
 /// # Errors
 /// The first that is missing; nothing was changed then.
 pub fn preflight(config: &Config) -> Result<(), DataplaneError> {
-    if !Uid::effective().is_root() {
-        return Err(DataplaneError::NotRoot);
+    check_root()?;
+    // A release that cannot be read is left to the loader, which says what it lacks.
+    if let Ok(running) = KernelVersion::current() {
+        check_kernel(running)?;
     }
-    check_kernel()?;
     check_file_system(&config.gateway.bpffs)?;
     for interface in &config.interfaces {
         if_nametoindex(interface.name.as_str())
@@ -28,13 +29,17 @@ pub fn preflight(config: &Config) -> Result<(), DataplaneError> {
     Ok(())
 }
 
-fn check_kernel() -> Result<(), DataplaneError> {
+/// Checks that the kernel's programs may be changed.
+///
+/// # Errors
+/// [`DataplaneError::NotRoot`].
+pub fn check_root() -> Result<(), DataplaneError> {
+    if Uid::effective().is_root() { Ok(()) } else { Err(DataplaneError::NotRoot) }
+}
+
+fn check_kernel(running: KernelVersion) -> Result<(), DataplaneError> {
     let (major, minor, patch) = KERNEL_OLDEST;
-    // A release that cannot be read is left to the loader, which says what it lacks.
-    if KernelVersion::current().is_ok_and(|current| current < KernelVersion::new(major, minor, patch)) {
-        return Err(too_old());
-    }
-    Ok(())
+    if running < KernelVersion::new(major, minor, patch) { Err(too_old()) } else { Ok(()) }
 }
 
 fn too_old() -> DataplaneError {
@@ -42,4 +47,28 @@ fn too_old() -> DataplaneError {
     let found = nix::sys::utsname::uname()
         .map_or_else(|_| "unknown".into(), |name| name.release().to_string_lossy().into_owned());
     DataplaneError::KernelTooOld { found, oldest: format!("{major}.{minor}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_refused_below_the_oldest_only() {
+        for (version, is_refused) in [
+            ((5, 18, 19), true),
+            ((6, 0, 255), true),
+            ((6, 1, 0), false),
+            ((6, 12, 1), false),
+            ((7, 0, 0), false),
+        ] {
+            let (major, minor, patch) = version;
+            let checked = check_kernel(KernelVersion::new(major, minor, patch));
+            assert_eq!(
+                matches!(checked, Err(DataplaneError::KernelTooOld { .. })),
+                is_refused,
+                "{version:?}"
+            );
+        }
+    }
 }

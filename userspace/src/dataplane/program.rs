@@ -30,12 +30,8 @@ pub fn empty_object() -> &'static [u8] {
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tollfree-empty"))
 }
 
-/// Loads the maps, or adopts those that are pinned, and says which.
-pub(super) fn open_maps(
-    pins: &Pins,
-    config: &Config,
-) -> Result<(super::Adoption, BTreeMap<String, Map>), DataplaneError> {
-    let adoption = check_layout(pins)?;
+/// Loads the maps, or adopts those that are pinned; [`check_layout`] has found them right.
+pub(super) fn open_maps(pins: &Pins, config: &Config) -> Result<BTreeMap<String, Map>, DataplaneError> {
     let mut ebpf = load(pins, config, &Settings::DEFAULT)?;
     for (name, wanted) in [
         ("COUNTERS_0", config.limits.counters),
@@ -59,7 +55,7 @@ pub(super) fn open_maps(
             maps.insert(name, map);
         }
     }
-    Ok((adoption, maps))
+    Ok(maps)
 }
 
 /// How many entries a map has room for.
@@ -70,8 +66,8 @@ fn entries(ebpf: &Ebpf, name: &str) -> Result<u32, DataplaneError> {
     Ok(data.info().map_err(DataplaneError::map(name))?.max_entries())
 }
 
-/// Refuses pinned maps of another version before anything else of them is touched.
-fn check_layout(pins: &Pins) -> Result<super::Adoption, DataplaneError> {
+/// Refuses pinned maps of another version before anything else of them is touched; says whether there are any.
+pub(super) fn check_layout(pins: &Pins) -> Result<super::Adoption, DataplaneError> {
     let path = pins.map("LAYOUT");
     if !path.exists() {
         return Ok(super::Adoption::Fresh);

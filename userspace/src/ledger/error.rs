@@ -33,6 +33,12 @@ pub enum LedgerError {
     /// The file or its file system cannot be written.
     #[error("the ledger is read-only: check the file's owner and mode, its directory's, and the file system")]
     ReadOnly,
+    /// The file is not there and cannot be made.
+    #[error("{source}; its directory, gateway.state_dir, must exist and be writable")]
+    NoFile {
+        /// What `SQLite` says.
+        source: rusqlite::Error,
+    },
     /// The file is damaged or no `SQLite` database.
     #[error("the file is damaged, or is not a ledger: move it away and restore a copy ({source})")]
     Corrupt {
@@ -104,6 +110,7 @@ impl From<rusqlite::Error> for LedgerError {
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::DiskFull,
             Some(ErrorCode::ReadOnly) => Self::ReadOnly,
+            Some(ErrorCode::CannotOpen) => Self::NoFile { source },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt { source },
             _ => Self::Database { source },
         }

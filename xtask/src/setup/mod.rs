@@ -2,7 +2,7 @@
 
 mod kernel_toolchain;
 mod linker;
-mod packages;
+pub(crate) mod packages;
 
 use anyhow::{Result, ensure};
 use nix::unistd::geteuid;

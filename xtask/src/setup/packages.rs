@@ -34,14 +34,13 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 const FORBID: &str = "#!/bin/sh\nexit 101\n";
 
 /// Installs those that are missing, without starting the services in them.
-pub(super) fn install(packages: &[&str]) -> Result<()> {
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let missing = missing(packages)?;
     if missing.is_empty() {
         return Ok(());
     }
     let _policy = ServicePolicy::forbid()?;
-    let mut update = Command::new("apt-get");
-    step::run("refresh Debian's package lists", update.args(["update", "--quiet"]))?;
+    refresh()?;
     let mut install = Command::new("apt-get");
     install.env("DEBIAN_FRONTEND", "noninteractive").args([
         "install",
@@ -50,6 +49,12 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
         "--no-install-recommends",
     ]);
     step::run(&format!("install {}", missing.join(" ")), install.args(&missing))
+}
+
+/// Fetches what packages there are now.
+pub(crate) fn refresh() -> Result<()> {
+    let mut update = Command::new("apt-get");
+    step::run("refresh Debian's package lists", update.args(["update", "--quiet"]))
 }
 
 fn missing<'a>(packages: &[&'a str]) -> Result<Vec<&'a str>> {

@@ -2,13 +2,14 @@
 
 use anyhow::Result;
 
-use super::{check_subscribers, check_totals, is_free_site};
+use super::{check_subscribers, is_free_site};
 use crate::address::{FREE_SITE, Family, OTHER_SITE};
 use crate::capture::Point;
 use crate::gateway::{FREE_DSCP, SITE_RULE};
 use crate::laboratory::Laboratory;
 use crate::packet::Packet;
 use crate::phase::Phase;
+use crate::reconcile::check_totals;
 use crate::report::Report;
 use crate::volume::Volume;
 

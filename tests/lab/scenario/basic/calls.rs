@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 
-use super::check_totals;
 use crate::address::Family;
 use crate::gateway::HOTLINE_RULE;
 use crate::laboratory::Laboratory;
 use crate::phase::Phase;
+use crate::reconcile::check_totals;
 use crate::report::Report;
 use crate::sip::{MEDIA_PACKETS, is_media, is_signalling};
 use crate::volume::Usage;

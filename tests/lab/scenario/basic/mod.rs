@@ -13,14 +13,11 @@ mod survive;
 use anyhow::Result;
 
 use crate::address::{FREE_SITE, Family, SUBSCRIBERS};
-use crate::capture::Point;
 use crate::gateway::SITE_RULE;
 use crate::laboratory::Laboratory;
 use crate::packet::Packet;
 use crate::phase::Phase;
 use crate::report::Report;
-use crate::topology::{ACCESS_INTERFACE, CORE_INTERFACE};
-use crate::volume::Volume;
 
 /// Runs it all, in one lab, on one daemon's counters.
 pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
@@ -52,21 +49,4 @@ fn check_subscribers(report: &mut Report, prefix: &str, phase: &Phase) {
             report.check(format!("{prefix}-charged-downlink-{who}"), expected.downlink, measured.downlink);
         }
     }
-}
-
-/// Checks that nothing is missing: the captures, the interfaces, the buckets and the NIC all say the same.
-fn check_totals(report: &mut Report, prefix: &str, phase: &Phase) {
-    let points = [(ACCESS_INTERFACE, Point::UplinkIn), (CORE_INTERFACE, Point::DownlinkIn)];
-    for (interface, point) in points {
-        report.check(
-            format!("{prefix}-frames-{interface}"),
-            phase.traffic.frames(point),
-            phase.seen(interface),
-        );
-    }
-    let frames = points.map(|(_, point)| phase.traffic.frames(point).packets).into_iter().sum();
-    report.check(format!("{prefix}-packets-in-all-buckets"), frames, phase.counted_in_all_buckets().packets);
-    let reconciliation = phase.after.status.reconciliation;
-    report.check(format!("{prefix}-buckets-equal-totals"), Volume::default(), reconciliation.buckets());
-    report.check(format!("{prefix}-nic-equals-totals"), Volume::default(), reconciliation.nic());
 }

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use super::check_totals;
 use crate::address::{FREE_SITE, Family, socket, subscriber};
 use crate::laboratory::Laboratory;
+use crate::reconcile::check_totals;
 use crate::report::Report;
 use crate::stranger::{knock, send_datagrams};
 use crate::volume::Usage;

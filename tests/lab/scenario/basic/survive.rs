@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::{check_subscribers, check_totals};
+use super::check_subscribers;
 use crate::address::{FREE_SITE, Family};
 use crate::laboratory::Laboratory;
 use crate::phase::Phase;
+use crate::reconcile::check_totals;
 use crate::report::Report;
 
 /// How often the policy changes.

@@ -1,0 +1,105 @@
+//! What was found, for a person.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use super::report::{FlowReport, Report, Side};
+
+/// The flows as a table, and the summary.
+pub fn render(report: &Report) -> String {
+    let flows: Vec<FlowReport<'_>> = report.flows().collect();
+    let decided = flows.iter().any(|flow| flow.verdict.is_some());
+    let sided = flows.iter().any(|flow| flow.subscriber.is_some());
+    let mut rows = vec![header(sided, decided)];
+    rows.extend(flows.iter().map(|flow| row(flow, sided, decided)));
+    let mut text = align(&rows);
+    let summary = report.summary();
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        "{}: {} packets; on {} flows {} packets, {} octets",
+        summary.file,
+        summary.packets,
+        flows.len(),
+        summary.ip_packets,
+        summary.ip_bytes
+    );
+    for (reason, packets) in &summary.unattributed {
+        let _ = write!(text, "; {} {packets}", reason.name());
+    }
+    text.push('\n');
+    text
+}
+
+fn header(sided: bool, decided: bool) -> Vec<String> {
+    let mut row = vec!["PROTO", "SOURCE", "DESTINATION", "PACKETS", "OCTETS"];
+    if sided {
+        row.push("SUBSCRIBER");
+    }
+    if decided {
+        row.extend(["DECISION", "REASON", "RULE", "FREE", "CHARGED"]);
+    }
+    row.push("ENCAPSULATION");
+    row.into_iter().map(str::to_owned).collect()
+}
+
+fn row(flow: &FlowReport<'_>, sided: bool, decided: bool) -> Vec<String> {
+    let [sent, received] = flow.packets;
+    let [sent_octets, received_octets] = flow.ip_bytes;
+    let mut row = vec![
+        protocol(flow.proto),
+        endpoint(flow.src, flow.sport),
+        endpoint(flow.dst, flow.dport),
+        format!("{sent}+{received}"),
+        format!("{sent_octets}+{received_octets}"),
+    ];
+    if sided {
+        row.push(flow.subscriber.and_then(Side::name).unwrap_or("-").to_owned());
+    }
+    if decided {
+        row.extend(verdict(flow));
+    }
+    row.push(flow.encap.join(" "));
+    row
+}
+
+fn verdict(flow: &FlowReport<'_>) -> [String; 5] {
+    let Some(verdict) = &flow.verdict else { return std::array::from_fn(|_| "-".to_owned()) };
+    let rule = match (verdict.policy, verdict.rule) {
+        (Some(policy), Some(rule)) => format!("{policy}/{rule}"),
+        _ => "-".to_owned(),
+    };
+    let volume = |bucket| verdict.volume.get(bucket).copied().unwrap_or_default().to_string();
+    [verdict.decision.to_owned(), verdict.reason.to_owned(), rule, volume("free"), volume("charged")]
+}
+
+/// The protocol's usual name, else its number (IANA).
+fn protocol(number: u8) -> String {
+    match number {
+        1 => "icmp".to_owned(),
+        6 => "tcp".to_owned(),
+        17 => "udp".to_owned(),
+        58 => "icmp6".to_owned(),
+        132 => "sctp".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn endpoint(ip: IpAddr, port: Option<u16>) -> String {
+    port.map_or_else(|| ip.to_string(), |port| SocketAddr::from((ip, port)).to_string())
+}
+
+/// Rows with their columns below each other, two spaces apart; the last column is not padded.
+fn align(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        for (cell, width) in row.iter().zip(&widths).take(columns.saturating_sub(1)) {
+            let _ = write!(text, "{cell:<width$}  ");
+        }
+        let _ = writeln!(text, "{}", row.last().map_or("", String::as_str));
+    }
+    text
+}
