@@ -110,6 +110,28 @@ pub fn steps(mut input: &[u8]) -> Vec<Step> {
     steps
 }
 
+/// An input that stands for these frames, as far as one can: whole seconds, an even number of octets and at most 510.
+pub fn input(steps: &[Step]) -> Vec<u8> {
+    let mut input = Vec::new();
+    let mut before_ns = 0;
+    for Step { now_ns, arrival } in steps {
+        let begin = match arrival.begin {
+            Begin::Ethernet => 0,
+            Begin::Ip => 1,
+            Begin::Ppp => 2,
+        };
+        let seconds = now_ns.saturating_sub(before_ns) / TICK_NS;
+        let cut = arrival.wire_octets.saturating_sub(arrival.octets.len());
+        let pairs = arrival.octets.len() / 2;
+        let octet = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+        let [seconds, cut, pairs] = [usize::try_from(seconds).unwrap_or(usize::MAX), cut, pairs].map(octet);
+        input.extend([u8::from(arrival.role == Role::Core) | begin << 1, seconds, cut, pairs]);
+        input.extend(arrival.octets.iter().take(usize::from(pairs) * 2));
+        before_ns += u64::from(seconds) * TICK_NS;
+    }
+    input
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,5 +159,7 @@ mod tests {
         let steps = steps(&[1, 2, 3, 1, 0xaa, 0xbb, 4, 1, 0, 9, 0xcc]);
         let lines: Vec<_> = steps.iter().map(Step::to_string).collect();
         assert_eq!(lines, ["2000000000 core ethernet 5 aabb", "3000000000 access ppp 1 cc"]);
+        let whole = steps.first().cloned().into_iter().collect::<Vec<_>>();
+        assert_eq!(super::steps(&input(&whole)), whole);
     }
 }

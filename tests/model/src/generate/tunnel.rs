@@ -98,10 +98,9 @@ fn gre(random: &mut Random, packet: &[u8]) -> Vec<u8> {
     let options = [0x8000, 0x2000, 0x1000].into_iter().filter(|bit| flags & bit != 0).count();
     octets.extend(random.octets(options * 4));
     octets.extend(match kind {
-        0x6558 => ethernet_around(random, packet),
         0x880b => ppp_around(random, packet),
         0x88be if flags & 0x1000 != 0 => [random.octets(8), ethernet_around(random, packet)].concat(),
-        0x88be => ethernet_around(random, packet),
+        0x6558 | 0x88be => ethernet_around(random, packet),
         _ => packet.to_vec(),
     });
     octets

@@ -85,7 +85,7 @@ pub(super) fn innermost(context: &Context<'_>, datagram: &Datagram<'_>) -> Inner
             packet.segment = segment;
         }
         (Some(piece), Err(Reason::FragmentTiny)) => {
-            packet.fragment = Some(Fragment::Tiny(piece.identification))
+            packet.fragment = Some(Fragment::Tiny(piece.identification));
         }
         (None, Ok(segment)) => packet.segment = segment,
         (_, Err(reason)) => packet.fault = Some(reason),

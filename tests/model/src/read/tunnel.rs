@@ -103,12 +103,13 @@ fn gtpu(view: View<'_>) -> Result<Inside<'_>, Reason> {
     let content =
         if content.is_bounded() { content.first(usize::from(u16_at(fixed, 2))) } else { Some(content) };
     let content = content.ok_or(Reason::MalformedTunnel)?;
-    if flags & 0b0111 == 0 {
+    let (extended, sequenced, numbered) = (flags & 4 != 0, flags & 2 != 0, flags & 1 != 0);
+    if !extended && !sequenced && !numbered {
         return Ok(Inside::Ip(content));
     }
     // Sequence number, N-PDU number, next extension header type.
     let optional = header(content, 4)?;
-    let next = if flags & 0b0100 == 0 { 0 } else { u8_at(optional, 3) };
+    let next = if extended { u8_at(optional, 3) } else { 0 };
     gtpu_extensions(content.behind(4), next, 0)
 }
 
