@@ -31,10 +31,10 @@ fn open() -> Result<KernelHarness> {
     KernelHarness::open(sample::SETTINGS, &sample::plan()?)
 }
 
-/// A TCP segment without payload to a site that the sample plan makes free.
+/// A TCP SYN to a site that the sample plan makes free.
 fn to_site() -> Result<Vec<u8>> {
     let (subscriber, site) = ("10.20.0.11:40000".parse()?, "203.0.113.10:443".parse()?);
-    FrameBuilder::tcp(subscriber, site).build()
+    FrameBuilder::tcp(subscriber, site).syn().build()
 }
 
 /// The same from the subscriber of this number, to a stranger.

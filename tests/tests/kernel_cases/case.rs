@@ -19,6 +19,8 @@ pub(crate) struct Case {
     pub(crate) before: Vec<(Role, Vec<u8>)>,
     pub(crate) frame: Vec<u8>,
     pub(crate) expect: Expect,
+    /// How it must leave, where the code point is not in the one IP header behind the VLAN tags.
+    pub(crate) leaves_as: Option<Vec<u8>>,
 }
 
 /// What must become of it.
@@ -49,14 +51,35 @@ impl Case {
         Self::octets(name, Role::Core, built(frame), expect)
     }
 
+    /// An uplink frame of a TCP flow that its SYN has opened.
+    pub(crate) fn opened(name: &'static str, frame: &FrameBuilder, expect: Expect) -> Self {
+        Self::uplink(name, frame, expect).after(&frame.clone().syn().payload(&[]))
+    }
+
     /// A frame that no builder makes.
     pub(crate) fn octets(name: &'static str, role: Role, frame: Vec<u8>, expect: Expect) -> Self {
-        Self { name, role, before: Vec::new(), frame, expect }
+        Self { name, role, before: Vec::new(), frame, expect, leaves_as: None }
     }
 
     /// `frame` went up before.
-    pub(crate) fn after(mut self, frame: &FrameBuilder) -> Self {
-        self.before.push((Role::Access, built(frame)));
+    pub(crate) fn after(self, frame: &FrameBuilder) -> Self {
+        self.after_octets(Role::Access, built(frame))
+    }
+
+    /// `frame` went down before.
+    pub(crate) fn after_downlink(self, frame: &FrameBuilder) -> Self {
+        self.after_octets(Role::Core, built(frame))
+    }
+
+    /// `frame` arrived on `role`'s interface before.
+    pub(crate) fn after_octets(mut self, role: Role, frame: Vec<u8>) -> Self {
+        self.before.push((role, frame));
+        self
+    }
+
+    /// It leaves as `frame`.
+    pub(crate) fn leaving(mut self, frame: Vec<u8>) -> Self {
+        self.leaves_as = Some(frame);
         self
     }
 }

@@ -9,9 +9,11 @@ mod calls;
 mod case;
 mod check;
 mod conservation;
+mod fragments;
 mod ipv4;
 mod ipv6;
 mod link;
+mod opening;
 mod rules;
 mod tags;
 mod transport;
@@ -30,7 +32,9 @@ fn all_cases() -> Vec<Case> {
         link::cases(),
         ipv4::cases(),
         ipv6::cases(),
+        fragments::cases(),
         transport::cases(),
+        opening::cases(),
         attribution::cases(),
         rules::cases(),
         calls::cases(),
@@ -59,6 +63,16 @@ fn ipv4_headers() -> Result<()> {
 #[test]
 fn ipv6_headers() -> Result<()> {
     check_all(&ipv6::cases())
+}
+
+#[test]
+fn fragments_follow_their_first() -> Result<()> {
+    check_all(&fragments::cases())
+}
+
+#[test]
+fn who_opens_a_flow() -> Result<()> {
+    check_all(&opening::cases())
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use nix::sched::{CloneFlags, unshare};
 use tollfree::dataplane::PlanTables;
-use tollfree::memory::MemoryTables;
+use tollfree::memory::{MemoryTables, MemoryTransports};
 use tollfree_benches::harness::KernelHarness;
 use tollfree_core::address::Address;
 use tollfree_core::flow::{FlowKey, GrantEntry};
@@ -116,17 +116,25 @@ const NEVER_NS: u64 = u64::MAX;
 /// One nanosecond after the machine started.
 const PASSED_NS: u64 = 1;
 /// Userspace's clock: later than what has passed.
-const NOW_NS: u64 = 1_000_000_000;
+pub(crate) const NOW_NS: u64 = 1_000_000_000;
 
 /// An address and a port.
 pub(crate) fn at(text: &str) -> SocketAddr {
     text.parse().unwrap_or_else(|_| panic!("{text:?} is no socket address"))
 }
 
+/// `constant`'s address, at another port.
+pub(crate) fn port(constant: &str, port: u16) -> String {
+    let mut socket = at(constant);
+    socket.set_port(port);
+    socket.to_string()
+}
+
 /// The same plan in the kernel and in this process.
 pub(crate) struct World {
     pub(crate) kernel: KernelHarness,
     pub(crate) memory: MemoryTables,
+    pub(crate) transports: MemoryTransports,
 }
 
 impl World {
@@ -149,7 +157,8 @@ impl World {
             flow_tables.grant(&key, &entry)?;
             memory.grant(key, entry);
         }
-        Ok(Self { kernel, memory })
+        let transports = MemoryTransports::new(&kernel.config().transports);
+        Ok(Self { kernel, memory, transports })
     }
 }
 
