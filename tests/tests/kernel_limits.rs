@@ -275,3 +275,18 @@ fn new_maps_are_another_instance() -> Result<()> {
     ensure!(one.dataplane().instance() != other.dataplane().instance(), "two instances of one number");
     Ok(())
 }
+
+/// The kernel refuses a program in which the verifier walks more than a million instructions
+/// (`BPF_COMPLEXITY_LIMIT_INSNS`); half of that leaves room for verifiers that see less at once.
+#[test]
+fn the_verifier_is_far_from_its_limit() -> Result<()> {
+    const INSTRUCTIONS_MAX: u32 = 500_000;
+    let mut harness = open()?;
+    for role in [Role::Access, Role::Core] {
+        // Kernels before 5.16 do not tell.
+        let Some(walked) = harness.parts(role).1.verified_instructions()? else { continue };
+        println!("{} side: {walked} instructions", role.name());
+        ensure!(walked < INSTRUCTIONS_MAX, "{} side: {walked} instructions", role.name());
+    }
+    Ok(())
+}

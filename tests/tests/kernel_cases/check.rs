@@ -29,7 +29,16 @@ const XDP_PASS: u32 = 2;
 
 /// Passes all cases, and tells all that went wrong.
 pub(crate) fn check_all(cases: &[Case]) -> Result<()> {
-    let mut checker = Checker::open()?;
+    check_in(World::open()?, cases)
+}
+
+/// The same, on a gateway that writes the code point into these headers of tunnelled packets.
+pub(crate) fn check_tagging(dscp_at: &str, cases: &[Case]) -> Result<()> {
+    check_in(World::open_tagging(dscp_at)?, cases)
+}
+
+fn check_in(world: World, cases: &[Case]) -> Result<()> {
+    let mut checker = Checker::new(world)?;
     let mut faults = String::new();
     for case in cases {
         for (plane, result) in [("kernel", checker.kernel(case)), ("userspace", checker.userspace(case))] {
@@ -50,8 +59,7 @@ struct Checker {
 }
 
 impl Checker {
-    fn open() -> Result<Self> {
-        let mut world = World::open()?;
+    fn new(mut world: World) -> Result<Self> {
         let flows = MapData::from_pin(world.kernel.directory().join("FLOWS"))?;
         let flows = HashMap::try_from(Map::HashMap(flows))?;
         let fragments = MapData::from_pin(world.kernel.directory().join("FRAGMENTS"))?;
@@ -209,8 +217,10 @@ pub(crate) fn write_code_point(frame: &mut [u8], code_point: u8) {
 }
 
 /// The one's complement of the one's complement sum of all 16-bit words (RFC 791, section 3.1).
-fn internet_checksum(header: &[u8]) -> u16 {
-    let words = header.chunks_exact(2).map(|word| u64::from(u16::from_be_bytes([word[0], word[1]])));
+pub(crate) fn internet_checksum(octets: &[u8]) -> u16 {
+    // An odd octet is the upper half of a last word (RFC 1071, section 1).
+    let word = |pair: &[u8]| u64::from(pair[0]) << 8 | pair.get(1).copied().map_or(0, u64::from);
+    let words = octets.chunks(2).map(word);
     let sum: u64 = words.sum();
     // 2^16 is 1 in one's complement: the sum's remainder by 2^16 - 1, where 0 is only the sum of zeros.
     let folded = if sum == 0 { 0 } else { (sum - 1) % 0xffff + 1 };

@@ -225,7 +225,7 @@ fn tcp() -> Vec<Case> {
 }
 
 /// A fragment header: `offset` in units of eight octets (RFC 8200, section 4.5).
-fn header(identification: u32, offset: u16, more: bool) -> [u8; 8] {
+pub(crate) fn header(identification: u32, offset: u16, more: bool) -> [u8; 8] {
     let [high, low] = (offset << 3 | u16::from(more)).to_be_bytes();
     let [a, b, c, d] = identification.to_be_bytes();
     [0, 0, high, low, a, b, c, d]
