@@ -26,13 +26,13 @@ impl Change {
     }
 }
 
-/// Writes `dscp` into the headers that `dscp_at` names, keeping the congestion bits, and every checksum right.
+/// Writes `dscp` into the headers that `headers` names, as [`Settings::dscp_at`] does, keeping the congestion bits, and every checksum right.
 ///
 /// A change in an inner IPv4 header needs no other checksum mended: its own checksum makes up for it. IPv6 has none,
 /// so the innermost tunnel's that covers it is mended; those further out then have nothing to make up for.
 #[inline(always)]
-pub fn dscp(context: &XdpContext, packet: &Packet, dscp_at: u32, dscp: u8) {
-    if dscp_at & Settings::INNER != 0 || packet.outer_ip_offset == packet.ip_offset {
+pub fn dscp(context: &XdpContext, packet: &Packet, headers: u32, dscp: u8) {
+    if headers & Settings::INNER != 0 || packet.outer_ip_offset == packet.ip_offset {
         let change = write(context, packet.ip_offset, packet.family, dscp);
         if let (Some(change), Family::V6) = (change, packet.family)
             && packet.covering_checksum_offset != 0
@@ -43,7 +43,7 @@ pub fn dscp(context: &XdpContext, packet: &Packet, dscp_at: u32, dscp: u8) {
             mend(context, checksum_offset, if is_odd { change.swapped() } else { change });
         }
     }
-    if dscp_at & Settings::OUTER != 0 && packet.outer_ip_offset != packet.ip_offset {
+    if headers & Settings::OUTER != 0 && packet.outer_ip_offset != packet.ip_offset {
         write(context, packet.outer_ip_offset, packet.outer_family, dscp);
     }
 }
