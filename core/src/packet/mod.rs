@@ -101,6 +101,8 @@ pub struct Packet {
     pub outer_ip_offset: usize,
     /// IP version of the outermost header.
     pub outer_family: Family,
+    /// Code point of the outermost header.
+    pub outer_dscp: u8,
     /// Where the innermost checksum stands that covers this IP header from outside (a tunnel's UDP or GRE checksum);
     /// 0 where there is none.
     pub covering_checksum_offset: usize,
@@ -233,6 +235,7 @@ pub fn parse_in<'a, B: Bytes, T: Transports, L: Trace>(
         if depth == 0 {
             work.packet.outer_ip_offset = work.packet.ip_offset;
             work.packet.outer_family = work.packet.family;
+            work.packet.outer_dscp = work.packet.dscp;
         }
         bytes.settle(work);
         match tunnel::enter(bytes, &mut work.packet, transports, trace)? {

@@ -111,11 +111,12 @@ pub(super) fn enter<B: Bytes, T: Transports, L: Trace>(
     Ok(Some(Place { start, offset: packet.transport_offset, end: inner_end(packet) }))
 }
 
-/// The kinds of tunnel that a packet may be, by its protocol and port; a later fragment's port is not known.
+/// The kinds of tunnel that a packet may be, by its protocol and port. The port of a fragment that does not hold its
+/// UDP header is not known.
 #[inline(always)]
 const fn candidates(packet: &Packet) -> u32 {
     match packet.protocol {
-        protocol::UDP if packet.later_fragment => {
+        protocol::UDP if packet.later_fragment || packet.tiny_fragment => {
             TunnelKind::Gtpu.bit() | TunnelKind::Vxlan.bit() | TunnelKind::Geneve.bit()
         }
         protocol::UDP => match packet.destination_port {
