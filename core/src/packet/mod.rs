@@ -120,6 +120,8 @@ pub struct Packet {
     pub identification: u32,
     /// Where this fragment's payload belongs in the datagram's, in octets.
     pub fragment_octets: u16,
+    /// Came out of GTP-U: a subscriber sent it or gets it, so whatever tunnel is in it is his own.
+    pub user_plane: bool,
     /// Not the last fragment.
     pub more_fragments: bool,
     /// Not the first fragment of a datagram: carries no transport header.
@@ -227,6 +229,7 @@ pub fn parse_in<'a, B: Bytes, T: Transports, L: Trace>(
 ) -> Result<&'a Packet, Reason> {
     work.place = Place { start, offset, end: bytes.frame_octets() };
     work.packet.covering_checksum_offset = 0;
+    work.packet.user_plane = false;
     for depth in 0..=TUNNELS_MAX {
         bytes.settle(work);
         work.network = ether::parse(bytes, work.place, trace)?;
