@@ -1,4 +1,4 @@
-//! What may stand between Ethernet and IP: MPLS (RFC 3032), PPPoE (RFC 2516), PPP (RFC 1661).
+//! What may stand between Ethernet and IP: MPLS (RFC 3032), `PPPoE` (RFC 2516), PPP (RFC 1661).
 
 use tollfree_benches::frame::FrameBuilder;
 use tollfree_core::interface::Role;

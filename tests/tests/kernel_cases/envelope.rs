@@ -40,7 +40,7 @@ pub(crate) fn mpls(labels: u32, payload: &[u8]) -> Vec<u8> {
     entries.chain(payload.iter().copied()).collect()
 }
 
-/// A PPPoE session header (RFC 2516, section 4); `payload` begins with PPP's protocol field.
+/// A `PPPoE` session header (RFC 2516, section 4); `payload` begins with PPP's protocol field.
 pub(crate) fn pppoe(payload: &[u8]) -> Vec<u8> {
     [&[0x11, 0, 0, 7], &length(payload.len())[..], payload].concat()
 }

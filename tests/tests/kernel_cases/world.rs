@@ -21,6 +21,7 @@ pub(crate) const FREE_PRIORITY_DSCP: u8 = 46;
 pub(crate) const FREE_PRIORITY_METADATA: (u32, u32) = (0x10, 6);
 pub(crate) const PRIORITY_METADATA: (u32, u32) = (0x20, 0);
 
+/// The gateway's settings; `DSCP_AT` stands for the headers of tunnelled packets that are tagged.
 const SETTINGS: &str = r#"
 [[interface]]
 name = "acc0"
