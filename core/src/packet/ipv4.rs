@@ -21,7 +21,7 @@ pub(super) fn parse<B: Bytes>(bytes: &B, end: usize, packet: &mut Packet) -> Res
         return Err(Reason::MalformedIpv4);
     }
     // What the header claims must be there; what follows it (Ethernet padding) is not billed.
-    if offset + total_octets as usize > end {
+    if offset + total_octets as usize > end || !packet.holds(offset, HEADER_OCTETS_MIN) {
         return Err(Reason::MalformedIpv4);
     }
     let fragment = u16::from_be_bytes([header[6], header[7]]);

@@ -8,6 +8,8 @@ use crate::reason::Reason;
 
 const HEADER_OCTETS_U32: u32 = 40;
 const HEADER_OCTETS: usize = HEADER_OCTETS_U32 as usize;
+/// No extension header is shorter.
+const EXTENSION_OCTETS_MIN: usize = 8;
 const FRAGMENT_OFFSET_MASK: u16 = 0xfff8;
 const MORE_FRAGMENTS: u16 = 0x0001;
 
@@ -24,7 +26,7 @@ pub(super) fn parse<B: Bytes>(bytes: &B, end: usize, packet: &mut Packet) -> Res
     let source: [u32; 4] = bytes.load_words(offset + 8).ok_or(Reason::MalformedIpv6)?;
     let destination: [u32; 4] = bytes.load_words(offset + 24).ok_or(Reason::MalformedIpv6)?;
     let volume_octets = u32::from(u16::from_be_bytes([start[4], start[5]])) + HEADER_OCTETS_U32;
-    if start[0] >> 4 != 6 || offset + volume_octets as usize > end {
+    if start[0] >> 4 != 6 || offset + volume_octets as usize > end || !packet.holds(offset, HEADER_OCTETS) {
         return Err(Reason::MalformedIpv6);
     }
     packet.family = Family::V6;
@@ -43,7 +45,7 @@ pub(super) fn parse<B: Bytes>(bytes: &B, end: usize, packet: &mut Packet) -> Res
 pub(super) fn extensions<B: Bytes>(bytes: &B, packet: &mut Packet) {
     for _ in 0..IPV6_EXTENSIONS_MAX {
         bytes.settle(packet);
-        if !is_extension(packet.protocol) {
+        if !is_extension(packet) {
             return;
         }
         if !step(bytes, packet) {
@@ -54,7 +56,7 @@ pub(super) fn extensions<B: Bytes>(bytes: &B, packet: &mut Packet) {
             return;
         }
     }
-    if is_extension(packet.protocol) {
+    if is_extension(packet) {
         packet.fault = Fault::Extensions;
     }
 }
@@ -62,7 +64,12 @@ pub(super) fn extensions<B: Bytes>(bytes: &B, packet: &mut Packet) {
 /// Steps over one extension header; false if the packet does not hold it.
 #[inline(always)]
 fn step<B: Bytes>(bytes: &B, packet: &mut Packet) -> bool {
-    let Some(start): Option<[u8; 8]> = bytes.load(packet.transport_offset) else { return false };
+    let Some(start): Option<[u8; EXTENSION_OCTETS_MIN]> = bytes.load(packet.transport_offset) else {
+        return false;
+    };
+    if !packet.holds(packet.transport_offset, EXTENSION_OCTETS_MIN) {
+        return false;
+    }
     let header_octets = match packet.protocol {
         FRAGMENT => 8,
         AUTHENTICATION => (start[1] as usize + 2) * 4,
@@ -83,7 +90,12 @@ fn step<B: Bytes>(bytes: &B, packet: &mut Packet) -> bool {
     true
 }
 
+/// IPv4 has the authentication header alone; the others' numbers mean nothing there.
 #[inline(always)]
-const fn is_extension(protocol: u8) -> bool {
-    matches!(protocol, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION)
+const fn is_extension(packet: &Packet) -> bool {
+    match packet.protocol {
+        AUTHENTICATION => true,
+        HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION => matches!(packet.family, Family::V6),
+        _ => false,
+    }
 }

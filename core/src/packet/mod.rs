@@ -132,6 +132,9 @@ pub struct Packet {
     pub tunnel_fragment: bool,
     /// A TCP SYN or RST that carries payload.
     pub control_payload: bool,
+    /// Where the headers of this packet must end, in octets of the frame: with the first fragment that it is tunnelled in,
+    /// whatever its own length says; `usize::MAX` if no tunnel around it is fragmented.
+    held_end: usize,
     /// What is wrong behind the IP header: whose it is and how long is known, so it is charged.
     pub fault: Fault,
     /// Its sender may be opening a conversation: a TCP SYN without ACK (RFC 9293, section 3.5), or any other
@@ -162,6 +165,12 @@ impl Packet {
     #[inline(always)]
     const fn end(&self) -> usize {
         self.ip_offset + self.volume_octets as usize
+    }
+
+    /// Whether so many octets at `offset` are what headers may be read from.
+    #[inline(always)]
+    const fn holds(&self, offset: usize, octets: usize) -> bool {
+        offset + octets <= self.held_end
     }
 
     /// Whether it is a fragment, the first one too.
@@ -230,6 +239,7 @@ pub fn parse_in<'a, B: Bytes, T: Transports, L: Trace>(
     work.place = Place { start, offset, end: bytes.frame_octets() };
     work.packet.covering_checksum_offset = 0;
     work.packet.user_plane = false;
+    work.packet.held_end = usize::MAX;
     for depth in 0..=TUNNELS_MAX {
         bytes.settle(work);
         work.network = ether::parse(bytes, work.place, trace)?;

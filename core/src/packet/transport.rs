@@ -4,9 +4,13 @@ use super::{Fault, Packet, protocol};
 use crate::bytes::Bytes;
 
 const TCP_HEADER_OCTETS_MIN: usize = 20;
+/// Of the header's length and the flags.
+const TCP_START_OFFSET: usize = 12;
 const TCP_SYN: u8 = 0x02;
 const TCP_RST: u8 = 0x04;
 const TCP_ACK: u8 = 0x10;
+/// Octets of both ports, of TCP and of UDP.
+const PORTS_OCTETS: usize = 4;
 const UDP_HEADER_OCTETS: usize = 8;
 const ICMP_HEADER_OCTETS: usize = 8;
 
@@ -40,10 +44,12 @@ fn cut(packet: &mut Packet) {
 /// is padding, not ports.
 #[inline(always)]
 fn ports<B: Bytes>(bytes: &B, packet: &mut Packet, header_octets: usize) -> bool {
-    if packet.transport_offset + header_octets > packet.end() {
+    if packet.transport_offset + header_octets > packet.end()
+        || !packet.holds(packet.transport_offset, PORTS_OCTETS)
+    {
         return false;
     }
-    let Some(ports): Option<[u8; 4]> = bytes.load(packet.transport_offset) else { return false };
+    let Some(ports): Option<[u8; PORTS_OCTETS]> = bytes.load(packet.transport_offset) else { return false };
     packet.source_port = u16::from_be_bytes([ports[0], ports[1]]);
     packet.destination_port = u16::from_be_bytes([ports[2], ports[3]]);
     true
@@ -55,13 +61,18 @@ fn tcp<B: Bytes>(bytes: &B, packet: &mut Packet) -> bool {
         return false;
     }
     let offset = packet.transport_offset;
-    let Some(start): Option<[u8; 2]> = bytes.load(offset + 12) else { return false };
+    let Some(start): Option<[u8; 2]> = bytes.load(offset + TCP_START_OFFSET) else { return false };
+    if !packet.holds(offset + TCP_START_OFFSET, start.len()) {
+        return false;
+    }
     let end = offset + (start[0] >> 4) as usize * 4;
     if end < offset + TCP_HEADER_OCTETS_MIN {
         packet.fault = Fault::Transport;
         return true;
     }
-    packet.control_payload = start[1] & (TCP_SYN | TCP_RST) != 0 && end < packet.end();
+    // What a first fragment does not hold of its segment is payload too.
+    let has_payload = end < packet.end() || (end == packet.end() && packet.more_fragments);
+    packet.control_payload = start[1] & (TCP_SYN | TCP_RST) != 0 && has_payload;
     packet.opens = start[1] & (TCP_SYN | TCP_RST | TCP_ACK) == TCP_SYN;
     end <= packet.end()
 }

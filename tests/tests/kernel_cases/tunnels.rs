@@ -213,7 +213,15 @@ fn nested() -> Vec<Case> {
         |inner: &[u8]| packet(&ip(GRE_ENDS, GRE, &gre(GRE_KEY, IPV4, &packet(&in_gtpu(GTPU_ENDS, inner)))));
     let four = ip(IPIP_ENDS, IPV4_IN_IP, &packet(&ip(IPIP_ENDS, IPV4_IN_IP, &two(&site()))));
     let own = ip((SUBSCRIBER, STRANGER), IPV4_IN_IP, &site());
+    // Whatever addresses a subscriber writes into his packets, they are his packets.
+    let imitated = in_gtpu(GTPU_ENDS, &site());
     vec![
+        Case::wrapped(
+            "a subscriber's GTP-U between the carrier's ends",
+            &imitated,
+            unattributed(Reason::Spoofed, 28 + 8 + 40),
+            |inner| built(&in_gtpu(GTPU_ENDS, inner)),
+        ),
         Case::site_in("GTP-U in GRE", |inner| [&built(&ip(GRE_ENDS, GRE, &[]))[..14], &two(inner)].concat()),
         Case::site_in("GTP-U in GRE in IP", |inner| built(&ip(IPIP_ENDS, IPV4_IN_IP, &two(inner)))),
         Case::site_v6_in("GTP-U in VXLAN in IP", |inner| {

@@ -9,8 +9,9 @@ use crate::reason::Reason;
 const HEADER_OCTETS: usize = 4;
 const FIELD_OCTETS: usize = 4;
 const CHECKSUM_FLAG: u16 = 0x8000;
-/// Source routes (RFC 1701) are nobody's any more.
-const ROUTING_FLAG: u16 = 0x4000;
+/// Bits 1, 4 and 5: source routes and recursion of RFC 1701. Nobody uses them any more, and a packet that has them must
+/// not be read (RFC 2784, section 2.3).
+const OBSOLETE_FLAGS: u16 = 0x4c00;
 const KEY_FLAG: u16 = 0x2000;
 const SEQUENCE_FLAG: u16 = 0x1000;
 const VERSION_MASK: u16 = 0x0007;
@@ -31,7 +32,7 @@ pub(super) fn enter<B: Bytes, L: Trace>(
         // PPTP's version carries its own compressed PPP: it stays the outer flow.
         return Ok(None);
     }
-    if flags & ROUTING_FLAG != 0 {
+    if flags & OBSOLETE_FLAGS != 0 {
         return Err(Reason::MalformedTunnel);
     }
     trace_ip(packet, trace);

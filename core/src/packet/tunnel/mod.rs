@@ -97,6 +97,9 @@ pub(super) fn enter<B: Bytes, T: Transports, L: Trace>(
     if packet.tiny_fragment {
         return Err(Reason::MalformedTunnel);
     }
+    if packet.more_fragments && packet.end() < packet.held_end {
+        packet.held_end = packet.end();
+    }
     if packet.protocol == protocol::UDP {
         return enter_udp(bytes, packet, kinds, trace).map(Some);
     }

@@ -1,0 +1,14 @@
+//! The core and the model, side by side.
+
+mod bytes;
+mod core;
+mod difference;
+mod histogram;
+mod minimise;
+mod tables;
+
+pub use self::core::Core;
+pub use difference::{Difference, compare};
+pub use histogram::Histogram;
+pub use minimise::minimise;
+pub use tables::ListTables;

@@ -1,0 +1,185 @@
+//! The core's tables as lists that are searched from end to end.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use tollfree_core::address::{Address, Family};
+use tollfree_core::decide::{FlowState, Tables};
+use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry};
+use tollfree_core::interface::Role;
+use tollfree_core::packet::tunnel::{Transports, TunnelKind};
+use tollfree_core::plan::{ClassEntry, Local, MatchSet, Matcher, RuleEntry};
+
+use super::core::{Core, ip};
+use crate::world::{Ports, World, contains};
+
+/// A [`World`], as the core looks it up. Without the controller's compiler: for where only the core is in question.
+pub struct ListTables {
+    world: World,
+    now_ns: u64,
+    classes: Vec<(IpNet, ClassEntry)>,
+    match_sets: Vec<MatchSet>,
+    flows: RefCell<Vec<(FlowKey, FlowEntry)>>,
+    fragments: RefCell<Vec<(FragmentKey, FragmentEntry)>>,
+}
+
+impl ListTables {
+    /// Has seen nothing yet.
+    pub fn new(world: &World) -> Self {
+        let mut tables = Self {
+            world: world.clone(),
+            now_ns: 0,
+            classes: Vec::new(),
+            match_sets: Vec::new(),
+            flows: RefCell::default(),
+            fragments: RefCell::default(),
+        };
+        let listed = world.rules.iter().flat_map(|rule| &rule.networks).chain(&world.media).copied();
+        let proxies = world.proxies.iter().map(|proxy| IpNet::from(*proxy));
+        for network in listed.chain(proxies) {
+            tables.list(network);
+        }
+        tables
+    }
+
+    /// The core over a world.
+    pub fn core(world: &World) -> Core<Self, World> {
+        Core::new(Self::new(world), world.clone(), world.sip_port, |tables, now_ns| tables.now_ns = now_ns)
+    }
+
+    /// What is said of all addresses of a network: by itself and by those around it.
+    fn list(&mut self, network: IpNet) {
+        let around = |others: &[IpNet]| others.iter().any(|other| other.contains(&network));
+        let matchers = self.matchers(network);
+        let is_proxy = self.world.proxies.iter().any(|proxy| network == IpNet::from(*proxy));
+        let flags = [
+            (ClassEntry::CANDIDATE, !matchers.is_empty()),
+            (ClassEntry::SIGNALLING, is_proxy),
+            (ClassEntry::MEDIA, around(&self.world.media)),
+        ];
+        let flags = flags.into_iter().filter(|(_, set)| *set).map(|(flag, _)| flag).sum();
+        let mut set = MatchSet::EMPTY;
+        for (place, matcher) in set.matchers.iter_mut().zip(matchers) {
+            *place = matcher;
+        }
+        self.classes.push((network, ClassEntry { flags, match_set: number(self.match_sets.len()) }));
+        self.match_sets.push(set);
+    }
+
+    /// In the order in which they are tried: the longest prefix first, then the lower number.
+    fn matchers(&self, network: IpNet) -> Vec<Matcher> {
+        let mut found = Vec::new();
+        for (index, rule) in self.world.rules.iter().enumerate() {
+            for around in rule.networks.iter().filter(|around| around.contains(&network)) {
+                found.push((u8::MAX - around.prefix_len(), rule.number, index));
+            }
+        }
+        found.sort_unstable();
+        found.iter().flat_map(|(_, _, index)| self.matchers_of(*index)).collect()
+    }
+
+    fn matchers_of(&self, index: usize) -> Vec<Matcher> {
+        let rule_index = u16::try_from(index).unwrap_or(u16::MAX);
+        let ports = self.world.rules.get(index).map_or(&[][..], |rule| &rule.ports);
+        if ports.is_empty() {
+            let protocols = Matcher::TCP | Matcher::UDP;
+            return vec![Matcher { first_port: 0, last_port: u16::MAX, rule_index, protocols }];
+        }
+        let matcher = |ports: &Ports| Matcher {
+            first_port: ports.first,
+            last_port: ports.last,
+            rule_index,
+            protocols: if ports.protocol == 6 { Matcher::TCP } else { Matcher::UDP },
+        };
+        ports.iter().map(matcher).collect()
+    }
+
+    fn key_is(key: &FlowKey, subscriber: (IpAddr, u16), remote: (IpAddr, u16)) -> bool {
+        (key.subscriber, key.subscriber_port) == (subscriber.0.into(), subscriber.1)
+            && (key.remote, key.remote_port) == (remote.0.into(), remote.1)
+            && key.protocol == 17
+    }
+}
+
+/// Numbers of this file are small.
+fn number(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+impl Tables for ListTables {
+    fn local(&self, address: &Address, family: Family) -> Local {
+        let ip = ip(address, family);
+        if contains(&self.world.own, ip) {
+            Local::Own
+        } else if contains(&self.world.pools, ip) {
+            Local::Subscriber
+        } else {
+            Local::Foreign
+        }
+    }
+
+    fn class(&self, address: &Address, family: Family) -> ClassEntry {
+        let ip = ip(address, family);
+        let holding = self.classes.iter().filter(|(network, _)| network.contains(&ip));
+        holding.max_by_key(|(network, _)| network.prefix_len()).map(|(_, class)| *class).unwrap_or_default()
+    }
+
+    fn match_set(&self, match_set: u32) -> Option<&MatchSet> {
+        self.match_sets.get(usize::try_from(match_set).ok()?)
+    }
+
+    fn rule(&self, rule_index: u16) -> Option<RuleEntry> {
+        let rule = self.world.rules.get(usize::from(rule_index))?;
+        let valid_until_ns = rule.ends_ns.unwrap_or(u64::MAX);
+        Some(RuleEntry { rule: rule.number, class: rule.class as u32, valid_until_ns })
+    }
+
+    fn grant(&self, key: &FlowKey) -> Option<GrantEntry> {
+        let grants = &self.world.grants;
+        let grant = grants.iter().find(|grant| Self::key_is(key, grant.subscriber, grant.remote))?;
+        let rule = self.world.rules.iter().find(|rule| rule.number == grant.rule)?;
+        Some(GrantEntry { rule: grant.rule, class: rule.class as u32, valid_until_ns: grant.ends_ns })
+    }
+
+    fn flow(&self, key: &FlowKey, role: Role, volume_octets: u32, now_ns: u64, may_open: bool) -> FlowState {
+        let _ = (role, volume_octets);
+        let mut flows = self.flows.borrow_mut();
+        if flows.iter().any(|(other, _)| other == key) {
+            return FlowState::Open;
+        }
+        if !may_open {
+            return FlowState::None;
+        }
+        if flows.len() >= self.world.flows_max {
+            return FlowState::TableFull;
+        }
+        flows.push((*key, FlowEntry { opened_ns: now_ns, ..FlowEntry::default() }));
+        FlowState::Open
+    }
+
+    fn fragment(&self, key: &FragmentKey) -> Option<FragmentEntry> {
+        self.fragments.borrow().iter().find(|(other, _)| other == key).map(|(_, entry)| *entry)
+    }
+
+    fn remember_fragment(&self, key: &FragmentKey, entry: &FragmentEntry) {
+        self.forget_fragment(key);
+        self.fragments.borrow_mut().push((*key, *entry));
+    }
+
+    fn forget_fragment(&self, key: &FragmentKey) {
+        self.fragments.borrow_mut().retain(|(other, _)| other != key);
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+}
+
+impl Transports for World {
+    fn kinds(&self, family: Family, source: &Address, destination: &Address) -> u32 {
+        let (source, destination) = (ip(source, family), ip(destination, family));
+        let own = |kind: &TunnelKind| self.is_transport(*kind, source, destination);
+        TunnelKind::ALL.into_iter().filter(own).map(TunnelKind::bit).sum()
+    }
+}
