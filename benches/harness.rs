@@ -38,6 +38,7 @@ impl KernelHarness {
         let config = configure(&file_system.path().join("tollfree"), settings)?;
         let mut dataplane = Dataplane::open(&config)?;
         dataplane.set_locals(&config.pools)?;
+        dataplane.set_transports(&config.transports)?;
         dataplane.activate(plan, FIRST_EPOCH)?;
         let access = dataplane.load(&config, &settings_of(&config, Role::Access)?)?;
         let core = dataplane.load(&config, &settings_of(&config, Role::Core)?)?;

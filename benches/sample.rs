@@ -111,8 +111,8 @@ pub fn samples() -> Result<Vec<Sample>> {
         ("not listed, IPv4, large", Role::Core, large(other_v4, v4)),
         ("not listed, IPv4, QinQ", Role::Access, small(v4, other_v4).vlan(0x88a8).vlan(0x8100)),
         ("not listed, IPv6, small", Role::Access, small(v6, other_v6)),
-        ("free site, IPv4", Role::Access, small(v4, site_v4)),
-        ("free site, IPv6", Role::Access, small(v6, site_v6)),
+        ("free site, IPv4", Role::Access, small(v4, site_v4).syn()),
+        ("free site, IPv6", Role::Access, small(v6, site_v6).syn()),
         ("listed, nobody asked", Role::Core, large(site_v4, at("10.20.0.12:40000")?)),
         ("free call, media", Role::Access, FrameBuilder::udp(caller, media).payload_octets(172)),
     ];

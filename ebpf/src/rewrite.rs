@@ -18,21 +18,32 @@ struct Change {
     after: u16,
 }
 
-/// Writes `dscp` into the headers that `dscp_at` names, keeping the congestion bits, and every checksum right.
+impl Change {
+    /// As a checksum sees it whose words begin one octet later than the header's (RFC 1071, section 2, part B).
+    #[inline(always)]
+    const fn swapped(self) -> Self {
+        Self { before: self.before.swap_bytes(), after: self.after.swap_bytes() }
+    }
+}
+
+/// Writes `dscp` into the headers that `headers` names, as [`Settings::dscp_at`] does, keeping the congestion bits, and every checksum right.
 ///
 /// A change in an inner IPv4 header needs no other checksum mended: its own checksum makes up for it. IPv6 has none,
 /// so the innermost tunnel's that covers it is mended; those further out then have nothing to make up for.
 #[inline(always)]
-pub fn dscp(context: &XdpContext, packet: &Packet, dscp_at: u32, dscp: u8) {
-    if dscp_at & Settings::INNER != 0 || packet.outer_ip_offset == packet.ip_offset {
+pub fn dscp(context: &XdpContext, packet: &Packet, headers: u32, dscp: u8) {
+    if headers & Settings::INNER != 0 || packet.outer_ip_offset == packet.ip_offset {
         let change = write(context, packet.ip_offset, packet.family, dscp);
         if let (Some(change), Family::V6) = (change, packet.family)
             && packet.covering_checksum_offset != 0
         {
-            mend(context, packet.covering_checksum_offset, change);
+            let checksum_offset = packet.covering_checksum_offset;
+            // A compressed PPP protocol field in between is one octet.
+            let is_odd = (packet.ip_offset ^ checksum_offset) & 1 == 1;
+            mend(context, checksum_offset, if is_odd { change.swapped() } else { change });
         }
     }
-    if dscp_at & Settings::OUTER != 0 && packet.outer_ip_offset != packet.ip_offset {
+    if headers & Settings::OUTER != 0 && packet.outer_ip_offset != packet.ip_offset {
         write(context, packet.outer_ip_offset, packet.outer_family, dscp);
     }
 }

@@ -11,23 +11,20 @@ use tollfree_core::stat::Stat;
 
 use crate::{maps, rewrite};
 
-/// Tags a packet as decided. One that is not tagged but carries a tag's code point, which whoever sent it must have
-/// forged, has it cleared: an operator's shaper acts on the tag. What is no subscriber's keeps its own.
+/// Tags a packet as decided. One that is not tagged but carries a tag's code point where tags are, which whoever sent
+/// it must have forged, has it cleared: an operator's shaper acts on the tag. What is no subscriber's keeps its own.
 #[inline(always)]
 pub fn apply(context: &XdpContext, settings: &Settings, packet: &Packet, decision: &Decision) {
-    let dscp = packet.dscp as u32;
     let tag = match decision.tag {
         Some(RuleClass::Free) => &settings.tags[0],
         Some(RuleClass::FreePriority) => &settings.tags[1],
         Some(RuleClass::Priority) => &settings.tags[2],
         None => {
-            let is_tag = settings.tags[0].dscp == dscp
-                || settings.tags[1].dscp == dscp
-                || settings.tags[2].dscp == dscp;
+            let forged = forged(settings, packet);
             let may_clear = decision.reason.bucket() as u8 != Bucket::Unattributed as u8
                 || decision.reason as u16 == Reason::Spoofed as u16;
-            if is_tag && may_clear && dscp != 0 {
-                rewrite::dscp(context, packet, settings.dscp_at, 0);
+            if forged != 0 && may_clear {
+                rewrite::dscp(context, packet, forged, 0);
                 maps::stat(Stat::ForgedDscp);
             }
             return;
@@ -40,6 +37,30 @@ pub fn apply(context: &XdpContext, settings: &Settings, packet: &Packet, decisio
     {
         maps::stat(Stat::MetadataRefused);
     }
+}
+
+/// Which of the headers where tags are carry a tag's code point.
+#[inline(always)]
+fn forged(settings: &Settings, packet: &Packet) -> u32 {
+    if packet.outer_ip_offset == packet.ip_offset {
+        return if is_tag(settings, packet.dscp) { Settings::INNER } else { 0 };
+    }
+    let mut headers = 0;
+    if is_tag(settings, packet.dscp) {
+        headers |= Settings::INNER;
+    }
+    if is_tag(settings, packet.outer_dscp) {
+        headers |= Settings::OUTER;
+    }
+    headers & settings.dscp_at
+}
+
+/// Whether a class of traffic is tagged with this code point; 0 is every packet's.
+#[inline(always)]
+fn is_tag(settings: &Settings, dscp: u8) -> bool {
+    let dscp = dscp as u32;
+    dscp != 0
+        && (settings.tags[0].dscp == dscp || settings.tags[1].dscp == dscp || settings.tags[2].dscp == dscp)
 }
 
 #[inline(always)]

@@ -21,8 +21,8 @@ pub const ONLY_INTERFACE: &str = "eth0";
 pub enum Crossing {
     /// Routed, as plain IP packets.
     Routed,
-    /// Bridged, inside the carrier's transport: an [`crate::encapsulator::Encapsulator`] on either side of the gateway
-    /// has to run for anything to pass.
+    /// Bridged, inside the carrier's transport: [`crate::encapsulator::Encapsulators`] around the gateway
+    /// have to run for anything to pass.
     Carried,
 }
 

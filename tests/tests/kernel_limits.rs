@@ -31,10 +31,10 @@ fn open() -> Result<KernelHarness> {
     KernelHarness::open(sample::SETTINGS, &sample::plan()?)
 }
 
-/// A TCP segment without payload to a site that the sample plan makes free.
+/// A TCP SYN to a site that the sample plan makes free.
 fn to_site() -> Result<Vec<u8>> {
     let (subscriber, site) = ("10.20.0.11:40000".parse()?, "203.0.113.10:443".parse()?);
-    FrameBuilder::tcp(subscriber, site).build()
+    FrameBuilder::tcp(subscriber, site).syn().build()
 }
 
 /// The same from the subscriber of this number, to a stranger.
@@ -271,5 +271,20 @@ fn adopted_maps_keep_all_they_counted() -> Result<()> {
 fn new_maps_are_another_instance() -> Result<()> {
     let (mut one, mut other) = (open()?, open()?);
     ensure!(one.dataplane().instance() != other.dataplane().instance(), "two instances of one number");
+    Ok(())
+}
+
+/// The kernel refuses a program in which the verifier walks more than a million instructions
+/// (`BPF_COMPLEXITY_LIMIT_INSNS`); half of that leaves room for verifiers that see less at once.
+#[test]
+fn the_verifier_is_far_from_its_limit() -> Result<()> {
+    const INSTRUCTIONS_MAX: u32 = 500_000;
+    let mut harness = open()?;
+    for role in [Role::Access, Role::Core] {
+        // Kernels before 5.16 do not tell.
+        let Some(walked) = harness.parts(role).1.verified_instructions()? else { continue };
+        println!("{} side: {walked} instructions", role.name());
+        ensure!(walked < INSTRUCTIONS_MAX, "{} side: {walked} instructions", role.name());
+    }
     Ok(())
 }

@@ -101,6 +101,8 @@ pub struct Packet {
     pub outer_ip_offset: usize,
     /// IP version of the outermost header.
     pub outer_family: Family,
+    /// Code point of the outermost header.
+    pub outer_dscp: u8,
     /// Where the innermost checksum stands that covers this IP header from outside (a tunnel's UDP or GRE checksum);
     /// 0 where there is none.
     pub covering_checksum_offset: usize,
@@ -118,6 +120,8 @@ pub struct Packet {
     pub identification: u32,
     /// Where this fragment's payload belongs in the datagram's, in octets.
     pub fragment_octets: u16,
+    /// Came out of GTP-U: a subscriber sent it or gets it, so whatever tunnel is in it is his own.
+    pub user_plane: bool,
     /// Not the last fragment.
     pub more_fragments: bool,
     /// Not the first fragment of a datagram: carries no transport header.
@@ -234,6 +238,7 @@ pub fn parse_in<'a, B: Bytes, T: Transports, L: Trace>(
 ) -> Result<&'a Packet, Reason> {
     work.place = Place { start, offset, end: bytes.frame_octets() };
     work.packet.covering_checksum_offset = 0;
+    work.packet.user_plane = false;
     work.packet.held_end = usize::MAX;
     for depth in 0..=TUNNELS_MAX {
         bytes.settle(work);
@@ -243,6 +248,7 @@ pub fn parse_in<'a, B: Bytes, T: Transports, L: Trace>(
         if depth == 0 {
             work.packet.outer_ip_offset = work.packet.ip_offset;
             work.packet.outer_family = work.packet.family;
+            work.packet.outer_dscp = work.packet.dscp;
         }
         bytes.settle(work);
         match tunnel::enter(bytes, &mut work.packet, transports, trace)? {

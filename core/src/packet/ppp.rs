@@ -55,6 +55,10 @@ pub(super) fn parse<B: Bytes, L: Trace>(
         return Err(Reason::NotIp);
     }
     let offset = offset + octets;
+    // What lies behind the enclosing header's length is padding.
+    if offset > end {
+        return Err(Reason::MalformedPppoe);
+    }
     match protocol {
         IPV4 => Ok(Network { family: Family::V4, offset, end }),
         IPV6 => Ok(Network { family: Family::V6, offset, end }),

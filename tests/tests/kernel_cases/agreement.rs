@@ -6,13 +6,11 @@ use anyhow::{Result, anyhow, ensure};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
-use tollfree::memory::MemoryTransports;
-use tollfree_core::bytes::Frame;
 use tollfree_core::counter::{CounterKey, Usage};
-use tollfree_core::decide::{Decision, decide};
+use tollfree_core::decide::Decision;
 use tollfree_core::interface::Role;
-use tollfree_core::packet::{Start, parse};
 
+use crate::check::pass;
 use crate::conservation;
 use crate::world::World;
 
@@ -22,7 +20,6 @@ const FRAMES: u32 = 20_000;
 const BATCH: u32 = 100;
 /// The kernel takes nothing shorter than an Ethernet header.
 const FRAME_OCTETS_MIN: usize = 14;
-const SIP_PORT: u16 = 5060;
 
 /// A case's frame with some octets replaced, and maybe cut.
 fn broken_frame(seeds: Vec<(Role, Vec<u8>)>) -> impl Strategy<Value = (Role, Vec<u8>)> {
@@ -31,8 +28,8 @@ fn broken_frame(seeds: Vec<(Role, Vec<u8>)>) -> impl Strategy<Value = (Role, Vec
     (prop::sample::select(seeds), changes, any::<prop::sample::Index>(), prop::bool::weighted(0.2)).prop_map(
         |((role, mut frame), changes, end, is_cut)| {
             for (place, octet) in changes {
-                // Headers are what is read; few frames have more than 100 octets of them.
-                let place = place.index(frame.len().min(100));
+                // Headers are what is read; few frames have more than 150 octets of them.
+                let place = place.index(frame.len().min(150));
                 frame[place] = octet;
             }
             if is_cut {
@@ -45,11 +42,7 @@ fn broken_frame(seeds: Vec<(Role, Vec<u8>)>) -> impl Strategy<Value = (Role, Vec
 
 /// What this process would count.
 fn count(world: &World, counters: &mut BTreeMap<CounterKey, Usage>, role: Role, frame: &[u8]) {
-    let (decision, octets) =
-        match parse(&Frame::new(frame), Start::Ethernet, 0, &MemoryTransports::default(), &mut ()) {
-            Ok(packet) => (decide(&world.memory, role, SIP_PORT, &packet), packet.volume_octets),
-            Err(reason) => (Decision::unattributed(reason), 0),
-        };
+    let (decision, octets) = pass(&world.memory, &world.transports, role, frame);
     let Decision { subscriber, rule, reason, .. } = decision;
     let epoch = tollfree_benches::harness::FIRST_EPOCH;
     let usage =

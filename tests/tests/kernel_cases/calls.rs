@@ -68,7 +68,7 @@ fn media() -> Vec<Case> {
     let opened = (0..FLOWS_MAX).map(|number| {
         let mut from = at(SUBSCRIBER);
         from.set_port(10_000 + number);
-        (Role::Access, built(&FrameBuilder::tcp(from, at(SITE))))
+        (Role::Access, built(&FrameBuilder::tcp(from, at(SITE)).syn()))
     });
     let full = Case::uplink(
         "granted, but no place for the flow",
@@ -87,11 +87,6 @@ fn media() -> Vec<Case> {
         Case::uplink("another port of the caller", &voice(SUBSCRIBER, MEDIA), no_call(200)),
         Case::downlink("no call, downlink", &voice(OTHER_MEDIA, CALLER), no_call(200)),
         Case::uplink("TCP on the call's ports", &FrameBuilder::tcp(at(CALLER), at(MEDIA)), no_call(40)),
-        Case::uplink(
-            "a later fragment of the call",
-            &FrameBuilder::other(17, at(CALLER), at(MEDIA)).fragment(2, false).payload_octets(20),
-            charged(Reason::Fragment, 40),
-        ),
         Case { before: opened.collect(), ..full },
     ]
 }

@@ -7,9 +7,10 @@ use tollfree_core::interface::Role;
 use tollfree_core::plan::RuleClass;
 use tollfree_core::reason::{Bucket, Reason};
 
+use crate::envelope::packet;
 use crate::world::{
-    CALLER, FREE_DSCP, FREE_PRIORITY_DSCP, FREE_PRIORITY_METADATA, PRIORITY_METADATA, SUBSCRIBER,
-    SUBSCRIBER_V6, billed,
+    CALLER, FREE_DSCP, FREE_PRIORITY_DSCP, FREE_PRIORITY_METADATA, PRIORITY_METADATA, SITE, SITE_RULE,
+    SITE_V6, SUBSCRIBER, SUBSCRIBER_V6, at, billed,
 };
 
 /// A frame that arrives on `role`'s interface after those of `before` did.
@@ -19,6 +20,8 @@ pub(crate) struct Case {
     pub(crate) before: Vec<(Role, Vec<u8>)>,
     pub(crate) frame: Vec<u8>,
     pub(crate) expect: Expect,
+    /// How it must leave, where the code point is not in the one IP header behind the VLAN tags.
+    pub(crate) leaves_as: Option<Vec<u8>>,
 }
 
 /// What must become of it.
@@ -49,14 +52,60 @@ impl Case {
         Self::octets(name, Role::Core, built(frame), expect)
     }
 
+    /// An uplink frame of a TCP flow that its SYN has opened.
+    pub(crate) fn opened(name: &'static str, frame: &FrameBuilder, expect: Expect) -> Self {
+        Self::uplink(name, frame, expect).after(&frame.clone().syn().payload(&[]))
+    }
+
     /// A frame that no builder makes.
     pub(crate) fn octets(name: &'static str, role: Role, frame: Vec<u8>, expect: Expect) -> Self {
-        Self { name, role, before: Vec::new(), frame, expect }
+        Self { name, role, before: Vec::new(), frame, expect, leaves_as: None }
+    }
+
+    /// `inner` in the frame that `wrap` puts around its IP packet; a tag goes into its own header.
+    pub(crate) fn wrapped(
+        name: &'static str,
+        inner: &FrameBuilder,
+        expect: Expect,
+        wrap: impl Fn(&[u8]) -> Vec<u8>,
+    ) -> Self {
+        let tagged = match expect.code_point {
+            Some(code_point) => inner.clone().traffic_class(code_point << 2),
+            None => inner.clone(),
+        };
+        Self::octets(name, Role::Access, wrap(&packet(inner)), expect).leaving(wrap(&packet(&tagged)))
+    }
+
+    /// A SYN to the site, wrapped: free.
+    pub(crate) fn site_in(name: &'static str, wrap: impl Fn(&[u8]) -> Vec<u8>) -> Self {
+        Self::wrapped(name, &FrameBuilder::tcp(at(SUBSCRIBER), at(SITE)).syn(), free(SITE_RULE, 40), wrap)
+    }
+
+    /// The same by IPv6.
+    pub(crate) fn site_v6_in(name: &'static str, wrap: impl Fn(&[u8]) -> Vec<u8>) -> Self {
+        let inner = FrameBuilder::tcp(at(SUBSCRIBER_V6), at(SITE_V6)).syn();
+        Self::wrapped(name, &inner, free(SITE_RULE, 60).v6(), wrap)
     }
 
     /// `frame` went up before.
-    pub(crate) fn after(mut self, frame: &FrameBuilder) -> Self {
-        self.before.push((Role::Access, built(frame)));
+    pub(crate) fn after(self, frame: &FrameBuilder) -> Self {
+        self.after_octets(Role::Access, built(frame))
+    }
+
+    /// `frame` went down before.
+    pub(crate) fn after_downlink(self, frame: &FrameBuilder) -> Self {
+        self.after_octets(Role::Core, built(frame))
+    }
+
+    /// `frame` arrived on `role`'s interface before.
+    pub(crate) fn after_octets(mut self, role: Role, frame: Vec<u8>) -> Self {
+        self.before.push((role, frame));
+        self
+    }
+
+    /// It leaves as `frame`.
+    pub(crate) fn leaving(mut self, frame: Vec<u8>) -> Self {
+        self.leaves_as = Some(frame);
         self
     }
 }

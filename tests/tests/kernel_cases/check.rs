@@ -6,13 +6,13 @@ use std::net::IpAddr;
 
 use anyhow::{Result, anyhow, bail, ensure};
 use aya::maps::{HashMap, Map, MapData, RingBuf};
-use tollfree::memory::MemoryTransports;
+use tollfree::memory::{MemoryTables, MemoryTransports};
 use tollfree_core::address::SubscriberId;
 use tollfree_core::bytes::Frame;
 use tollfree_core::counter::{CounterKey, Usage};
 use tollfree_core::decide::{Decision, decide};
 use tollfree_core::event::Copy;
-use tollfree_core::flow::{FlowEntry, FlowKey};
+use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey};
 use tollfree_core::interface::Role;
 use tollfree_core::limits::COPY_OCTETS_MAX;
 use tollfree_core::packet::{Start, parse};
@@ -29,7 +29,16 @@ const XDP_PASS: u32 = 2;
 
 /// Passes all cases, and tells all that went wrong.
 pub(crate) fn check_all(cases: &[Case]) -> Result<()> {
-    let mut checker = Checker::open()?;
+    check_in(World::open()?, cases)
+}
+
+/// The same, on a gateway that writes the code point into these headers of tunnelled packets.
+pub(crate) fn check_tagging(dscp_at: &str, cases: &[Case]) -> Result<()> {
+    check_in(World::open_tagging(dscp_at)?, cases)
+}
+
+fn check_in(world: World, cases: &[Case]) -> Result<()> {
+    let mut checker = Checker::new(world)?;
     let mut faults = String::new();
     for case in cases {
         for (plane, result) in [("kernel", checker.kernel(case)), ("userspace", checker.userspace(case))] {
@@ -45,21 +54,23 @@ pub(crate) fn check_all(cases: &[Case]) -> Result<()> {
 struct Checker {
     world: World,
     flows: HashMap<MapData, FlowKey, FlowEntry>,
+    fragments: HashMap<MapData, FragmentKey, FragmentEntry>,
     copies: RingBuf<MapData>,
 }
 
 impl Checker {
-    fn open() -> Result<Self> {
-        let mut world = World::open()?;
+    fn new(mut world: World) -> Result<Self> {
         let flows = MapData::from_pin(world.kernel.directory().join("FLOWS"))?;
         let flows = HashMap::try_from(Map::HashMap(flows))?;
+        let fragments = MapData::from_pin(world.kernel.directory().join("FRAGMENTS"))?;
+        let fragments = HashMap::try_from(Map::LruHashMap(fragments))?;
         let copies = world.kernel.dataplane().take_copies()?;
-        Ok(Self { world, flows, copies })
+        Ok(Self { world, flows, fragments, copies })
     }
 
     /// The program in the kernel: what it counted, what it copied, and how the frame left it.
     fn kernel(&mut self, case: &Case) -> Result<()> {
-        self.forget_flows()?;
+        self.forget()?;
         for (role, frame) in &case.before {
             self.world.kernel.run(*role, frame, 1)?;
         }
@@ -97,10 +108,13 @@ impl Checker {
         Ok(())
     }
 
-    fn forget_flows(&mut self) -> Result<()> {
-        let keys = self.flows.keys().collect::<Result<Vec<_>, _>>()?;
-        for key in keys {
+    /// Each case begins without flows and without fragments.
+    fn forget(&mut self) -> Result<()> {
+        for key in self.flows.keys().collect::<Result<Vec<_>, _>>()? {
             self.flows.remove(&key)?;
+        }
+        for key in self.fragments.keys().collect::<Result<Vec<_>, _>>()? {
+            self.fragments.remove(&key)?;
         }
         Ok(())
     }
@@ -108,26 +122,33 @@ impl Checker {
     /// The same source, in this process.
     fn userspace(&self, case: &Case) -> Result<()> {
         let tables = self.world.memory.clone();
-        let pass = |role: Role, frame: &[u8]| match parse(
-            &Frame::new(frame),
-            Start::Ethernet,
-            0,
-            &MemoryTransports::default(),
-            &mut (),
-        ) {
-            Ok(packet) => (decide(&tables, role, SIP_PORT, &packet), packet.volume_octets),
-            Err(reason) => (Decision::unattributed(reason), 0),
-        };
+        let transports = &self.world.transports;
         for (role, frame) in &case.before {
-            pass(*role, frame);
+            pass(&tables, transports, *role, frame);
         }
-        let decided = pass(case.role, &case.frame);
+        let decided = pass(&tables, transports, case.role, &case.frame);
         let Expect { reason, rule, class: tag, copied: copy, volume_octets, bucket, .. } = case.expect;
         let wanted =
             (Decision { subscriber: subscriber(&case.expect), rule, reason, tag, copy }, volume_octets);
         ensure!(decided == wanted, "decided {decided:?}, not {wanted:?}");
         ensure!(decided.0.reason.bucket() == bucket, "bucket {:?}", decided.0.reason.bucket());
         Ok(())
+    }
+}
+
+/// What this process makes of a frame: the decision, and the volume counted.
+pub(crate) fn pass(
+    tables: &MemoryTables,
+    transports: &MemoryTransports,
+    role: Role,
+    frame: &[u8],
+) -> (Decision, u32) {
+    match parse(&Frame::new(frame), Start::Ethernet, 0, transports, &mut ()) {
+        Ok(packet) => {
+            let decision = decide(tables, role, SIP_PORT, &packet);
+            (decision, decision.volume_octets(&packet))
+        }
+        Err(reason) => (Decision::unattributed(reason), 0),
     }
 }
 
@@ -167,7 +188,9 @@ fn counted(case: &Case) -> BTreeMap<CounterKey, Usage> {
 /// The frame as it must leave: metadata in front, and the code point that is expected.
 fn leaving(case: &Case) -> Vec<u8> {
     let mut frame = case.frame.clone();
-    if let Some(code_point) = case.expect.code_point {
+    if let Some(leaves_as) = &case.leaves_as {
+        frame.clone_from(leaves_as);
+    } else if let Some(code_point) = case.expect.code_point {
         write_code_point(&mut frame, code_point);
     }
     let Some((mark, priority)) = case.expect.metadata else { return frame };
@@ -177,7 +200,7 @@ fn leaving(case: &Case) -> Vec<u8> {
 /// Writes the upper six bits of the traffic class (RFC 2474, section 3), and the whole IPv4 checksum anew.
 pub(crate) fn write_code_point(frame: &mut [u8], code_point: u8) {
     let mut offset = 12;
-    while matches!(frame[offset..offset + 2], [0x81, 0x00] | [0x88, 0xa8]) {
+    while matches!(frame[offset..offset + 2], [0x81 | 0x91 | 0x92, 0x00] | [0x88, 0xa8]) {
         offset += 4;
     }
     let header = &mut frame[offset + 2..];
@@ -194,8 +217,10 @@ pub(crate) fn write_code_point(frame: &mut [u8], code_point: u8) {
 }
 
 /// The one's complement of the one's complement sum of all 16-bit words (RFC 791, section 3.1).
-fn internet_checksum(header: &[u8]) -> u16 {
-    let words = header.chunks_exact(2).map(|word| u64::from(u16::from_be_bytes([word[0], word[1]])));
+pub(crate) fn internet_checksum(octets: &[u8]) -> u16 {
+    // An odd octet is the upper half of a last word (RFC 1071, section 1).
+    let word = |pair: &[u8]| u64::from(pair[0]) << 8 | pair.get(1).copied().map_or(0, u64::from);
+    let words = octets.chunks(2).map(word);
     let sum: u64 = words.sum();
     // 2^16 is 1 in one's complement: the sum's remainder by 2^16 - 1, where 0 is only the sum of zeros.
     let folded = if sum == 0 { 0 } else { (sum - 1) % 0xffff + 1 };

@@ -4,15 +4,14 @@ use tollfree_benches::frame::FrameBuilder;
 use tollfree_core::interface::Role;
 use tollfree_core::reason::Reason;
 
-use crate::case::{Case, changed, charged, cut, free, free_priority, unattributed};
-use crate::world::{CONFERENCE, CONFERENCE_RULE, PROXY, SITE, SITE_RULE, STRANGER, SUBSCRIBER, at};
+use crate::case::{Case, changed, charged, cut, free, unattributed};
+use crate::world::{SITE, SITE_RULE, STRANGER, SUBSCRIBER, at};
 
 /// Where the IPv4 header begins in a frame without tags.
 const IP: usize = 14;
-const UDP: u8 = 17;
 
 pub(crate) fn cases() -> Vec<Case> {
-    [lengths(), malformed(), fragments()].into_iter().flatten().collect()
+    [lengths(), malformed()].into_iter().flatten().collect()
 }
 
 fn lengths() -> Vec<Case> {
@@ -23,10 +22,10 @@ fn lengths() -> Vec<Case> {
     let mut longest = [1; 40];
     longest[39] = 0;
     vec![
-        Case::uplink("header, TCP header, 100 octets", &site().payload_octets(100), free(SITE_RULE, 140)),
-        Case::uplink("four octets of options", &site().options(&short), free(SITE_RULE, 44)),
-        Case::uplink("forty octets of options", &site().options(&longest), free(SITE_RULE, 80)),
-        Case::uplink("a full link", &site().payload_octets(1460), free(SITE_RULE, 1500)),
+        Case::opened("header, TCP header, 100 octets", &site().payload_octets(100), free(SITE_RULE, 140)),
+        Case::uplink("four octets of options", &site().syn().options(&short), free(SITE_RULE, 44)),
+        Case::uplink("forty octets of options", &site().syn().options(&longest), free(SITE_RULE, 80)),
+        Case::opened("a full link", &site().payload_octets(1460), free(SITE_RULE, 1500)),
         Case::uplink(
             "Ethernet padding is not billed",
             &datagram().payload_octets(1).padding(17),
@@ -57,36 +56,5 @@ fn malformed() -> Vec<Case> {
         row("cut in its first half", cut(&site, IP + 11)),
         row("cut in its addresses", cut(&site, IP + 19)),
         row("cut behind its header", cut(&site, IP + 20)),
-    ]
-}
-
-fn fragments() -> Vec<Case> {
-    let first = |destination| FrameBuilder::udp(at(SUBSCRIBER), at(destination)).fragment(0, true);
-    let later = |destination, more| {
-        FrameBuilder::other(UDP, at(SUBSCRIBER), at(destination)).fragment(185, more).payload_octets(100)
-    };
-    let back =
-        FrameBuilder::other(UDP, at(CONFERENCE), at(SUBSCRIBER)).fragment(185, false).payload_octets(100);
-    vec![
-        Case::uplink(
-            "the first fragment has ports",
-            &first(CONFERENCE).payload_octets(1472),
-            free_priority(CONFERENCE_RULE, 1500),
-        ),
-        Case::uplink("a middle fragment", &later(CONFERENCE, true), charged(Reason::Fragment, 120)),
-        Case::uplink("the last fragment", &later(CONFERENCE, false), charged(Reason::Fragment, 120)),
-        Case::uplink(
-            "the least offset",
-            &later(CONFERENCE, false).fragment(1, false),
-            charged(Reason::Fragment, 120),
-        ),
-        Case::downlink("a later fragment downlink", &back, charged(Reason::Fragment, 120))
-            .after(&FrameBuilder::udp(at(SUBSCRIBER), at(CONFERENCE))),
-        Case::uplink(
-            "a later fragment to a stranger",
-            &later(STRANGER, false),
-            charged(Reason::NotListed, 120),
-        ),
-        Case::uplink("a later fragment to the proxy", &later(PROXY, false), charged(Reason::Fragment, 120)),
     ]
 }

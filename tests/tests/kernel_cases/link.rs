@@ -12,18 +12,26 @@ const DOT1AD: u16 = 0x88a8;
 
 pub(crate) fn cases() -> Vec<Case> {
     let stranger = || FrameBuilder::tcp(at(SUBSCRIBER), at(STRANGER));
-    let site = || FrameBuilder::tcp(at(SUBSCRIBER), at(SITE));
-    let site_v6 = || FrameBuilder::tcp(at(SUBSCRIBER_V6), at(SITE_V6));
+    let site = || FrameBuilder::tcp(at(SUBSCRIBER), at(SITE)).syn();
+    let site_v6 = || FrameBuilder::tcp(at(SUBSCRIBER_V6), at(SITE_V6)).syn();
     let mut cases = vec![
         Case::uplink("no tag", &stranger(), charged(Reason::NotListed, 40)),
         Case::uplink("802.1Q", &site().vlan(DOT1Q), free(SITE_RULE, 40)),
         Case::uplink("802.1ad", &site().vlan(DOT1AD), free(SITE_RULE, 40)),
         Case::uplink("QinQ", &site().vlan(DOT1AD).vlan(DOT1Q), free(SITE_RULE, 40)),
         Case::uplink("QinQ, old style", &site().vlan(DOT1Q).vlan(DOT1Q), free(SITE_RULE, 40)),
+        Case::uplink("a stacked tag from before 802.1ad", &site().vlan(0x9100), free(SITE_RULE, 40)),
+        Case::uplink("another", &site().vlan(0x9200).vlan(DOT1Q), free(SITE_RULE, 40)),
+        Case::uplink("two of them, IPv6", &site_v6().vlan(0x9100).vlan(0x9100), free(SITE_RULE, 60).v6()),
         Case::uplink("QinQ, IPv6", &site_v6().vlan(DOT1AD).vlan(DOT1Q), free(SITE_RULE, 60).v6()),
         Case::uplink(
             "three tags",
             &site().vlan(DOT1AD).vlan(DOT1Q).vlan(DOT1Q),
+            unattributed(Reason::VlanTooDeep, 0),
+        ),
+        Case::uplink(
+            "three tags from before 802.1ad",
+            &site().vlan(0x9100).vlan(0x9100).vlan(0x9100),
             unattributed(Reason::VlanTooDeep, 0),
         ),
     ];

@@ -9,12 +9,19 @@ mod calls;
 mod case;
 mod check;
 mod conservation;
+mod encapsulations;
+mod envelope;
+mod fragments;
+mod gtpu;
 mod ipv4;
 mod ipv6;
 mod link;
+mod opening;
 mod rules;
 mod tags;
 mod transport;
+mod tunnel_tags;
+mod tunnels;
 mod world;
 
 use std::collections::BTreeSet;
@@ -23,18 +30,24 @@ use anyhow::Result;
 use tollfree_core::reason::Reason;
 
 use crate::case::Case;
-use crate::check::check_all;
+use crate::check::{check_all, check_tagging};
 
 fn all_cases() -> Vec<Case> {
     let cases = [
         link::cases(),
+        encapsulations::cases(),
         ipv4::cases(),
         ipv6::cases(),
+        fragments::cases(),
         transport::cases(),
+        opening::cases(),
         attribution::cases(),
         rules::cases(),
         calls::cases(),
+        gtpu::cases(),
+        tunnels::cases(),
         tags::cases(),
+        tunnel_tags::cases(),
     ];
     cases.into_iter().flatten().collect()
 }
@@ -52,6 +65,36 @@ fn link_layers() -> Result<()> {
 }
 
 #[test]
+fn link_encapsulations() -> Result<()> {
+    check_all(&encapsulations::cases())
+}
+
+#[test]
+fn gtpu_headers() -> Result<()> {
+    check_all(&gtpu::cases())
+}
+
+#[test]
+fn the_carriers_tunnels() -> Result<()> {
+    check_all(&tunnels::cases())
+}
+
+#[test]
+fn what_a_tunnelled_packet_is_tagged_with() -> Result<()> {
+    check_all(&tunnel_tags::cases())
+}
+
+#[test]
+fn tags_of_the_outer_header() -> Result<()> {
+    check_tagging("outer", &tunnel_tags::outer_cases())
+}
+
+#[test]
+fn tags_of_both_headers() -> Result<()> {
+    check_tagging("both", &tunnel_tags::both_cases())
+}
+
+#[test]
 fn ipv4_headers() -> Result<()> {
     check_all(&ipv4::cases())
 }
@@ -59,6 +102,16 @@ fn ipv4_headers() -> Result<()> {
 #[test]
 fn ipv6_headers() -> Result<()> {
     check_all(&ipv6::cases())
+}
+
+#[test]
+fn fragments_follow_their_first() -> Result<()> {
+    check_all(&fragments::cases())
+}
+
+#[test]
+fn who_opens_a_flow() -> Result<()> {
+    check_all(&opening::cases())
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::case::{Case, built, charged, free, free_priority, priority};
 use crate::world::{
     CONFERENCE, CONFERENCE_RULE, CONFERENCE_V6, ENDED, ENDED_FIRST, ENDED_RULE, FIRST_RULE, FLOWS_MAX,
     FULL_SET, HOSPITAL, HOSPITAL_RULE, INNER, MEDIA_SITE, OUTER, SECOND_RULE, SITE, SITE_RULE, SITE_V6,
-    SUBSCRIBER, SUBSCRIBER_V6, TWO_RULES, at,
+    SUBSCRIBER, SUBSCRIBER_V6, TWO_RULES, at, port,
 };
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -23,17 +23,15 @@ fn udp(from: &str, to: &str) -> FrameBuilder {
     FrameBuilder::udp(at(from), at(to)).payload_octets(100)
 }
 
-/// `constant`'s address, at another port.
-fn port(constant: &str, port: u16) -> String {
-    let mut socket = at(constant);
-    socket.set_port(port);
-    socket.to_string()
+/// What opens a TCP flow.
+fn syn(from: &str, to: &str) -> FrameBuilder {
+    tcp(from, to).syn()
 }
 
 fn uplink() -> Vec<Case> {
     vec![
-        Case::uplink("free", &tcp(SUBSCRIBER, SITE), free(SITE_RULE, 40)),
-        Case::uplink("free, IPv6", &tcp(SUBSCRIBER_V6, SITE_V6), free(SITE_RULE, 60).v6()),
+        Case::uplink("free", &syn(SUBSCRIBER, SITE), free(SITE_RULE, 40)),
+        Case::uplink("free, IPv6", &syn(SUBSCRIBER_V6, SITE_V6), free(SITE_RULE, 60).v6()),
         Case::uplink(
             "free, with priority",
             &udp(SUBSCRIBER, CONFERENCE),
@@ -44,19 +42,19 @@ fn uplink() -> Vec<Case> {
             &udp(SUBSCRIBER_V6, CONFERENCE_V6),
             free_priority(CONFERENCE_RULE, 148).v6(),
         ),
-        Case::uplink("priority only", &tcp(SUBSCRIBER, HOSPITAL), priority(HOSPITAL_RULE, 40)),
+        Case::uplink("priority only", &syn(SUBSCRIBER, HOSPITAL), priority(HOSPITAL_RULE, 40)),
     ]
 }
 
 fn downlink() -> Vec<Case> {
     let no_flow = |octets, rule| charged(Reason::NoFlow, octets).by(rule);
-    let opened = tcp(SUBSCRIBER, SITE).syn();
+    let opened = syn(SUBSCRIBER, SITE);
     vec![
         Case::downlink("nobody asked", &tcp(SITE, SUBSCRIBER), no_flow(40, SITE_RULE)),
         Case::downlink("nobody asked, IPv6", &tcp(SITE_V6, SUBSCRIBER_V6), no_flow(60, SITE_RULE).v6()),
         Case::downlink("asked", &tcp(SITE, SUBSCRIBER), free(SITE_RULE, 40)).after(&opened),
         Case::downlink("asked, IPv6", &tcp(SITE_V6, SUBSCRIBER_V6), free(SITE_RULE, 60).v6())
-            .after(&tcp(SUBSCRIBER_V6, SITE_V6).syn()),
+            .after(&syn(SUBSCRIBER_V6, SITE_V6)),
         Case::downlink(
             "asked from another port",
             &tcp(SITE, &port(SUBSCRIBER, 40001)),
@@ -66,9 +64,9 @@ fn downlink() -> Vec<Case> {
         Case::downlink("asked by UDP, answered by TCP", &tcp(TWO_RULES, SUBSCRIBER), no_flow(40, FIRST_RULE))
             .after(&udp(SUBSCRIBER, TWO_RULES)),
         Case::downlink("asked another site", &tcp(SITE, SUBSCRIBER), no_flow(40, SITE_RULE))
-            .after(&tcp(SUBSCRIBER, TWO_RULES)),
+            .after(&syn(SUBSCRIBER, TWO_RULES)),
         Case::downlink("priority, asked", &tcp(HOSPITAL, SUBSCRIBER), priority(HOSPITAL_RULE, 40))
-            .after(&tcp(SUBSCRIBER, HOSPITAL)),
+            .after(&syn(SUBSCRIBER, HOSPITAL)),
         Case::downlink("priority, nobody asked", &tcp(HOSPITAL, SUBSCRIBER), no_flow(40, HOSPITAL_RULE)),
     ]
 }
@@ -97,8 +95,8 @@ fn ports() -> Vec<Case> {
 
 fn order() -> Vec<Case> {
     vec![
-        Case::uplink("the first rule that matches", &tcp(SUBSCRIBER, TWO_RULES), free(FIRST_RULE, 40)),
-        Case::uplink("else the second", &tcp(SUBSCRIBER, &port(TWO_RULES, 80)), free(SECOND_RULE, 40)),
+        Case::uplink("the first rule that matches", &syn(SUBSCRIBER, TWO_RULES), free(FIRST_RULE, 40)),
+        Case::uplink("else the second", &syn(SUBSCRIBER, &port(TWO_RULES, 80)), free(SECOND_RULE, 40)),
         Case::uplink("else the second, by UDP", &udp(SUBSCRIBER, TWO_RULES), free(SECOND_RULE, 128)),
         Case::uplink(
             "port 0 is in no range",
@@ -106,15 +104,15 @@ fn order() -> Vec<Case> {
             charged(Reason::PortNotListed, 128),
         ),
         Case::uplink("port 65535", &udp(SUBSCRIBER, &port(TWO_RULES, 65535)), free(SECOND_RULE, 128)),
-        Case::uplink("the sixteenth matcher", &tcp(SUBSCRIBER, FULL_SET), free(FIRST_RULE, 40)),
+        Case::uplink("the sixteenth matcher", &syn(SUBSCRIBER, FULL_SET), free(FIRST_RULE, 40)),
         Case::uplink(
             "behind the sixteenth",
             &tcp(SUBSCRIBER, &port(FULL_SET, 443)),
             charged(Reason::PortNotListed, 40),
         ),
-        Case::uplink("a prefix", &tcp(SUBSCRIBER, OUTER), free(SITE_RULE, 40)),
-        Case::uplink("the longer prefix inside it", &tcp(SUBSCRIBER, INNER), free(FIRST_RULE, 40)),
-        Case::uplink("listed in a media network", &tcp(SUBSCRIBER, MEDIA_SITE), free(FIRST_RULE, 40)),
+        Case::uplink("a prefix", &syn(SUBSCRIBER, OUTER), free(SITE_RULE, 40)),
+        Case::uplink("the longer prefix inside it", &syn(SUBSCRIBER, INNER), free(FIRST_RULE, 40)),
+        Case::uplink("listed in a media network", &syn(SUBSCRIBER, MEDIA_SITE), free(FIRST_RULE, 40)),
     ]
 }
 
@@ -124,7 +122,7 @@ fn times() -> Vec<Case> {
         Case::uplink("ended", &tcp(SUBSCRIBER, ENDED), expired(40)),
         Case::downlink("ended, and nobody asked", &tcp(ENDED, SUBSCRIBER), expired(40)),
         Case::downlink("ended, and asked", &tcp(ENDED, SUBSCRIBER), expired(40))
-            .after(&tcp(SUBSCRIBER, ENDED)),
+            .after(&syn(SUBSCRIBER, ENDED)),
         Case::uplink("the first that matches has ended", &tcp(SUBSCRIBER, ENDED_FIRST), expired(40)),
     ]
 }
@@ -133,14 +131,14 @@ fn times() -> Vec<Case> {
 fn full_table() -> Vec<Case> {
     let from = |number: u16| port(SUBSCRIBER, 10_000 + number);
     let opened: Vec<_> =
-        (0..FLOWS_MAX).map(|number| (Role::Access, built(&tcp(&from(number), SITE)))).collect();
+        (0..FLOWS_MAX).map(|number| (Role::Access, built(&syn(&from(number), SITE)))).collect();
     let full = |case: Case| Case { before: opened.clone(), ..case };
     let fits = |case: Case| Case { before: opened[1..].to_vec(), ..case };
     let refused = charged(Reason::FlowTableFull, 40).by(SITE_RULE);
     vec![
-        fits(Case::uplink("the last place", &tcp(&from(FLOWS_MAX), SITE), free(SITE_RULE, 40))),
-        full(Case::uplink("no place left", &tcp(&from(FLOWS_MAX), SITE), refused.clone())),
-        full(Case::uplink("no place for priority", &tcp(SUBSCRIBER, HOSPITAL), refused.by(HOSPITAL_RULE))),
+        fits(Case::uplink("the last place", &syn(&from(FLOWS_MAX), SITE), free(SITE_RULE, 40))),
+        full(Case::uplink("no place left", &syn(&from(FLOWS_MAX), SITE), refused.clone())),
+        full(Case::uplink("no place for priority", &syn(SUBSCRIBER, HOSPITAL), refused.by(HOSPITAL_RULE))),
         full(Case::uplink("the first has its place", &tcp(&from(0), SITE), free(SITE_RULE, 40))),
         full(Case::downlink("the last has its place", &tcp(SITE, &from(FLOWS_MAX - 1)), free(SITE_RULE, 40))),
     ]

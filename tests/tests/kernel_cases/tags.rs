@@ -22,16 +22,16 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 fn site() -> FrameBuilder {
-    FrameBuilder::tcp(at(SUBSCRIBER), at(SITE))
+    FrameBuilder::tcp(at(SUBSCRIBER), at(SITE)).syn()
 }
 
 fn site_v6() -> FrameBuilder {
-    FrameBuilder::tcp(at(SUBSCRIBER_V6), at(SITE_V6))
+    FrameBuilder::tcp(at(SUBSCRIBER_V6), at(SITE_V6)).syn()
 }
 
 fn written() -> Vec<Case> {
     let conference = FrameBuilder::udp(at(SUBSCRIBER), at(CONFERENCE));
-    let hospital = FrameBuilder::tcp(at(SUBSCRIBER), at(HOSPITAL));
+    let hospital = FrameBuilder::tcp(at(SUBSCRIBER), at(HOSPITAL)).syn();
     vec![
         Case::uplink("over another code point", &site().traffic_class(octet(46, 0)), free(SITE_RULE, 40)),
         Case::uplink("over all ones", &site().traffic_class(octet(63, 0)), free(SITE_RULE, 40)),

@@ -35,13 +35,13 @@ fn control_payload() -> Vec<Case> {
             &site().syn().payload_octets(1),
             charged(Reason::ControlPayload, 41),
         ),
-        Case::uplink("RST", &site().rst(), free(SITE_RULE, 40)),
+        Case::uplink("RST of an open flow", &site().rst(), free(SITE_RULE, 40)).after(&site().syn()),
         Case::uplink(
             "RST with payload",
             &site().rst().payload_octets(100),
             charged(Reason::ControlPayload, 140),
         ),
-        Case::uplink("FIN with payload", &site().fin().payload_octets(100), free(SITE_RULE, 140)),
+        Case::opened("FIN with payload", &site().fin().payload_octets(100), free(SITE_RULE, 140)),
         Case::uplink(
             "IPv6 SYN with payload",
             &FrameBuilder::tcp(at(SUBSCRIBER_V6), at(SITE_V6)).syn().payload_octets(1),

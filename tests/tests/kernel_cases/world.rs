@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use nix::sched::{CloneFlags, unshare};
 use tollfree::dataplane::PlanTables;
-use tollfree::memory::MemoryTables;
+use tollfree::memory::{MemoryTables, MemoryTransports};
 use tollfree_benches::harness::KernelHarness;
 use tollfree_core::address::Address;
 use tollfree_core::flow::{FlowKey, GrantEntry};
@@ -21,6 +21,7 @@ pub(crate) const FREE_PRIORITY_DSCP: u8 = 46;
 pub(crate) const FREE_PRIORITY_METADATA: (u32, u32) = (0x10, 6);
 pub(crate) const PRIORITY_METADATA: (u32, u32) = (0x20, 0);
 
+/// The gateway's settings; `DSCP_AT` stands for the headers of tunnelled packets that are tagged.
 const SETTINGS: &str = r#"
 [[interface]]
 name = "acc0"
@@ -32,6 +33,29 @@ role = "core"
 
 [subscribers]
 pools = ["10.20.0.0/16", "2001:db8:20::/48"]
+
+[[transport]]
+type = "gtpu"
+endpoints = ["172.16.1.0/24", "2001:db8:f001::/64"]
+
+[[transport]]
+type = "ipip"
+endpoints = ["172.16.2.0/24", "2001:db8:f002::/64"]
+
+[[transport]]
+type = "gre"
+endpoints = ["172.16.3.0/24", "2001:db8:f003::/64", "172.16.6.0/24"]
+
+[[transport]]
+type = "vxlan"
+endpoints = ["172.16.4.0/24", "172.16.6.1", "172.16.6.2"]
+
+[[transport]]
+type = "geneve"
+endpoints = ["172.16.5.0/24", "2001:db8:f005::1", "2001:db8:f005::2"]
+
+[tag]
+dscp_at = "DSCP_AT"
 
 [tag.free]
 dscp = 10
@@ -99,6 +123,19 @@ pub(crate) const PROXY_V6: &str = "[2001:db8:5060:1::5]:5060";
 pub(crate) const GATEWAY: &str = "10.20.255.254:53";
 pub(crate) const GATEWAY_V6: &str = "[2001:db8:20:ffff::fe]:53";
 
+/// Ends of the carrier's tunnels, by kind.
+pub(crate) const GTPU_ENDS: (&str, &str) = ("172.16.1.1:0", "172.16.1.2:0");
+pub(crate) const GTPU_ENDS_V6: (&str, &str) = ("[2001:db8:f001::1]:0", "[2001:db8:f001::2]:0");
+pub(crate) const IPIP_ENDS: (&str, &str) = ("172.16.2.1:0", "172.16.2.2:0");
+pub(crate) const IPIP_ENDS_V6: (&str, &str) = ("[2001:db8:f002::1]:0", "[2001:db8:f002::2]:0");
+pub(crate) const GRE_ENDS: (&str, &str) = ("172.16.3.1:0", "172.16.3.2:0");
+pub(crate) const GRE_ENDS_V6: (&str, &str) = ("[2001:db8:f003::1]:0", "[2001:db8:f003::2]:0");
+pub(crate) const VXLAN_ENDS: (&str, &str) = ("172.16.4.1:0", "172.16.4.2:0");
+pub(crate) const GENEVE_ENDS: (&str, &str) = ("172.16.5.1:0", "172.16.5.2:0");
+pub(crate) const GENEVE_ENDS_V6: (&str, &str) = ("[2001:db8:f005::1]:0", "[2001:db8:f005::2]:0");
+/// Ends of VXLAN in a network of ends of GRE.
+pub(crate) const GRE_AND_VXLAN_ENDS: (&str, &str) = ("172.16.6.1:0", "172.16.6.2:0");
+
 /// What is never a subscriber's (RFC 6890): unspecified, loopback, link-local, multicast, broadcast.
 const NEIGHBOURS: [&str; 9] = [
     "0.0.0.0/32",
@@ -116,25 +153,38 @@ const NEVER_NS: u64 = u64::MAX;
 /// One nanosecond after the machine started.
 const PASSED_NS: u64 = 1;
 /// Userspace's clock: later than what has passed.
-const NOW_NS: u64 = 1_000_000_000;
+pub(crate) const NOW_NS: u64 = 1_000_000_000;
 
 /// An address and a port.
 pub(crate) fn at(text: &str) -> SocketAddr {
     text.parse().unwrap_or_else(|_| panic!("{text:?} is no socket address"))
 }
 
+/// `constant`'s address, at another port.
+pub(crate) fn port(constant: &str, port: u16) -> String {
+    let mut socket = at(constant);
+    socket.set_port(port);
+    socket.to_string()
+}
+
 /// The same plan in the kernel and in this process.
 pub(crate) struct World {
     pub(crate) kernel: KernelHarness,
     pub(crate) memory: MemoryTables,
+    pub(crate) transports: MemoryTransports,
 }
 
 impl World {
     /// A gateway that has seen nothing, in a network namespace that has the gateway's own addresses and no others.
     pub(crate) fn open() -> Result<Self> {
+        Self::open_tagging("inner")
+    }
+
+    /// The same, with the code point in these headers of tunnelled packets.
+    pub(crate) fn open_tagging(dscp_at: &str) -> Result<Self> {
         give_own_addresses()?;
         let plan = plan();
-        let mut kernel = KernelHarness::open(SETTINGS, &plan)?;
+        let mut kernel = KernelHarness::open(&SETTINGS.replace("DSCP_AT", dscp_at), &plan)?;
         let pools: Vec<_> = POOLS.iter().map(|pool| pool.parse().expect("a prefix")).collect();
         let mut memory = MemoryTables::new(&plan, &pools, usize::from(FLOWS_MAX));
         memory.set_now(NOW_NS);
@@ -149,7 +199,8 @@ impl World {
             flow_tables.grant(&key, &entry)?;
             memory.grant(key, entry);
         }
-        Ok(Self { kernel, memory })
+        let transports = MemoryTransports::new(&kernel.config().transports);
+        Ok(Self { kernel, memory, transports })
     }
 }
 

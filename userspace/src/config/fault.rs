@@ -33,6 +33,9 @@ pub(super) enum ConfigFault {
     /// Not an address or network that tunnels can end in.
     #[error("this is not an end of tunnels")]
     Endpoint,
+    /// A tunnel's end among subscribers.
+    #[error("subscribers have addresses of this end of tunnels")]
+    EndpointInPool,
     /// Neither header nor both.
     #[error("this place for the code point is not known")]
     DscpAt,
@@ -87,6 +90,7 @@ impl Explain for ConfigFault {
             Self::Role => "write \"access\" where uplink arrives, \"core\" where downlink arrives".into(),
             Self::TunnelKind => "write \"gtpu\", \"ipip\", \"gre\", \"vxlan\" or \"geneve\"".into(),
             Self::Endpoint => "write a host's address, or a network with its host bits zero".into(),
+            Self::EndpointInPool => "list addresses that no pool in [subscribers] holds".into(),
             Self::DscpAt => "write \"inner\", \"outer\" or \"both\"".into(),
             Self::RelativePath => "begin the path with /".into(),
             Self::Duration => "write a number and a unit, as in 500ms, 2s, 5m or 1h".into(),

@@ -38,7 +38,7 @@ pub(super) fn read(file: &str, octets: &[u8]) -> Result<Config, Vec<Diagnostic>>
     let interfaces = read_interfaces(&mut document, report_ref);
     let pools = document.section(report_ref, "subscribers").map(|section| read_pools(section, report_ref));
     let resolver = document.section(report_ref, "resolver");
-    let transports = read_transports(&mut document, report_ref);
+    let transports = read_transports(&mut document, pools.as_deref().unwrap_or_default(), report_ref);
     let signalling = document.section(report_ref, "signalling");
     let tags = document.section(report_ref, "tag");
     let ledger = document.section(report_ref, "ledger");
@@ -176,7 +176,13 @@ fn read_signalling<'i>(section: Option<Section<'i>>, report: &mut Report<'i>) ->
 }
 
 /// The ends of the carrier's tunnels, each with the kinds that end there, as [`TunnelKind::bit`]s.
-fn read_transports<'i>(document: &mut Section<'i>, report: &mut Report<'i>) -> BTreeMap<IpNet, u32> {
+///
+/// None may be a subscriber's: what claims to come from a tunnel's end is not billed to whoever sent it.
+fn read_transports<'i>(
+    document: &mut Section<'i>,
+    pools: &[IpNet],
+    report: &mut Report<'i>,
+) -> BTreeMap<IpNet, u32> {
     let mut transports = BTreeMap::new();
     for mut section in document.sections(report, "transport") {
         section.needs(report, &["type", "endpoints"]);
@@ -186,6 +192,10 @@ fn read_transports<'i>(document: &mut Section<'i>, report: &mut Report<'i>) -> B
         section.close(report);
         let Some(kind) = kind else { continue };
         for endpoint in endpoints {
+            let net = endpoint.get_ref();
+            if pools.iter().any(|pool| pool.contains(net) || net.contains(pool)) {
+                report.fault(&endpoint.span(), &ConfigFault::EndpointInPool);
+            }
             *transports.entry(endpoint.into_inner()).or_default() |= kind.get_ref().bit();
         }
     }

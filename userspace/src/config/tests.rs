@@ -276,3 +276,22 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn ends_of_tunnels_are_read_and_kept_apart_from_subscribers() {
+    let transport = "[[transport]]\ntype = \"gtpu\"\nendpoints = [\"192.0.2.100\", \"2001:db8:e::/64\"]\n\
+                     [[transport]]\ntype = \"ipip\"\nendpoints = [\"192.0.2.100\"]\n";
+    let config = parse(&format!("{MINIMAL}\n{transport}")).expect("settings without fault");
+    let kinds: Vec<_> = config.transports.iter().map(|(net, kinds)| (net.to_string(), *kinds)).collect();
+    // TunnelKind's permanent numbers: GTP-U is 0, IP in IP 1.
+    assert_eq!(kinds, [("192.0.2.100/32".to_owned(), 0b11), ("2001:db8:e::/64".to_owned(), 0b01)]);
+    for (text, fault) in [
+        ("type = \"l2tp\"\nendpoints = [\"192.0.2.1\"]", "\"l2tp\": this kind of tunnel is not known"),
+        ("type = \"gre\"\nendpoints = [\"192.0.2.1/24\"]", "\"192.0.2.1/24\": this is not an end of tunnels"),
+        ("type = \"gre\"\nendpoints = [\"10.20.0.9\"]", "subscribers have addresses of this end of tunnels"),
+        ("type = \"gre\"\nendpoints = [\"10.0.0.0/8\"]", "subscribers have addresses of this end of tunnels"),
+    ] {
+        let faults = parse(&format!("{MINIMAL}\n[[transport]]\n{text}\n")).expect_err(text).to_string();
+        assert!(faults.contains(fault), "{faults}");
+    }
+}

@@ -128,8 +128,16 @@ impl Dataplane {
         };
         let mut map: Array<_, InterfaceEntry> = self.typed_mut("INTERFACES")?;
         map.set(slot, entry, 0).map_err(DataplaneError::map("INTERFACES"))?;
-        let needs_tc = config.tags.iter().any(Tag::has_metadata);
-        let tc = if needs_tc { attach_tc(&mut programs, name, &self.pins.tc_link(ifindex))? } else { None };
+        let tc_link = self.pins.tc_link(ifindex);
+        let tc = if config.tags.iter().any(Tag::has_metadata) {
+            attach_tc(&mut programs, name, &tc_link)?
+        } else {
+            // Of a configuration before this one.
+            if tc_link.exists() {
+                unpin(&tc_link)?;
+            }
+            None
+        };
         let attached = Attached { name: name.clone(), slot, entry, adopted: replaced };
         Ok((attached, NewLinks { ifindex, xdp, tc }))
     }

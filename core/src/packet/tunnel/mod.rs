@@ -82,7 +82,8 @@ pub(super) fn enter<B: Bytes, T: Transports, L: Trace>(
     trace: &mut L,
 ) -> Result<Option<Place>, Reason> {
     let candidates = candidates(packet);
-    if candidates == 0 || !packet.fault.is_none() {
+    // In the user plane even the addresses of tunnel ends are only what a subscriber wrote.
+    if candidates == 0 || packet.user_plane || !packet.fault.is_none() {
         return Ok(None);
     }
     let kinds = candidates & transports.kinds(packet.family, &packet.source, &packet.destination);
@@ -114,11 +115,12 @@ pub(super) fn enter<B: Bytes, T: Transports, L: Trace>(
     Ok(Some(Place { start, offset: packet.transport_offset, end: inner_end(packet) }))
 }
 
-/// The kinds of tunnel that a packet may be, by its protocol and port; a later fragment's port is not known.
+/// The kinds of tunnel that a packet may be, by its protocol and port. The port of a fragment that does not hold its
+/// UDP header is not known.
 #[inline(always)]
 const fn candidates(packet: &Packet) -> u32 {
     match packet.protocol {
-        protocol::UDP if packet.later_fragment => {
+        protocol::UDP if packet.later_fragment || packet.tiny_fragment => {
             TunnelKind::Gtpu.bit() | TunnelKind::Vxlan.bit() | TunnelKind::Geneve.bit()
         }
         protocol::UDP => match packet.destination_port {
@@ -146,6 +148,7 @@ fn enter_udp<B: Bytes, L: Trace>(
     let offset = packet.transport_offset + UDP_HEADER_OCTETS;
     let end = inner_end(packet);
     let place = if kinds & TunnelKind::Gtpu.bit() != 0 {
+        packet.user_plane = true;
         gtpu::enter(bytes, offset, end, trace)?
     } else if kinds & TunnelKind::Vxlan.bit() != 0 {
         vxlan::enter(bytes, offset, end, trace)?

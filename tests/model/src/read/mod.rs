@@ -69,7 +69,8 @@ fn ipv6(context: &Context<'_>, view: View<'_>) -> Result<Innermost, Reason> {
 fn inside(context: &Context<'_>, datagram: &Datagram<'_>) -> Result<Innermost, Reason> {
     let own = |kind: TunnelKind| context.world.is_transport(kind, datagram.source, datagram.destination);
     let packet = packet::innermost(context, datagram);
-    if datagram.fault.is_some() {
+    // What comes out of GTP-U is a subscriber's: a tunnel in it is his own, whatever addresses he wrote.
+    if datagram.fault.is_some() || context.tunnels.contains(&TunnelKind::Gtpu) {
         return Ok(packet);
     }
     if datagram.is_later_fragment() {
