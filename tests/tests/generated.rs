@@ -42,7 +42,7 @@ fn policy(rule: &Rule, media: &[IpNet]) -> Result<String> {
     text += "[[site]]\nid = \"it\"\nevidence = \"address\"\nrating_group = 1\n";
     writeln!(text, "class = \"{}\"\nnetworks = {}", rule.class.name(), list(&rule.networks))?;
     if !rule.ports.is_empty() {
-        writeln!(text, "ports = {}", list(&rule.ports.iter().map(ports).collect::<Vec<_>>()))?;
+        writeln!(text, "ports = {}", list(&rule.ports.iter().copied().map(ports).collect::<Vec<_>>()))?;
     }
     Ok(text)
 }
@@ -54,7 +54,7 @@ fn list<T: ToString>(values: &[T]) -> String {
     )
 }
 
-fn ports(ports: &Ports) -> String {
+fn ports(ports: Ports) -> String {
     let protocol = if ports.protocol == 6 { "tcp" } else { "udp" };
     if ports.first == ports.last {
         return format!("{protocol}/{}", ports.first);
