@@ -80,9 +80,14 @@ fn protocol_field(context: &Context<'_>, view: View<'_>) -> Result<Innermost, Re
     let first = u8_at(header, 0);
     // The lowest bit is set in the last octet of a protocol field only (RFC 1661, section 2).
     let (protocol, octets) = if first & 1 != 0 { (u16::from(first), 1) } else { (u16_at(header, 0), 2) };
+    // Of IP and its like in PPP, the first octet of two is zero.
+    if protocol > 0xff {
+        return Err(Reason::NotIp);
+    }
+    let behind = view.past(octets).ok_or(Reason::MalformedPppoe)?;
     match protocol {
-        0x0021 => ipv4(context, view.behind(octets)),
-        0x0057 => ipv6(context, view.behind(octets)),
+        0x0021 => ipv4(context, behind),
+        0x0057 => ipv6(context, behind),
         _ => Err(Reason::NotIp),
     }
 }

@@ -80,6 +80,11 @@ fn inside(context: &Context<'_>, datagram: &Datagram<'_>) -> Result<Innermost, R
         }
         return Ok(packet);
     }
+    // So may a first one that does not hold them.
+    let is_tiny = matches!(packet.fragment, Some(Fragment::Tiny(_)));
+    if is_tiny && tunnel::kinds_of(datagram.protocol).into_iter().any(own) {
+        return Err(Reason::MalformedTunnel);
+    }
     let Some(kind) = tunnel::kind(datagram).filter(|kind| own(*kind)) else {
         return Ok(packet);
     };
