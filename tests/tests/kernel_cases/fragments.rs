@@ -208,6 +208,7 @@ fn overlapping() -> Vec<Case> {
 
 fn tcp() -> Vec<Case> {
     let syn = FrameBuilder::tcp(at(SUBSCRIBER), at(SITE)).syn();
+    let syn_first = |identification| first_tcp(identification).syn().payload(&[]);
     let no_flow = |octets| charged(Reason::NoFlow, octets).by(SITE_RULE);
     vec![
         Case::uplink("TCP, the first", &first_tcp(70), free(SITE_RULE, 68)).after(&syn),
@@ -220,7 +221,10 @@ fn tcp() -> Vec<Case> {
         Case::uplink("TCP that nobody opened, the first", &first_tcp(73), no_flow(68)),
         Case::uplink("TCP that nobody opened, a later", &later_of(TCP, 74, 6), no_flow(120))
             .after(&first_tcp(74)),
-        Case::uplink("a first that is SYN opens", &first_tcp(75).syn().payload(&[]), free(SITE_RULE, 40)),
+        // What follows a SYN's header in other fragments is payload.
+        Case::uplink("a first that is SYN", &syn_first(75), charged(Reason::ControlPayload, 40)),
+        Case::uplink("behind a first that is SYN", &later_of(TCP, 76, 6), charged(Reason::Fragment, 120))
+            .after(&syn_first(76)),
     ]
 }
 
