@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result};
 use aya_obj::Object;
 use aya_obj::generated::bpf_map_type;
+use aya_obj::maps::PinningType;
 use tollfree::dataplane::object;
 use tollfree_core::layout::{LAYOUT_VERSION, STRUCTS};
 
@@ -39,8 +40,8 @@ fn describe() -> Result<String> {
     let object = Object::parse(object()).context("reading the kernel object")?;
     let mut maps: Vec<_> = object.maps.iter().collect();
     maps.sort_by_key(|(name, _)| *name);
-    // Sections of constants are maps too; they are the program's own.
-    for (name, map) in maps.into_iter().filter(|(name, _)| !name.starts_with('.')) {
+    // What is not pinned (constants, scratch memory) is the program's own: nobody else reads it.
+    for (name, map) in maps.into_iter().filter(|(_, map)| map.pinning() == PinningType::ByName) {
         let kind = type_name(map.map_type());
         write!(text, "  {name}: {kind}, {}, {}, {:#x}", map.key_size(), map.value_size(), map.map_flags())?;
         // An array's index means something; how much room other maps have is configured.
