@@ -41,6 +41,7 @@ pub mod records;
 pub mod report;
 pub mod scenario;
 pub mod scratch;
+pub mod shown;
 pub mod sip;
 pub mod status;
 pub mod stranger;

@@ -1,29 +1,12 @@
 //! The scenario `basic`, run once; each test is one of the things it has to show.
 
-use std::sync::OnceLock;
-
-use tollfree_tests::report::Report;
-use tollfree_tests::scenario::Scenario;
+use tollfree_tests::shown::Shown;
 use tollfree_tests::{binary, demo};
-
-fn report() -> &'static Result<Report, String> {
-    static REPORT: OnceLock<Result<Report, String>> = OnceLock::new();
-    REPORT.get_or_init(|| {
-        let run = || {
-            let binary = binary::build()?;
-            Scenario::find("basic").expect("a scenario of the lab").run(&binary, |_, _| ())
-        };
-        run().map_err(|error| format!("{error:#}"))
-    })
-}
 
 #[track_caller]
 fn assert_shown(prefix: &str) {
-    let report = report().as_ref().unwrap_or_else(|error| panic!("{error}"));
-    let checks = report.checks_of(prefix);
-    assert!(!checks.is_empty(), "no check {prefix}…");
-    let failed: Vec<_> = checks.into_iter().filter(|check| !check.passed).collect();
-    assert!(failed.is_empty(), "{failed:#?}");
+    static SHOWN: Shown = Shown::new("basic");
+    SHOWN.assert(prefix);
 }
 
 #[test]
