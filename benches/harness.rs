@@ -109,11 +109,5 @@ fn settings_of(config: &Config, role: Role) -> Result<Settings> {
     let slot = config.interfaces.iter().position(|interface| interface.role == role);
     let slot =
         slot.with_context(|| format!("the settings have no [[interface]] of role {:?}", role.name()))?;
-    Ok(Settings {
-        interface_slot: u32::try_from(slot)?,
-        role: role as u32,
-        sip_port: u32::from(config.signalling.port),
-        dscp_at: config.dscp_at,
-        tags: config.tags,
-    })
+    Ok(config.settings(u32::try_from(slot)?, role))
 }

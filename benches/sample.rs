@@ -69,7 +69,7 @@ pub fn plan() -> Result<PlanTables> {
     let media = ClassEntry { flags: ClassEntry::MEDIA, match_set: 0 };
     let mut plan = PlanTables {
         match_sets: vec![site],
-        rules: vec![RuleEntry { rule: SITE_RULE, class: RuleClass::Free as u32, valid_until_ns: NEVER_NS }],
+        rules: vec![RuleEntry::new(SITE_RULE, RuleClass::Free)],
         ..PlanTables::default()
     };
     for (prefix, class) in

@@ -3,6 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::address::SubscriberId;
+use crate::interface::Role;
 use crate::reason::{Bucket, Reason};
 
 /// Key of `COUNTERS_0`, `COUNTERS_1` and `OVERFLOW_0`, `OVERFLOW_1`: one subscriber, one bucket, one epoch.
@@ -39,6 +40,22 @@ impl CounterKey {
     }
 }
 
+/// Key of `PENDING_0`, `PENDING_1`: what one flow carried that awaits evidence, under one epoch.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct PendingKey {
+    /// The flow's number.
+    pub flow: u64,
+    /// Whose it is.
+    pub subscriber: SubscriberId,
+    /// The activation under which it was counted.
+    pub epoch: u32,
+    /// The rule that asks for evidence, by its permanent number.
+    pub rule: u32,
+}
+
 /// Value of the counter maps, per CPU. Volume is inner IP length in octets; all four only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -72,6 +89,19 @@ impl core::ops::Add for Usage {
 }
 
 impl Usage {
+    /// One packet that arrived on an interface of `role`.
+    pub const fn of(role: Role, octets: u32) -> Self {
+        let octets = octets as u64;
+        match role {
+            Role::Access => {
+                Self { uplink_packets: 1, uplink_octets: octets, downlink_packets: 0, downlink_octets: 0 }
+            }
+            Role::Core => {
+                Self { uplink_packets: 0, uplink_octets: 0, downlink_packets: 1, downlink_octets: octets }
+            }
+        }
+    }
+
     /// Both directions' packets.
     pub const fn packets(&self) -> u64 {
         self.uplink_packets + self.downlink_packets

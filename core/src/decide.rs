@@ -1,29 +1,30 @@
 //! The decision: whose packet it is, and whether he pays.
 
+use core::ops::Deref;
+
 use crate::address::{Address, Family, SubscriberId};
-use crate::flow::{FlowKey, FragmentEntry, FragmentKey, GrantEntry};
+use crate::flow::{FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, Words};
 use crate::interface::Role;
 use crate::limits::{FRAGMENT_LIFETIME_NS, MATCHERS_MAX};
 use crate::packet::{Packet, protocol};
-use crate::plan::{ClassEntry, Local, MatchSet, Matcher, RuleClass, RuleEntry};
-use crate::reason::Reason;
+use crate::plan::{ClassEntry, Evidence, Local, MatchSet, Matcher, RuleClass, RuleEntry};
+use crate::quota::{QuotaCells, QuotaKey};
+use crate::reason::{Bucket, Reason};
 
 /// Octets of a TCP header without options (RFC 9293, section 3.1).
 const TCP_HEADER_OCTETS_MIN: u16 = 20;
 
-/// What became of a packet's flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlowState {
-    /// The subscriber had opened it, or did so with this packet.
-    Open,
-    /// Nobody opened it.
-    None,
-    /// This packet would have opened it, but the table had no room.
-    TableFull,
-}
-
 /// What the decision looks things up in: maps in the kernel, collections in userspace. All of one plan.
-pub trait Tables {
+pub trait Tables: Words {
+    /// A flow in its place.
+    type Flow<'a>: Deref<Target = FlowCells>
+    where
+        Self: 'a;
+    /// What a subscriber used of a rule, in its place.
+    type Quota<'a>: Deref<Target = QuotaCells>
+    where
+        Self: 'a;
+
     /// What `address` is on the subscribers' side.
     fn local(&self, address: &Address, family: Family) -> Local;
     /// What the remote `address` is.
@@ -34,8 +35,22 @@ pub trait Tables {
     fn rule(&self, rule_index: u16) -> Option<RuleEntry>;
     /// The grant of a free call's media stream.
     fn grant(&self, key: &FlowKey) -> Option<GrantEntry>;
-    /// Counts a packet on its flow; `may_open`: opens one where there is none.
-    fn flow(&self, key: &FlowKey, role: Role, volume_octets: u32, now_ns: u64, may_open: bool) -> FlowState;
+    /// The flow, over or not.
+    fn flow(&self, key: &FlowKey) -> Option<Self::Flow<'_>>;
+    /// Puts a flow in its place; where there is one already, only if it `replaces` that. A full table has no place for it.
+    fn open_flow(&self, key: &FlowKey, entry: &FlowEntry, replaces: bool);
+    /// A number that no flow was given before.
+    fn flow_number(&self) -> u64;
+    /// Takes room for one more flow of a subscriber's, if he may have one more.
+    fn admit_flow(&self, subscriber: SubscriberId) -> bool;
+    /// What evidence said of the flow with this number: a [`Reason`], by number.
+    fn verdict(&self, flow: u64) -> Option<u32>;
+    /// Counts payload of a rule's flow that was sent before.
+    fn count_sent_again(&self, rule: u32, role: Role, octets: u32);
+    /// What a subscriber used of a rule, from nothing on where nothing is known; `None`: the table is full.
+    fn quota(&self, key: &QuotaKey) -> Option<Self::Quota<'_>>;
+    /// The end of some day, in nanoseconds of `CLOCK_MONOTONIC`.
+    fn day_ends_ns(&self) -> u64;
     /// What the first fragment of a datagram told.
     fn fragment(&self, key: &FragmentKey) -> Option<FragmentEntry>;
     /// Remembers what a first fragment told.
@@ -59,18 +74,20 @@ pub struct Decision {
     pub tag: Option<RuleClass>,
     /// Whether a copy goes to userspace.
     pub copy: bool,
+    /// The number of the flow that awaits evidence; 0 where none does.
+    pub flow: u64,
 }
 
 impl Decision {
     /// A packet that is no subscriber's.
     #[inline(always)]
     pub const fn unattributed(reason: Reason) -> Self {
-        Self { subscriber: SubscriberId::NONE, rule: 0, reason, tag: None, copy: false }
+        Self { subscriber: SubscriberId::NONE, rule: 0, reason, tag: None, copy: false, flow: 0 }
     }
 
     #[inline(always)]
     const fn charged(subscriber: SubscriberId, rule: u32, reason: Reason) -> Self {
-        Self { subscriber, rule, reason, tag: None, copy: false }
+        Self { subscriber, rule, reason, tag: None, copy: false, flow: 0 }
     }
 
     /// The volume that is counted of a `packet`, in octets of inner IP length.
@@ -92,6 +109,11 @@ pub fn decide<T: Tables>(tables: &T, role: Role, sip_port: u16, packet: &Packet)
     };
     if let Some(reason) = packet.fault.reason() {
         return Decision::charged(subscriber, 0, reason);
+    }
+    if packet.quote.is_there
+        && let Some(rule) = quoted_rule(tables, role, packet)
+    {
+        return Decision::charged(subscriber, rule, Reason::IcmpError);
     }
     let remote = match role {
         Role::Access => &packet.destination,
@@ -244,12 +266,11 @@ fn decide_media<T: Tables>(
     if now_ns >= grant.valid_until_ns {
         return Some(Decision::charged(subscriber, grant.rule, Reason::Expired));
     }
-    // The call proves that the subscriber wants this stream, so either side may send first.
-    match tables.flow(key, role, packet.volume_octets, now_ns, true) {
-        FlowState::Open => {}
-        FlowState::None | FlowState::TableFull => {
-            return Some(Decision::charged(subscriber, grant.rule, Reason::FlowTableFull));
-        }
+    // The call proves that the subscriber wants this stream, so either side may send first; calls are bounded by
+    // themselves.
+    let passing = Passing { key, role, packet, now_ns, may_open: true, bounded: None };
+    if let Err(reason) = pass(tables, &passing, Promise::new(grant.rule, 0)) {
+        return Some(Decision::charged(subscriber, grant.rule, reason));
     }
     Some(Decision {
         subscriber,
@@ -257,7 +278,92 @@ fn decide_media<T: Tables>(
         reason: Reason::Call,
         tag: Some(RuleClass::from_number(grant.class)),
         copy: false,
+        flow: 0,
     })
+}
+
+/// The rule of the live flow that an ICMP error is about. One that quotes what the subscriber did not send or would not
+/// have got is about nothing (RFC 5927, section 4.1).
+#[inline(always)]
+fn quoted_rule<T: Tables>(tables: &T, role: Role, packet: &Packet) -> Option<u32> {
+    let quote = &packet.quote;
+    let protocol = u32::from(quote.protocol);
+    let (key, is_own) = match role {
+        Role::Access => (
+            FlowKey {
+                subscriber: quote.destination,
+                remote: quote.source,
+                subscriber_port: quote.destination_port,
+                remote_port: quote.source_port,
+                protocol,
+            },
+            quote.destination == packet.source,
+        ),
+        Role::Core => (
+            FlowKey {
+                subscriber: quote.source,
+                remote: quote.destination,
+                subscriber_port: quote.source_port,
+                remote_port: quote.destination_port,
+                protocol,
+            },
+            quote.source == packet.destination,
+        ),
+    };
+    if !is_own {
+        return None;
+    }
+    let flow = tables.flow(&key)?;
+    if flow.is_over(tables, protocol, tables.now_ns()) { None } else { Some(flow.promise(tables).rule()) }
+}
+
+/// A packet that passes a flow.
+struct Passing<'a> {
+    key: &'a FlowKey,
+    role: Role,
+    packet: &'a Packet,
+    now_ns: u64,
+    may_open: bool,
+    /// Whose flows are counted, if their number is bounded.
+    bounded: Option<SubscriberId>,
+}
+
+/// Finds the packet's flow, or opens it with `promise`, and counts it there.
+///
+/// # Errors
+/// The reason to charge for it: there is no flow, and none may be opened or has room.
+#[inline(always)]
+fn pass<'a, T: Tables>(
+    tables: &'a T,
+    passing: &Passing<'_>,
+    promise: Promise,
+) -> Result<T::Flow<'a>, Reason> {
+    let Passing { key, role, packet, now_ns, .. } = *passing;
+    let found = tables.flow(key);
+    let replaces = found.is_some();
+    if let Some(flow) = found {
+        // A port that is used again begins another conversation.
+        let begins_anew = passing.may_open && flow.is_closed(tables);
+        if !begins_anew && !flow.is_over(tables, key.protocol, now_ns) {
+            flow.see(tables, role, packet, now_ns);
+            return Ok(flow);
+        }
+    }
+    if !passing.may_open {
+        return Err(Reason::NoFlow);
+    }
+    if let Some(subscriber) = passing.bounded
+        && !replaces
+        && !tables.admit_flow(subscriber)
+    {
+        return Err(Reason::SubscriberFlowsFull);
+    }
+    let entry = FlowEntry::opened(tables.flow_number(), now_ns, promise);
+    tables.open_flow(key, &entry, replaces);
+    // Another CPU may have opened it in between: what counts is whether it is there now.
+    let Some(flow) = tables.flow(key) else { return Err(Reason::FlowTableFull) };
+    flow.see(tables, role, packet, now_ns);
+    Ok(flow)
 }
 
 /// A packet to or from an address that rules list.
@@ -277,16 +383,88 @@ fn decide_candidate<T: Tables>(
     if now_ns >= matched.valid_until_ns {
         return Decision::charged(subscriber, matched.rule, Reason::Expired);
     }
+    let class = RuleClass::from_number(matched.class);
+    let asks = class.is_free() && matched.evidence != Evidence::Address as u32;
     // A subscriber who answers a stranger (SYN with ACK, RST) opens nothing.
     let may_open = matches!(role, Role::Access) && packet.opens && !packet.later_fragment;
-    match tables.flow(key, role, packet.volume_octets, now_ns, may_open) {
-        FlowState::Open => {}
-        FlowState::None => return Decision::charged(subscriber, matched.rule, Reason::NoFlow),
-        FlowState::TableFull => return Decision::charged(subscriber, matched.rule, Reason::FlowTableFull),
+    let passing = Passing { key, role, packet, now_ns, may_open, bounded: Some(subscriber) };
+    let verdict = if asks { Reason::AwaitingEvidence as u32 } else { 0 };
+    let flow = match pass(tables, &passing, Promise::new(matched.rule, verdict)) {
+        Ok(flow) => flow,
+        Err(reason) => return Decision::charged(subscriber, matched.rule, reason),
+    };
+    if packet.payload_octets != 0 {
+        let again_octets = flow.sent_again_octets(tables, role, packet);
+        if again_octets != 0 {
+            tables.count_sent_again(matched.rule, role, again_octets);
+        }
     }
-    let class = RuleClass::from_number(matched.class);
-    let reason = if class.is_free() { Reason::Address } else { Reason::PriorityOnly };
-    Decision { subscriber, rule: matched.rule, reason, tag: Some(class), copy: false }
+    let reason = match (class.is_free(), asks) {
+        (false, _) => {
+            return Decision {
+                tag: Some(class),
+                ..Decision::charged(subscriber, matched.rule, Reason::PriorityOnly)
+            };
+        }
+        (true, false) => Reason::Address,
+        (true, true) => evidence(tables, &flow, matched.rule),
+    };
+    let bucket = reason.bucket() as u8;
+    if bucket == Bucket::Charged as u8 {
+        return Decision::charged(subscriber, matched.rule, reason);
+    }
+    // What awaits evidence counts too: it may become free.
+    if matched.ceiling_octets != RuleEntry::NO_CEILING
+        && let Some(reason) = past_ceiling(tables, subscriber, &matched, packet.volume_octets, now_ns)
+    {
+        return Decision::charged(subscriber, matched.rule, reason);
+    }
+    if bucket == Bucket::Pending as u8 {
+        return Decision {
+            subscriber,
+            rule: matched.rule,
+            reason,
+            tag: None,
+            copy: false,
+            flow: flow.number(tables),
+        };
+    }
+    Decision { subscriber, rule: matched.rule, reason, tag: Some(class), copy: false, flow: 0 }
+}
+
+/// What is known of a flow's evidence for a rule. A verdict is kept in the flow by the first packet that finds it.
+#[inline(always)]
+fn evidence<T: Tables>(tables: &T, flow: &FlowCells, rule: u32) -> Reason {
+    let promise = flow.promise(tables);
+    let known = promise.verdict();
+    if known == 0 || promise.rule() != rule {
+        return Reason::EvidenceMissed;
+    }
+    if known != Reason::AwaitingEvidence as u32 {
+        return Reason::of_verdict(known);
+    }
+    match tables.verdict(flow.number(tables)) {
+        Some(verdict) => {
+            flow.set_promise(tables, Promise::new(rule, verdict));
+            Reason::of_verdict(verdict)
+        }
+        None => Reason::AwaitingEvidence,
+    }
+}
+
+/// Why a packet is past its rule's ceiling, if it is.
+#[inline(always)]
+fn past_ceiling<T: Tables>(
+    tables: &T,
+    subscriber: SubscriberId,
+    matched: &RuleEntry,
+    volume_octets: u32,
+    now_ns: u64,
+) -> Option<Reason> {
+    let key = QuotaKey { subscriber, rule: matched.rule, reserved: 0 };
+    let Some(quota) = tables.quota(&key) else { return Some(Reason::CeilingTableFull) };
+    let is_past = quota.is_past(tables, volume_octets, matched.ceiling_octets, now_ns, tables.day_ends_ns());
+    if is_past { Some(Reason::DailyCeiling) } else { None }
 }
 
 /// The first rule of the set that claims this port.

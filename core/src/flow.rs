@@ -1,9 +1,17 @@
 //! Conversations with candidate addresses.
 
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::Relaxed;
+
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::address::Address;
+use crate::address::{Address, SubscriberId};
 use crate::counter::Usage;
+use crate::interface::Role;
+use crate::limits::{
+    FLOW_REST_NS, FLOW_REST_OPENING_NS, FLOW_REST_TCP_CLOSED_NS, FLOW_REST_TCP_NS, FLOW_REST_TCP_OPENING_NS,
+};
+use crate::packet::{Packet, protocol};
 
 /// Key of `FLOWS` and `GRANTS`: the 5-tuple, subscriber's side first. Ports are in host byte order.
 #[derive(
@@ -23,16 +31,287 @@ pub struct FlowKey {
     pub protocol: u32,
 }
 
+/// Under which rule a flow was opened, and what its evidence said.
+///
+/// Bits 0 to 31: the rule's permanent number. Bits 32 to 63: a [`crate::reason::Reason`], by number; 0: no evidence was
+/// asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
+pub struct Promise(pub u64);
+
+impl Promise {
+    /// Of a rule and a verdict.
+    #[inline(always)]
+    pub const fn new(rule: u32, verdict: u32) -> Self {
+        Self(rule as u64 | (verdict as u64) << 32)
+    }
+
+    /// The rule's permanent number.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "the lower half is what is asked for")]
+    pub const fn rule(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// What the evidence said.
+    #[inline(always)]
+    pub const fn verdict(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+/// What one direction of a flow has shown; all zero: nothing.
+///
+/// Bits 0 to 3: see the constants. Bits 32 to 63: TCP's next sequence number (RFC 9293, section 3.4), where
+/// [`Direction::SEQUENCE`] is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
+pub struct Direction(pub u64);
+
+impl Direction {
+    /// A packet passed.
+    pub const SEEN: u64 = 1;
+    /// A TCP FIN passed.
+    pub const FINISHED: u64 = 2;
+    /// A TCP RST passed.
+    pub const RESET: u64 = 4;
+    /// The next sequence number is known.
+    pub const SEQUENCE: u64 = 8;
+
+    /// Whether all of `bits` are set.
+    #[inline(always)]
+    pub const fn has(self, bits: u64) -> bool {
+        self.0 & bits == bits
+    }
+
+    /// TCP's next sequence number, where it is known.
+    #[inline(always)]
+    pub const fn sequence(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// After a segment that ends at `sequence`.
+    #[inline(always)]
+    const fn at(self, sequence: u32) -> Self {
+        Self(self.0 & 0xffff_ffff | Self::SEQUENCE | (sequence as u64) << 32)
+    }
+}
+
 /// Value of `FLOWS`: written by the kernel alone, from any CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct FlowEntry {
-    /// When the subscriber opened it, in nanoseconds of `CLOCK_MONOTONIC`.
+    /// Never given to another flow while the maps live.
+    pub number: u64,
+    /// When it was opened, in nanoseconds of `CLOCK_MONOTONIC`.
     pub opened_ns: u64,
     /// When its last packet passed.
     pub last_seen_ns: u64,
     /// What it carried; added to atomically, because the two directions may be on two CPUs.
     pub usage: Usage,
+    /// Under which rule, and with what evidence.
+    pub promise: Promise,
+    /// From the subscriber.
+    pub uplink: Direction,
+    /// To the subscriber.
+    pub downlink: Direction,
+}
+
+/// A [`FlowEntry`] in its place, where other CPUs change it at the same time. Words are loaded and stored one by one;
+/// only the usage is added to. A direction is on one CPU as a rule; where it is on two at once,
+/// one of two changes of its state may be lost, which keeps a flow for longer and frees nothing.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct FlowCells {
+    number: AtomicU64,
+    opened_ns: AtomicU64,
+    last_seen_ns: AtomicU64,
+    usage: [AtomicU64; 4],
+    promise: AtomicU64,
+    uplink: AtomicU64,
+    downlink: AtomicU64,
+}
+
+const _: () = assert!(
+    size_of::<FlowCells>() == size_of::<FlowEntry>()
+        && core::mem::offset_of!(FlowCells, usage) == core::mem::offset_of!(FlowEntry, usage)
+        && core::mem::offset_of!(FlowCells, promise) == core::mem::offset_of!(FlowEntry, promise)
+        && core::mem::offset_of!(FlowCells, downlink) == core::mem::offset_of!(FlowEntry, downlink),
+    "the two are one layout"
+);
+
+/// How words are read and written that others change at the same time. No order among words is asked for. The kernel's
+/// target has atomics by name alone: its compiler cannot select them.
+pub trait Words {
+    /// The word as it is.
+    fn load(&self, word: &AtomicU64) -> u64;
+    /// Writes the word.
+    fn store(&self, word: &AtomicU64, value: u64);
+    /// Adds to the word; no addition is lost.
+    fn add(&self, word: &AtomicU64, value: u64);
+}
+
+impl FlowCells {
+    /// Its number.
+    #[inline(always)]
+    pub fn number<W: Words>(&self, words: &W) -> u64 {
+        words.load(&self.number)
+    }
+
+    /// Under which rule, and with what evidence.
+    #[inline(always)]
+    pub fn promise<W: Words>(&self, words: &W) -> Promise {
+        Promise(words.load(&self.promise))
+    }
+
+    /// Keeps what its evidence said. Several CPUs may: they all read the same verdict.
+    #[inline(always)]
+    pub fn set_promise<W: Words>(&self, words: &W, promise: Promise) {
+        words.store(&self.promise, promise.0);
+    }
+
+    /// Whether both sides said that they are done, or one broke it off.
+    #[inline(always)]
+    pub fn is_closed<W: Words>(&self, words: &W) -> bool {
+        is_closed(Direction(words.load(&self.uplink)), Direction(words.load(&self.downlink)))
+    }
+
+    /// Whether it has rested for longer than a flow in its state may.
+    #[inline(always)]
+    pub fn is_over<W: Words>(&self, words: &W, protocol: u32, now_ns: u64) -> bool {
+        let (uplink, downlink) = (Direction(words.load(&self.uplink)), Direction(words.load(&self.downlink)));
+        now_ns.saturating_sub(words.load(&self.last_seen_ns)) >= rest_ns(protocol, uplink, downlink)
+    }
+
+    /// Counts a packet, and keeps what it says of the flow's state.
+    #[inline(always)]
+    pub fn see<W: Words>(&self, words: &W, role: Role, packet: &Packet, now_ns: u64) {
+        words.store(&self.last_seen_ns, now_ns);
+        let (packets, octets) = match role {
+            Role::Access => (&self.usage[0], &self.usage[1]),
+            Role::Core => (&self.usage[2], &self.usage[3]),
+        };
+        words.add(packets, 1);
+        words.add(octets, u64::from(packet.volume_octets));
+        let mut shown = Direction::SEEN;
+        if packet.finishes {
+            shown |= Direction::FINISHED;
+        }
+        if packet.resets {
+            shown |= Direction::RESET;
+        }
+        let direction = self.direction(role);
+        let before = Direction(words.load(direction));
+        if !before.has(shown) {
+            words.store(direction, before.0 | shown);
+        }
+    }
+
+    /// How many octets of a TCP segment's payload were sent before, by their sequence numbers (RFC 9293, section 3.4);
+    /// keeps which are next. Segments that others overtook look sent before too.
+    #[inline(always)]
+    pub fn sent_again_octets<W: Words>(&self, words: &W, role: Role, packet: &Packet) -> u32 {
+        if packet.is_fragment() {
+            return 0;
+        }
+        let direction = self.direction(role);
+        let before = Direction(words.load(direction));
+        let end = packet.sequence.wrapping_add(packet.payload_octets);
+        if !before.has(Direction::SEQUENCE) {
+            words.store(direction, before.at(end).0);
+            return 0;
+        }
+        let next = before.sequence();
+        if end.wrapping_sub(next).cast_signed() > 0 {
+            words.store(direction, before.at(end).0);
+        }
+        let behind = next.wrapping_sub(packet.sequence);
+        if behind.cast_signed() <= 0 {
+            0
+        } else if behind < packet.payload_octets {
+            behind
+        } else {
+            packet.payload_octets
+        }
+    }
+
+    #[inline(always)]
+    const fn direction(&self, role: Role) -> &AtomicU64 {
+        match role {
+            Role::Access => &self.uplink,
+            Role::Core => &self.downlink,
+        }
+    }
+
+    /// All words, each as it is when it is read.
+    pub fn entry(&self) -> FlowEntry {
+        let [uplink_packets, uplink_octets, downlink_packets, downlink_octets] =
+            self.usage.each_ref().map(|counter| counter.load(Relaxed));
+        FlowEntry {
+            number: self.number.load(Relaxed),
+            opened_ns: self.opened_ns.load(Relaxed),
+            last_seen_ns: self.last_seen_ns.load(Relaxed),
+            usage: Usage { uplink_packets, uplink_octets, downlink_packets, downlink_octets },
+            promise: Promise(self.promise.load(Relaxed)),
+            uplink: Direction(self.uplink.load(Relaxed)),
+            downlink: Direction(self.downlink.load(Relaxed)),
+        }
+    }
+}
+
+impl From<FlowEntry> for FlowCells {
+    fn from(entry: FlowEntry) -> Self {
+        let Usage { uplink_packets, uplink_octets, downlink_packets, downlink_octets } = entry.usage;
+        Self {
+            number: entry.number.into(),
+            opened_ns: entry.opened_ns.into(),
+            last_seen_ns: entry.last_seen_ns.into(),
+            usage: [uplink_packets, uplink_octets, downlink_packets, downlink_octets].map(AtomicU64::new),
+            promise: entry.promise.0.into(),
+            uplink: entry.uplink.0.into(),
+            downlink: entry.downlink.0.into(),
+        }
+    }
+}
+
+impl FlowEntry {
+    /// A flow that this moment opens, with nothing counted.
+    #[inline(always)]
+    pub const fn opened(number: u64, now_ns: u64, promise: Promise) -> Self {
+        Self {
+            number,
+            opened_ns: now_ns,
+            last_seen_ns: now_ns,
+            usage: Usage { uplink_packets: 0, uplink_octets: 0, downlink_packets: 0, downlink_octets: 0 },
+            promise,
+            uplink: Direction(0),
+            downlink: Direction(0),
+        }
+    }
+
+    /// How long it may rest, in nanoseconds.
+    pub const fn rest_ns(&self, protocol: u32) -> u64 {
+        rest_ns(protocol, self.uplink, self.downlink)
+    }
+}
+
+#[inline(always)]
+const fn is_closed(uplink: Direction, downlink: Direction) -> bool {
+    uplink.has(Direction::RESET)
+        || downlink.has(Direction::RESET)
+        || (uplink.has(Direction::FINISHED) && downlink.has(Direction::FINISHED))
+}
+
+/// How long a flow may rest, by its state.
+#[inline(always)]
+const fn rest_ns(protocol: u32, uplink: Direction, downlink: Direction) -> u64 {
+    match (protocol == protocol::TCP as u32, downlink.has(Direction::SEEN)) {
+        (true, _) if is_closed(uplink, downlink) => FLOW_REST_TCP_CLOSED_NS,
+        (true, true) => FLOW_REST_TCP_NS,
+        (true, false) => FLOW_REST_TCP_OPENING_NS,
+        (false, true) => FLOW_REST_NS,
+        (false, false) => FLOW_REST_OPENING_NS,
+    }
 }
 
 /// Key of `FRAGMENTS`: one datagram (RFC 791, section 3.2; RFC 8200, section 4.5).
@@ -75,4 +354,25 @@ pub struct GrantEntry {
     pub class: u32,
     /// When it ends, in nanoseconds of `CLOCK_MONOTONIC`, if nothing ends it before.
     pub valid_until_ns: u64,
+}
+
+/// Value of `SUBSCRIBER_FLOWS`: flows that the kernel ever opened for a subscriber. `SUBSCRIBER_FLOWS_ENDED` holds how
+/// many of them have ended, written by userspace alone; the difference is how many are open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SubscriberFlows {
+    /// Only grows.
+    pub opened: u64,
+}
+
+/// The subscriber of a flow.
+impl FlowKey {
+    /// Whose flow it is.
+    pub fn owner(&self) -> SubscriberId {
+        let is_v4 = self.subscriber.to_ip().is_ipv4();
+        SubscriberId::of(
+            &self.subscriber,
+            if is_v4 { crate::address::Family::V4 } else { crate::address::Family::V6 },
+        )
+    }
 }

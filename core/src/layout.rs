@@ -4,7 +4,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Raised with any change to a map's key, value, meaning or name. The controller touches no pinned map of another
 /// version.
-pub const LAYOUT_VERSION: u32 = 2;
+pub const LAYOUT_VERSION: u32 = 3;
 
 /// Value of `LAYOUT`, the map that is read before any other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -20,7 +20,7 @@ pub struct LayoutEntry {
 
 #[cfg(feature = "user")]
 mod user {
-    use crate::{counter, event, flow, interface, plan, settings};
+    use crate::{address, counter, event, flow, interface, plan, quota, settings};
 
     macro_rules! structs {
         ($($path:path { $($field:ident),* $(,)? })*) => {
@@ -43,11 +43,14 @@ mod user {
     }
 
     structs! {
+        address::SubscriberId { words }
         counter::CounterKey { subscriber, epoch, rule, bucket, reason, reserved }
         counter::Usage { uplink_packets, uplink_octets, downlink_packets, downlink_octets }
         event::Copy { at_ns, role, epoch, frame_octets, copied_octets, frame }
         flow::FlowKey { subscriber, remote, subscriber_port, remote_port, protocol }
-        flow::FlowEntry { opened_ns, last_seen_ns, usage }
+        counter::PendingKey { flow, subscriber, epoch, rule }
+        flow::FlowEntry { number, opened_ns, last_seen_ns, usage, promise, uplink, downlink }
+        flow::SubscriberFlows { opened }
         flow::FragmentKey { source, destination, identification, protocol }
         flow::FragmentEntry { seen_ns, source_port, destination_port, reserved }
         flow::GrantEntry { rule, class, valid_until_ns }
@@ -56,8 +59,10 @@ mod user {
         super::LayoutEntry { version, reserved, instance }
         plan::ClassEntry { flags, match_set }
         plan::MatchSet { matchers }
-        plan::RuleEntry { rule, class, valid_until_ns }
-        settings::Settings { interface_slot, role, sip_port, dscp_at, tags }
+        plan::RuleEntry { rule, class, valid_until_ns, ceiling_octets, evidence, reserved }
+        quota::QuotaKey { subscriber, rule, reserved }
+        quota::QuotaEntry { used_octets, day_ends_ns }
+        settings::Settings { interface_slot, role, sip_port, dscp_at, flows_per_subscriber, tags }
         settings::TagMetadata { mark, priority }
     }
 }

@@ -63,6 +63,37 @@ pub const OVERFLOW_MAX: u32 = 8192;
 /// Flows to candidate addresses unless configured otherwise.
 pub const FLOWS_DEFAULT: u32 = 262_144;
 
+/// Flows of one subscriber unless configured otherwise. Reason: a household behind one address opens some hundred; a
+/// port scan opens as many as it can, and must not take others' room.
+pub const FLOWS_PER_SUBSCRIBER_DEFAULT: u32 = 1024;
+
+/// Flows that await evidence at once, in one bank. Reason: evidence comes in the first packets, so few wait.
+pub const PENDING_DEFAULT: u32 = 65_536;
+
+/// Subscribers and rules with a daily ceiling, of one day.
+pub const QUOTAS_DEFAULT: u32 = 262_144;
+
+/// How long a TCP flow may rest, in nanoseconds. Reason: RFC 5382, REQ-5, asks address translators for two hours and
+/// four minutes.
+pub const FLOW_REST_TCP_NS: u64 = 124 * 60 * 1_000_000_000;
+
+/// How long a TCP flow may rest that nobody answered. Reason: RFC 5382, REQ-5, gives a connection that is being
+/// opened four minutes.
+pub const FLOW_REST_TCP_OPENING_NS: u64 = 4 * 60 * 1_000_000_000;
+
+/// How long a TCP flow lingers that both sides finished, or one reset. Reason: the last acknowledgements and what is sent again; Linux gives
+/// a connection half a minute for its last one.
+pub const FLOW_REST_TCP_CLOSED_NS: u64 = 30 * 1_000_000_000;
+
+/// How long any other flow may rest. Reason: RFC 4787, REQ-5, recommends five minutes.
+pub const FLOW_REST_NS: u64 = 5 * 60 * 1_000_000_000;
+
+/// How long any other flow may rest that nobody answered. Reason: RFC 4787, REQ-5, asks for two minutes at least.
+pub const FLOW_REST_OPENING_NS: u64 = 2 * 60 * 1_000_000_000;
+
+/// A day, in nanoseconds.
+pub const DAY_NS: u64 = 24 * 60 * 60 * 1_000_000_000;
+
 /// Media streams of free calls at once.
 pub const GRANTS_MAX: u32 = 65_536;
 

@@ -109,6 +109,26 @@ impl RuleClass {
     }
 }
 
+/// What a rule asks for before a flow is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Evidence {
+    /// The remote address is enough.
+    Address = 0,
+    /// The name that the subscriber asks for as well.
+    NameAndAddress = 1,
+}
+
+impl Evidence {
+    /// The word in policies.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::NameAndAddress => "name-and-address",
+        }
+    }
+}
+
 /// Value of `RULES`: one rule of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -120,6 +140,29 @@ pub struct RuleEntry {
     /// When it ends, in nanoseconds of `CLOCK_MONOTONIC`; `u64::MAX`: never. The kernel ends it by itself, so that
     /// a dead controller keeps nothing free for longer than was promised.
     pub valid_until_ns: u64,
+    /// What it gives one subscriber in a day, in octets of volume; [`RuleEntry::NO_CEILING`]: as much as he wants.
+    pub ceiling_octets: u64,
+    /// [`Evidence`], by number; one that is unknown asks for a name.
+    pub evidence: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+impl RuleEntry {
+    /// No ceiling.
+    pub const NO_CEILING: u64 = u64::MAX;
+
+    /// A rule that trusts the address alone and has neither end nor ceiling.
+    pub const fn new(rule: u32, class: RuleClass) -> Self {
+        Self {
+            rule,
+            class: class as u32,
+            valid_until_ns: u64::MAX,
+            ceiling_octets: Self::NO_CEILING,
+            evidence: Evidence::Address as u32,
+            reserved: 0,
+        }
+    }
 }
 
 /// Place of a match set in `MATCH_SETS`.

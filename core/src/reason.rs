@@ -70,6 +70,8 @@ reasons! {
     Address = 1, Free, "address";
     /// Media of a free call, on the negotiated 5-tuple.
     Call = 2, Free, "call";
+    /// The name that the subscriber asked for and the remote address are both the rule's.
+    NameAndAddress = 3, Free, "name-and-address";
 
     /// The remote address is in no rule.
     NotListed = 16, Charged, "not-listed";
@@ -103,6 +105,23 @@ reasons! {
     Extensions = 30, Charged, "extensions";
     /// A TCP, UDP or ICMP header that is cut or wrong.
     MalformedTransport = 31, Charged, "malformed-transport";
+    /// The subscriber has as many flows open as one may have.
+    SubscriberFlowsFull = 32, Charged, "subscriber-flows-full";
+    /// The subscriber has used what the rule gives him in a day.
+    DailyCeiling = 33, Charged, "daily-ceiling";
+    /// The rule has a daily ceiling, and there was no room to count towards it.
+    CeilingTableFull = 34, Charged, "ceiling-table-full";
+    /// An ICMP error that quotes a packet of a flow of the rule's.
+    IcmpError = 35, Charged, "icmp-error";
+    /// The name that the subscriber asked for is not the rule's.
+    OtherName = 36, Charged, "other-name";
+    /// No evidence came in time.
+    Undecided = 38, Charged, "undecided";
+    /// The flow was opened before the rule asked for evidence, or under another rule.
+    EvidenceMissed = 39, Charged, "evidence-missed";
+
+    /// The rule asks for evidence, and it is not there yet.
+    AwaitingEvidence = 48, Pending, "awaiting-evidence";
 
     /// Not IPv4 or IPv6.
     NotIp = 64, Unattributed, "not-ip";
@@ -133,6 +152,22 @@ reasons! {
     TunnelTooDeep = 78, Unattributed, "tunnel-too-deep";
     /// A later fragment between two ends of the carrier's tunnels; its volume is counted with the first.
     TunnelFragment = 79, Unattributed, "tunnel-fragment";
+}
+
+impl Reason {
+    /// The reason that a flow's evidence gave, by number; one that is unknown gives nothing away.
+    #[inline(always)]
+    pub const fn of_verdict(number: u32) -> Self {
+        if number == Self::NameAndAddress as u32 {
+            Self::NameAndAddress
+        } else if number == Self::OtherName as u32 {
+            Self::OtherName
+        } else if number == Self::AwaitingEvidence as u32 {
+            Self::AwaitingEvidence
+        } else {
+            Self::Undecided
+        }
+    }
 }
 
 #[cfg(test)]

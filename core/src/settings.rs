@@ -2,6 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::limits::FLOWS_PER_SUBSCRIBER_DEFAULT;
 use crate::plan::RuleClass;
 
 /// How a class of traffic is tagged.
@@ -41,6 +42,8 @@ pub struct Settings {
     pub sip_port: u32,
     /// Which headers of a tunnelled packet carry the code point: [`Settings::INNER`], [`Settings::OUTER`] or both.
     pub dscp_at: u32,
+    /// How many flows one subscriber may have open.
+    pub flows_per_subscriber: u32,
     /// Tags by [`RuleClass`].
     pub tags: [Tag; RuleClass::COUNT],
 }
@@ -57,6 +60,7 @@ impl Settings {
         role: 0,
         sip_port: 5060,
         dscp_at: Self::INNER,
+        flows_per_subscriber: FLOWS_PER_SUBSCRIBER_DEFAULT,
         tags: [Tag::NONE; RuleClass::COUNT],
     };
 }

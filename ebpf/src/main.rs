@@ -42,7 +42,7 @@ pub fn tollfree(context: XdpContext) -> u32 {
     let role = Role::from_number(settings.role);
     let frame_octets = bytes.frame_octets() as u32;
     maps::count_total(control, settings.interface_slot, frame_octets);
-    let tables = Maps { slot: control.slot() };
+    let tables = Maps { slot: control.slot(), flows_per_subscriber: settings.flows_per_subscriber };
     let Some(work) = scratch::work() else { return XDP_PASS };
     let packet = match packet::parse_in(work, &bytes, Start::Ethernet, 0, &tables, &mut ()) {
         Ok(packet) => packet,
@@ -79,7 +79,11 @@ fn count(
 ) {
     let bucket = decision.reason.bucket();
     let key = CounterKey::new(decision.subscriber, control.epoch(), decision.rule, bucket, decision.reason);
-    let bucket = maps::count_usage(control.bank(), &key, role, volume_octets, bucket);
+    let bucket = if decision.flow == 0 {
+        maps::count_usage(control.bank(), &key, role, volume_octets, bucket)
+    } else {
+        maps::count_pending(control.bank(), &key, decision.flow, role, volume_octets)
+    };
     maps::count_bucket(control, settings.interface_slot, bucket, frame_octets, volume_octets);
 }
 

@@ -3,21 +3,25 @@
 use core::arch::asm;
 
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST};
+use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::Key;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use tollfree_core::address::SubscriberId;
 use tollfree_core::control::Control;
-use tollfree_core::counter::{CounterKey, Usage};
-use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry};
+use tollfree_core::counter::{CounterKey, PendingKey, Usage};
+use tollfree_core::flow::{
+    FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, SubscriberFlows,
+};
 use tollfree_core::interface::{InterfaceEntry, InterfaceUsage, Role, bucket_index, totals_index};
 use tollfree_core::layout::LayoutEntry;
 use tollfree_core::limits::{
     BANKS, CLASS_PREFIXES_MAX, COPIES_RING_OCTETS, COUNTERS_DEFAULT, FLOWS_DEFAULT, FRAGMENTS_MAX,
-    GRANTS_MAX, INTERFACES_MAX, LOCAL_PREFIXES_MAX, MATCH_SETS_MAX, OVERFLOW_MAX, PLAN_SLOTS, RULES_MAX,
-    TRANSPORT_PREFIXES_MAX,
+    GRANTS_MAX, INTERFACES_MAX, LOCAL_PREFIXES_MAX, MATCH_SETS_MAX, OVERFLOW_MAX, PENDING_DEFAULT,
+    PLAN_SLOTS, QUOTAS_DEFAULT, RULES_MAX, TRANSPORT_PREFIXES_MAX,
 };
 use tollfree_core::plan::{ClassEntry, MatchSet, RuleEntry};
+use tollfree_core::quota::{QuotaCells, QuotaEntry, QuotaKey};
 use tollfree_core::reason::Bucket;
 use tollfree_core::settings::Settings;
 use tollfree_core::stat::Stat;
@@ -68,6 +72,22 @@ pub static RULES: Array<RuleEntry> = Array::pinned(PLAN_SLOTS * RULES_MAX, 0);
 
 #[map]
 pub static FLOWS: HashMap<FlowKey, FlowEntry> = HashMap::pinned(FLOWS_DEFAULT, 0);
+/// The number of the last flow that each CPU opened, its own part alone.
+#[map]
+static FLOW_NUMBERS: PerCpuArray<u64> = PerCpuArray::pinned(1, 0);
+/// What evidence said, by flow number; written by userspace.
+#[map]
+pub static VERDICTS: HashMap<u64, u32> = HashMap::pinned(FLOWS_DEFAULT, 0);
+#[map]
+static SUBSCRIBER_FLOWS: HashMap<SubscriberId, SubscriberFlows> = HashMap::pinned(FLOWS_DEFAULT, 0);
+/// Written by userspace.
+#[map]
+static SUBSCRIBER_FLOWS_ENDED: HashMap<SubscriberId, SubscriberFlows> = HashMap::pinned(FLOWS_DEFAULT, 0);
+#[map]
+static QUOTAS: HashMap<QuotaKey, QuotaEntry> = HashMap::pinned(QUOTAS_DEFAULT, 0);
+/// The end of some day, in nanoseconds of `CLOCK_MONOTONIC`; written by userspace.
+#[map]
+static DAY_ENDS: Array<u64> = Array::pinned(1, 0);
 /// May forget what is oldest: a datagram that is forgotten is charged.
 #[map]
 pub static FRAGMENTS: LruHashMap<FragmentKey, FragmentEntry> = LruHashMap::pinned(FRAGMENTS_MAX, 0);
@@ -84,10 +104,17 @@ static OVERFLOW_0: PerCpuHashMap<CounterKey, Usage> = PerCpuHashMap::pinned(OVER
 #[map]
 static OVERFLOW_1: PerCpuHashMap<CounterKey, Usage> = PerCpuHashMap::pinned(OVERFLOW_MAX, 0);
 #[map]
+static PENDING_0: PerCpuHashMap<PendingKey, Usage> = PerCpuHashMap::pinned(PENDING_DEFAULT, 0);
+#[map]
+static PENDING_1: PerCpuHashMap<PendingKey, Usage> = PerCpuHashMap::pinned(PENDING_DEFAULT, 0);
+#[map]
 static INTERFACE_TOTALS: PerCpuArray<InterfaceUsage> = PerCpuArray::pinned(BANKS * INTERFACES_MAX, 0);
 #[map]
 static INTERFACE_BUCKETS: PerCpuArray<InterfaceUsage> =
     PerCpuArray::pinned(BANKS * INTERFACES_MAX * Bucket::COUNT, 0);
+/// TCP payload that was sent before, by rule: billed like any, and counted here once more.
+#[map]
+static SENT_AGAIN: PerCpuHashMap<u32, Usage> = PerCpuHashMap::pinned(RULES_MAX, 0);
 #[map]
 static STATS: PerCpuArray<u64> = PerCpuArray::pinned(Stat::COUNT, 0);
 
@@ -162,9 +189,25 @@ pub fn count_usage(bank: u32, key: &CounterKey, role: Role, volume_octets: u32, 
     } else {
         add_or_insert(&COUNTERS_1, key, role, volume_octets)
     };
-    if counted {
-        return bucket;
-    }
+    if counted { bucket } else { count_overflow(bank, key, role, volume_octets) }
+}
+
+/// Counts a packet for its flow, which awaits evidence, or, where that has no room, for its rule. `key` is its flow's
+/// counter, were it not for the flow.
+#[inline(always)]
+pub fn count_pending(bank: u32, key: &CounterKey, flow: u64, role: Role, volume_octets: u32) -> Bucket {
+    let pending = PendingKey { flow, subscriber: key.subscriber, epoch: key.epoch, rule: key.rule };
+    let counted = if bank == 0 {
+        add_or_insert(&PENDING_0, &pending, role, volume_octets)
+    } else {
+        add_or_insert(&PENDING_1, &pending, role, volume_octets)
+    };
+    if counted { Bucket::Pending } else { count_overflow(bank, key, role, volume_octets) }
+}
+
+/// Counts a packet for its rule.
+#[inline(always)]
+fn count_overflow(bank: u32, key: &CounterKey, role: Role, volume_octets: u32) -> Bucket {
     stat(Stat::CounterFull);
     let key = CounterKey { subscriber: SubscriberId::NONE, bucket: Bucket::Overflow as u16, ..*key };
     let counted = if bank == 0 {
@@ -178,13 +221,15 @@ pub fn count_usage(bank: u32, key: &CounterKey, role: Role, volume_octets: u32, 
     Bucket::Overflow
 }
 
+/// Counts payload that was sent before. A rule for which there is no room is not counted: there is room for every rule
+/// of a plan.
 #[inline(always)]
-fn add_or_insert(
-    map: &PerCpuHashMap<CounterKey, Usage>,
-    key: &CounterKey,
-    role: Role,
-    volume_octets: u32,
-) -> bool {
+pub fn count_sent_again(rule: u32, role: Role, octets: u32) {
+    add_or_insert(&SENT_AGAIN, &rule, role, octets);
+}
+
+#[inline(always)]
+fn add_or_insert<K>(map: &PerCpuHashMap<K, Usage>, key: &K, role: Role, volume_octets: u32) -> bool {
     if add(map, key, role, volume_octets) {
         return true;
     }
@@ -194,7 +239,7 @@ fn add_or_insert(
 }
 
 #[inline(always)]
-fn add(map: &PerCpuHashMap<CounterKey, Usage>, key: &CounterKey, role: Role, volume_octets: u32) -> bool {
+fn add<K>(map: &PerCpuHashMap<K, Usage>, key: &K, role: Role, volume_octets: u32) -> bool {
     let Some(usage) = map.get_ptr_mut(key) else { return false };
     // SAFETY: as in `stat`.
     unsafe {
@@ -212,28 +257,87 @@ fn add(map: &PerCpuHashMap<CounterKey, Usage>, key: &CounterKey, role: Role, vol
     true
 }
 
-/// Counts a packet on its flow; false where there is none.
+/// The flow in its place.
 #[inline(always)]
-pub fn count_flow(key: &FlowKey, role: Role, volume_octets: u32, now_ns: u64) -> bool {
-    let Some(flow) = FLOWS.get_ptr_mut(key) else { return false };
-    // SAFETY: a live map value; the two directions may be on two CPUs, so the additions are atomic, and of two
-    // times written at once either is right. JUSTIFICATION: map values are pointers.
+pub fn flow(key: &FlowKey) -> Option<&'static FlowCells> {
+    let flow = FLOWS.get_ptr(key)?;
+    // SAFETY: a live map value, of the same layout, aligned to eight octets; its fields are atomic, as other CPUs change
+    // them. An entry that userspace takes out meanwhile has rested for too long, and is not written: see
+    // `tollfree_core::decide`. JUSTIFICATION: map values are pointers.
+    Some(unsafe { &*flow.cast() })
+}
+
+/// The next number of a flow: this CPU's, and one more than its last.
+#[inline(always)]
+pub fn flow_number() -> u64 {
+    let Some(last) = FLOW_NUMBERS.get_ptr_mut(0) else { return 0 };
+    // SAFETY: as in `stat`; the helper takes no arguments. JUSTIFICATION: map values are pointers, helpers foreign functions.
     unsafe {
-        (*flow).last_seen_ns = now_ns;
-        let (packets, octets) = match role {
-            Role::Access => (&raw mut (*flow).usage.uplink_packets, &raw mut (*flow).usage.uplink_octets),
-            Role::Core => (&raw mut (*flow).usage.downlink_packets, &raw mut (*flow).usage.downlink_octets),
-        };
-        add_atomically(packets, 1);
-        add_atomically(octets, volume_octets as u64);
+        *last += 1;
+        (bpf_get_smp_processor_id() as u64) << FLOW_NUMBER_CPU_BIT | *last
+    }
+}
+
+/// Where the CPU begins in a flow's number. Reason: 2^48 flows of one CPU are eight years of a million a second.
+const FLOW_NUMBER_CPU_BIT: u32 = 48;
+
+/// Takes room for one more flow, unless the subscriber has as many as he may. What two CPUs take at once may be one
+/// too many.
+#[inline(always)]
+pub fn admit_flow(subscriber: &SubscriberId, max: u32) -> bool {
+    let opened = match SUBSCRIBER_FLOWS.get_ptr_mut(subscriber) {
+        Some(opened) => opened,
+        None => {
+            let none = SubscriberFlows { opened: 0 };
+            let _ = SUBSCRIBER_FLOWS.insert(subscriber, none, BPF_NOEXIST as u64);
+            let Some(opened) = SUBSCRIBER_FLOWS.get_ptr_mut(subscriber) else { return false };
+            opened
+        }
+    };
+    let ended = match SUBSCRIBER_FLOWS_ENDED.get_ptr(subscriber) {
+        // SAFETY: a live map value. JUSTIFICATION: map values are pointers.
+        Some(ended) => unsafe { (*ended).opened },
+        None => 0,
+    };
+    // SAFETY: a live map value, aligned to eight octets. JUSTIFICATION: as above.
+    unsafe {
+        if (*opened).opened.saturating_sub(ended) >= max as u64 {
+            return false;
+        }
+        add_atomically(&raw mut (*opened).opened, 1);
     }
     true
+}
+
+/// What a subscriber used of a rule, in its place.
+#[inline(always)]
+pub fn quota(key: &QuotaKey) -> Option<&'static QuotaCells> {
+    let quota = match QUOTAS.get_ptr(key) {
+        Some(quota) => quota,
+        None => {
+            let none = QuotaEntry { used_octets: 0, day_ends_ns: 0 };
+            let _ = QUOTAS.insert(key, none, BPF_NOEXIST as u64);
+            QUOTAS.get_ptr(key)?
+        }
+    };
+    // SAFETY: as in `flow`; userspace takes out entries whose day has ended. JUSTIFICATION: map values are pointers.
+    Some(unsafe { &*quota.cast() })
+}
+
+/// The end of some day.
+#[inline(always)]
+pub fn day_ends_ns() -> u64 {
+    match DAY_ENDS.get_ptr(0) {
+        // SAFETY: a live map value. JUSTIFICATION: userspace writes it meanwhile.
+        Some(ends) => unsafe { ends.read_volatile() },
+        None => 0,
+    }
 }
 
 /// # Safety
 /// `counter` must point into a live map value, aligned to eight octets.
 #[inline(always)]
-unsafe fn add_atomically(counter: *mut u64, value: u64) {
+pub unsafe fn add_atomically(counter: *mut u64, value: u64) {
     // SAFETY: the caller's. JUSTIFICATION: Rust offers no atomic addition on this target, which has no
     // compare-and-swap; the instruction (BPF_ATOMIC with BPF_ADD, RFC 9669 section 5.3) is there.
     unsafe { asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) counter, in(reg) value, options(nostack)) };

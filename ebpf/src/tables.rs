@@ -1,15 +1,17 @@
 //! The decision's tables: maps of one plan slot.
 
-use aya_ebpf::bindings::BPF_NOEXIST;
+use core::sync::atomic::AtomicU64;
+
+use aya_ebpf::bindings::{BPF_ANY, BPF_NOEXIST};
 use aya_ebpf::helpers::bpf_ktime_get_coarse_ns;
 use aya_ebpf::maps::lpm_trie::Key;
-use tollfree_core::address::{Address, Family};
-use tollfree_core::counter::Usage;
-use tollfree_core::decide::{FlowState, Tables};
-use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry};
+use tollfree_core::address::{Address, Family, SubscriberId};
+use tollfree_core::decide::Tables;
+use tollfree_core::flow::{FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Words};
 use tollfree_core::interface::Role;
 use tollfree_core::packet::tunnel::Transports;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry, match_set_index, rule_index};
+use tollfree_core::quota::{QuotaCells, QuotaKey};
 use tollfree_core::stat::Stat;
 
 use crate::maps;
@@ -17,6 +19,7 @@ use crate::maps;
 /// The maps, of the plan in `slot`.
 pub struct Maps {
     pub slot: u32,
+    pub flows_per_subscriber: u32,
 }
 
 impl Transports for Maps {
@@ -36,7 +39,31 @@ fn transport(address: &Address, family: Family) -> u32 {
     found.copied().unwrap_or_default()
 }
 
+impl Words for Maps {
+    #[inline(always)]
+    fn load(&self, word: &AtomicU64) -> u64 {
+        // SAFETY: a word that lives, aligned; loads of eight octets are whole on every machine that runs this.
+        // JUSTIFICATION: the compiler cannot select an atomic load for this target.
+        unsafe { word.as_ptr().read_volatile() }
+    }
+
+    #[inline(always)]
+    fn store(&self, word: &AtomicU64, value: u64) {
+        // SAFETY: as in `load`. JUSTIFICATION: likewise.
+        unsafe { word.as_ptr().write_volatile(value) };
+    }
+
+    #[inline(always)]
+    fn add(&self, word: &AtomicU64, value: u64) {
+        // SAFETY: cells lie in map values, aligned. JUSTIFICATION: see there.
+        unsafe { maps::add_atomically(word.as_ptr(), value) };
+    }
+}
+
 impl Tables for Maps {
+    type Flow<'a> = &'static FlowCells;
+    type Quota<'a> = &'static QuotaCells;
+
     #[inline(always)]
     fn local(&self, address: &Address, family: Family) -> Local {
         let found = match family {
@@ -72,23 +99,47 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn flow(&self, key: &FlowKey, role: Role, volume_octets: u32, now_ns: u64, may_open: bool) -> FlowState {
-        if maps::count_flow(key, role, volume_octets, now_ns) {
-            return FlowState::Open;
-        }
-        if !may_open {
-            return FlowState::None;
-        }
-        let entry = FlowEntry { opened_ns: now_ns, last_seen_ns: now_ns, usage: Usage::default() };
-        if maps::FLOWS.insert(key, entry, BPF_NOEXIST as u64).is_ok() {
+    fn flow(&self, key: &FlowKey) -> Option<&'static FlowCells> {
+        maps::flow(key)
+    }
+
+    #[inline(always)]
+    fn open_flow(&self, key: &FlowKey, entry: &FlowEntry, replaces: bool) {
+        let flags = if replaces { BPF_ANY } else { BPF_NOEXIST };
+        if maps::FLOWS.insert(key, entry, flags as u64).is_ok() {
             maps::stat(Stat::FlowOpened);
         }
-        // Another CPU may have opened it in between: what counts is whether it is there now.
-        if maps::count_flow(key, role, volume_octets, now_ns) {
-            FlowState::Open
-        } else {
-            FlowState::TableFull
-        }
+    }
+
+    #[inline(always)]
+    fn flow_number(&self) -> u64 {
+        maps::flow_number()
+    }
+
+    #[inline(always)]
+    fn admit_flow(&self, subscriber: SubscriberId) -> bool {
+        maps::admit_flow(&subscriber, self.flows_per_subscriber)
+    }
+
+    #[inline(always)]
+    fn verdict(&self, flow: u64) -> Option<u32> {
+        // SAFETY: four octets, which userspace writes once. JUSTIFICATION: the map's API leaves that to its user.
+        unsafe { maps::VERDICTS.get(flow) }.copied()
+    }
+
+    #[inline(always)]
+    fn count_sent_again(&self, rule: u32, role: Role, octets: u32) {
+        maps::count_sent_again(rule, role, octets);
+    }
+
+    #[inline(always)]
+    fn quota(&self, key: &QuotaKey) -> Option<&'static QuotaCells> {
+        maps::quota(key)
+    }
+
+    #[inline(always)]
+    fn day_ends_ns(&self) -> u64 {
+        maps::day_ends_ns()
     }
 
     #[inline(always)]

@@ -97,8 +97,7 @@ impl World {
 
     /// What the programs of an interface of `role` are told.
     pub(crate) fn settings(&self, role: Role) -> Settings {
-        let Config { dscp_at, tags, .. } = self.config;
-        Settings { role: role as u32, dscp_at, tags, ..Settings::DEFAULT }
+        self.config.settings(0, role)
     }
 
     /// Where the maps are pinned.
@@ -119,8 +118,7 @@ pub(crate) fn at(text: &str) -> Result<SocketAddr> {
 }
 
 fn plan() -> Result<PlanTables> {
-    let rule =
-        |rule, class: RuleClass, valid_until_ns| RuleEntry { rule, class: class as u32, valid_until_ns };
+    let rule = |rule, class, valid_until_ns| RuleEntry { valid_until_ns, ..RuleEntry::new(rule, class) };
     let set = |protocols, first_port, last_port, rule_index| {
         let mut set = MatchSet::EMPTY;
         set.matchers[0] = Matcher { first_port, last_port, rule_index, protocols };

@@ -1,17 +1,23 @@
 //! The decision's tables in this process's memory: for captures, benchmarks and tests.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
-use tollfree_core::address::{Address, Family};
-use tollfree_core::decide::{FlowState, Tables};
-use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry};
+use tollfree_core::address::{Address, Family, SubscriberId};
+use tollfree_core::counter::Usage;
+use tollfree_core::decide::Tables;
+use tollfree_core::flow::{FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Words};
 use tollfree_core::interface::Role;
+use tollfree_core::limits::FLOWS_PER_SUBSCRIBER_DEFAULT;
 use tollfree_core::packet::tunnel::Transports;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry};
+use tollfree_core::quota::{QuotaCells, QuotaEntry, QuotaKey};
 
 use crate::dataplane::PlanTables;
 
@@ -86,7 +92,7 @@ pub fn inherited(prefixes: &BTreeMap<IpNet, u32>) -> BTreeMap<IpNet, u32> {
         .collect()
 }
 
-/// One plan, its flows and its grants.
+/// One plan, its flows and its grants. What grows with traffic is bounded as in the kernel.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryTables {
     locals: Prefixes<Local>,
@@ -94,9 +100,17 @@ pub struct MemoryTables {
     match_sets: Vec<MatchSet>,
     rules: Vec<RuleEntry>,
     grants: HashMap<FlowKey, GrantEntry>,
-    flows: RefCell<HashMap<FlowKey, FlowEntry>>,
+    flows: RefCell<HashMap<FlowKey, Rc<FlowCells>>>,
+    last_flow: Cell<u64>,
+    subscriber_flows: RefCell<HashMap<SubscriberId, u32>>,
+    verdicts: HashMap<u64, u32>,
+    quotas: RefCell<HashMap<QuotaKey, Rc<QuotaCells>>>,
+    sent_again: RefCell<BTreeMap<u32, Usage>>,
     fragments: RefCell<HashMap<FragmentKey, FragmentEntry>>,
     flows_max: usize,
+    flows_per_subscriber: u32,
+    quotas_max: usize,
+    day_ends_ns: u64,
     now_ns: u64,
 }
 
@@ -107,6 +121,8 @@ impl MemoryTables {
             match_sets: plan.match_sets.clone(),
             rules: plan.rules.clone(),
             flows_max,
+            flows_per_subscriber: FLOWS_PER_SUBSCRIBER_DEFAULT,
+            quotas_max: flows_max,
             ..Self::default()
         };
         for pool in pools {
@@ -133,13 +149,68 @@ impl MemoryTables {
         self.now_ns = now_ns;
     }
 
-    /// What a flow carried, if it is open.
+    /// Bounds the flows of one subscriber.
+    pub fn set_flows_per_subscriber(&mut self, max: u32) {
+        self.flows_per_subscriber = max;
+    }
+
+    /// Bounds how many subscribers and rules a daily ceiling is kept for.
+    pub fn set_quotas_max(&mut self, max: usize) {
+        self.quotas_max = max;
+    }
+
+    /// Says when some day ends, in nanoseconds.
+    pub fn set_day_ends(&mut self, day_ends_ns: u64) {
+        self.day_ends_ns = day_ends_ns;
+    }
+
+    /// Says what evidence said of a flow.
+    pub fn decide_flow(&mut self, flow: u64, verdict: u32) {
+        self.verdicts.insert(flow, verdict);
+    }
+
+    /// What is known of a flow, over or not.
     pub fn flow_entry(&self, key: &FlowKey) -> Option<FlowEntry> {
-        self.flows.borrow().get(key).copied()
+        self.flows.borrow().get(key).map(|flow| flow.entry())
+    }
+
+    /// Payload that was sent before, by rule.
+    pub fn sent_again(&self) -> BTreeMap<u32, Usage> {
+        self.sent_again.borrow().clone()
+    }
+
+    /// Forgets flows that have rested for too long, as the controller does in the kernel.
+    pub fn sweep_flows(&self) {
+        let mut owners = self.subscriber_flows.borrow_mut();
+        self.flows.borrow_mut().retain(|key, flow| {
+            let is_over = flow.is_over(self, key.protocol, self.now_ns);
+            if is_over && let Some(open) = owners.get_mut(&key.owner()) {
+                *open = open.saturating_sub(1);
+            }
+            !is_over
+        });
+        owners.retain(|_, open| *open > 0);
+    }
+}
+
+impl Words for MemoryTables {
+    fn load(&self, word: &AtomicU64) -> u64 {
+        word.load(Relaxed)
+    }
+
+    fn store(&self, word: &AtomicU64, value: u64) {
+        word.store(value, Relaxed);
+    }
+
+    fn add(&self, word: &AtomicU64, value: u64) {
+        word.fetch_add(value, Relaxed);
     }
 }
 
 impl Tables for MemoryTables {
+    type Flow<'a> = Rc<FlowCells>;
+    type Quota<'a> = Rc<QuotaCells>;
+
     fn local(&self, address: &Address, family: Family) -> Local {
         self.locals.get(address, family).unwrap_or(Local::Foreign)
     }
@@ -160,31 +231,55 @@ impl Tables for MemoryTables {
         self.grants.get(key).copied()
     }
 
-    fn flow(&self, key: &FlowKey, role: Role, volume_octets: u32, now_ns: u64, may_open: bool) -> FlowState {
+    fn flow(&self, key: &FlowKey) -> Option<Rc<FlowCells>> {
+        self.flows.borrow().get(key).cloned()
+    }
+
+    fn open_flow(&self, key: &FlowKey, entry: &FlowEntry, replaces: bool) {
         let mut flows = self.flows.borrow_mut();
-        if !flows.contains_key(key) {
-            if !may_open {
-                return FlowState::None;
-            }
-            if flows.len() >= self.flows_max {
-                return FlowState::TableFull;
-            }
-            flows.insert(*key, FlowEntry { opened_ns: now_ns, ..FlowEntry::default() });
+        if replaces || flows.len() < self.flows_max {
+            flows.insert(*key, Rc::new((*entry).into()));
         }
-        if let Some(flow) = flows.get_mut(key) {
-            flow.last_seen_ns = now_ns;
-            match role {
-                Role::Access => {
-                    flow.usage.uplink_packets += 1;
-                    flow.usage.uplink_octets += u64::from(volume_octets);
-                }
-                Role::Core => {
-                    flow.usage.downlink_packets += 1;
-                    flow.usage.downlink_octets += u64::from(volume_octets);
-                }
-            }
+    }
+
+    fn flow_number(&self) -> u64 {
+        self.last_flow.set(self.last_flow.get() + 1);
+        self.last_flow.get()
+    }
+
+    fn admit_flow(&self, subscriber: SubscriberId) -> bool {
+        let mut flows = self.subscriber_flows.borrow_mut();
+        let open = flows.entry(subscriber).or_default();
+        let has_room = *open < self.flows_per_subscriber;
+        *open += u32::from(has_room);
+        has_room
+    }
+
+    fn verdict(&self, flow: u64) -> Option<u32> {
+        self.verdicts.get(&flow).copied()
+    }
+
+    fn count_sent_again(&self, rule: u32, role: Role, octets: u32) {
+        let mut rules = self.sent_again.borrow_mut();
+        let usage = rules.entry(rule).or_default();
+        *usage += Usage::of(role, octets);
+    }
+
+    fn quota(&self, key: &QuotaKey) -> Option<Rc<QuotaCells>> {
+        let mut quotas = self.quotas.borrow_mut();
+        if let Some(quota) = quotas.get(key) {
+            return Some(Rc::clone(quota));
         }
-        FlowState::Open
+        if quotas.len() >= self.quotas_max {
+            return None;
+        }
+        let quota = Rc::new(QuotaEntry::default().into());
+        quotas.insert(*key, Rc::clone(&quota));
+        Some(quota)
+    }
+
+    fn day_ends_ns(&self) -> u64 {
+        self.day_ends_ns
     }
 
     fn fragment(&self, key: &FragmentKey) -> Option<FragmentEntry> {

@@ -4,6 +4,7 @@
 //! innermost IP header. A tunnel that is not the carrier's is not looked into: it is the outer flow.
 
 mod ether;
+mod icmp;
 mod ipv4;
 mod ipv6;
 mod mpls;
@@ -83,6 +84,23 @@ impl Fault {
     }
 }
 
+/// What an ICMP error quotes of the packet that it is about (RFC 792; RFC 4443, section 3), of the error's own family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromZeros)]
+pub struct Quote {
+    /// Whether there is one: of TCP or UDP, not a later fragment, with its ports. The rest means nothing if not.
+    pub is_there: bool,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Source port, in host byte order.
+    pub source_port: u16,
+    /// Destination port.
+    pub destination_port: u16,
+    /// Sender.
+    pub source: Address,
+    /// Receiver.
+    pub destination: Address,
+}
+
 /// What the headers of a packet say. Ports are in host byte order, 0 where there are none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromZeros)]
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, each of which a header says")]
@@ -132,6 +150,16 @@ pub struct Packet {
     pub tunnel_fragment: bool,
     /// A TCP SYN or RST that carries payload.
     pub control_payload: bool,
+    /// A TCP FIN.
+    pub finishes: bool,
+    /// A TCP RST.
+    pub resets: bool,
+    /// Sequence number of the first octet of a TCP segment's payload; a SYN's or FIN's own is not counted.
+    pub sequence: u32,
+    /// Octets of a TCP segment's payload, as far as this packet holds it.
+    pub payload_octets: u32,
+    /// The packet that an ICMP error is about.
+    pub quote: Quote,
     /// Where the headers of this packet must end, in octets of the frame: with the first fragment that it is tunnelled in,
     /// whatever its own length says; `usize::MAX` if no tunnel around it is fragmented.
     held_end: usize,
@@ -157,6 +185,11 @@ impl Packet {
         self.tiny_fragment = false;
         self.tunnel_fragment = false;
         self.control_payload = false;
+        self.finishes = false;
+        self.resets = false;
+        self.sequence = 0;
+        self.payload_octets = 0;
+        self.quote.is_there = false;
         self.fault = Fault::None;
         self.opens = true;
     }

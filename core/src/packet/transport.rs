@@ -1,25 +1,27 @@
-//! TCP (RFC 9293), UDP (RFC 768), ICMP (RFC 792, RFC 4443).
+//! TCP (RFC 9293), UDP (RFC 768).
 
-use super::{Fault, Packet, protocol};
+use super::{Fault, Packet, icmp, protocol};
 use crate::bytes::Bytes;
 
 const TCP_HEADER_OCTETS_MIN: usize = 20;
-/// Of the header's length and the flags.
-const TCP_START_OFFSET: usize = 12;
+/// Of the sequence number.
+const TCP_SEQUENCE_OFFSET: usize = 4;
+/// Octets from the sequence number on that are read: with the acknowledgement, the header's length and the flags.
+const TCP_READ_OCTETS: usize = 10;
+const TCP_FIN: u8 = 0x01;
 const TCP_SYN: u8 = 0x02;
 const TCP_RST: u8 = 0x04;
 const TCP_ACK: u8 = 0x10;
 /// Octets of both ports, of TCP and of UDP.
 const PORTS_OCTETS: usize = 4;
 const UDP_HEADER_OCTETS: usize = 8;
-const ICMP_HEADER_OCTETS: usize = 8;
 
 #[inline(always)]
 pub(super) fn parse<B: Bytes>(bytes: &B, packet: &mut Packet) {
     let held = match packet.protocol {
         protocol::TCP => tcp(bytes, packet),
         protocol::UDP => ports(bytes, packet, UDP_HEADER_OCTETS),
-        protocol::ICMP | protocol::ICMPV6 => packet.transport_offset + ICMP_HEADER_OCTETS <= packet.end(),
+        protocol::ICMP | protocol::ICMPV6 => icmp::parse(bytes, packet),
         _ => true,
     };
     if !held {
@@ -61,18 +63,27 @@ fn tcp<B: Bytes>(bytes: &B, packet: &mut Packet) -> bool {
         return false;
     }
     let offset = packet.transport_offset;
-    let Some(start): Option<[u8; 2]> = bytes.load(offset + TCP_START_OFFSET) else { return false };
-    if !packet.holds(offset + TCP_START_OFFSET, start.len()) {
+    if !packet.holds(offset + TCP_SEQUENCE_OFFSET, TCP_READ_OCTETS) {
         return false;
     }
-    let end = offset + (start[0] >> 4) as usize * 4;
+    let Some(read): Option<[u8; TCP_READ_OCTETS]> = bytes.load(offset + TCP_SEQUENCE_OFFSET) else {
+        return false;
+    };
+    let [data_offset, flags] = [read[8], read[9]];
+    let end = offset + (data_offset >> 4) as usize * 4;
     if end < offset + TCP_HEADER_OCTETS_MIN {
         packet.fault = Fault::Transport;
         return true;
     }
     // What a first fragment does not hold of its segment is payload too.
     let has_payload = end < packet.end() || (end == packet.end() && packet.more_fragments);
-    packet.control_payload = start[1] & (TCP_SYN | TCP_RST) != 0 && has_payload;
-    packet.opens = start[1] & (TCP_SYN | TCP_RST | TCP_ACK) == TCP_SYN;
+    packet.control_payload = flags & (TCP_SYN | TCP_RST) != 0 && has_payload;
+    packet.opens = flags & (TCP_SYN | TCP_RST | TCP_ACK) == TCP_SYN;
+    packet.finishes = flags & TCP_FIN != 0;
+    packet.resets = flags & TCP_RST != 0;
+    // A SYN takes the first number, its payload those that follow (RFC 9293, section 3.4).
+    packet.sequence =
+        u32::from_be_bytes([read[0], read[1], read[2], read[3]]).wrapping_add((flags & TCP_SYN != 0) as u32);
+    packet.payload_octets = packet.end().saturating_sub(end) as u32;
     end <= packet.end()
 }

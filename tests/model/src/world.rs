@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use tollfree_core::packet::tunnel::TunnelKind;
-use tollfree_core::plan::RuleClass;
+use tollfree_core::plan::{Evidence, RuleClass};
 
 /// The carrier's own tunnels of one kind; one of each kind at most.
 #[derive(Clone, Debug)]
@@ -39,6 +39,10 @@ pub struct Rule {
     pub ports: Vec<Ports>,
     /// From this instant on it holds no longer, in nanoseconds.
     pub ends_ns: Option<u64>,
+    /// What must agree.
+    pub evidence: Evidence,
+    /// What a subscriber gets of it in a day, in octets of volume.
+    pub ceiling_octets: Option<u64>,
 }
 
 /// One call's media stream.
@@ -75,6 +79,10 @@ pub struct World {
     pub grants: Vec<Grant>,
     /// Flows that may be open at once.
     pub flows_max: usize,
+    /// Flows that one subscriber may have open at once.
+    pub flows_per_subscriber: usize,
+    /// The end of some day, in nanoseconds.
+    pub day_ends_ns: u64,
 }
 
 impl World {

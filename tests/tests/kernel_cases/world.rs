@@ -227,7 +227,7 @@ fn set(matchers: &[Matcher]) -> MatchSet {
 }
 
 fn rule(rule: u32, class: RuleClass, valid_until_ns: u64) -> RuleEntry {
-    RuleEntry { rule, class: class as u32, valid_until_ns }
+    RuleEntry { valid_until_ns, ..RuleEntry::new(rule, class) }
 }
 
 pub(crate) fn plan() -> PlanTables {

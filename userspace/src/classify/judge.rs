@@ -1,13 +1,16 @@
 //! What a policy makes of a captured packet, at the time at which it was captured.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
 
 use jiff::Timestamp;
-use tollfree_core::address::{Address, Family};
-use tollfree_core::decide::{Decision, FlowState, Tables, decide};
-use tollfree_core::flow::{FlowKey, FragmentEntry, FragmentKey, GrantEntry};
+use tollfree_core::address::{Address, Family, SubscriberId};
+use tollfree_core::decide::{Decision, Tables, decide};
+use tollfree_core::flow::{FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Words};
 use tollfree_core::interface::Role;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry};
+use tollfree_core::quota::{QuotaCells, QuotaKey};
 use tollfree_core::reason::{Bucket, Reason};
 
 use super::encap::ip;
@@ -142,7 +145,30 @@ struct Moment<'a> {
     subscriber: Option<Address>,
 }
 
+impl Words for Moment<'_> {
+    fn load(&self, word: &AtomicU64) -> u64 {
+        self.state.load(word)
+    }
+
+    fn store(&self, word: &AtomicU64, value: u64) {
+        self.state.store(word, value);
+    }
+
+    fn add(&self, word: &AtomicU64, value: u64) {
+        self.state.add(word, value);
+    }
+}
+
 impl Tables for Moment<'_> {
+    type Flow<'a>
+        = Rc<FlowCells>
+    where
+        Self: 'a;
+    type Quota<'a>
+        = Rc<QuotaCells>
+    where
+        Self: 'a;
+
     fn local(&self, address: &Address, family: Family) -> Local {
         match self.subscriber {
             None => self.state.local(address, family),
@@ -168,8 +194,36 @@ impl Tables for Moment<'_> {
         None
     }
 
-    fn flow(&self, key: &FlowKey, role: Role, volume_octets: u32, now_ns: u64, may_open: bool) -> FlowState {
-        self.state.flow(key, role, volume_octets, now_ns, may_open)
+    fn flow(&self, key: &FlowKey) -> Option<Rc<FlowCells>> {
+        self.state.flow(key)
+    }
+
+    fn open_flow(&self, key: &FlowKey, entry: &FlowEntry, replaces: bool) {
+        self.state.open_flow(key, entry, replaces);
+    }
+
+    fn flow_number(&self) -> u64 {
+        self.state.flow_number()
+    }
+
+    fn admit_flow(&self, subscriber: SubscriberId) -> bool {
+        self.state.admit_flow(subscriber)
+    }
+
+    fn verdict(&self, flow: u64) -> Option<u32> {
+        self.state.verdict(flow)
+    }
+
+    fn count_sent_again(&self, rule: u32, role: Role, octets: u32) {
+        self.state.count_sent_again(rule, role, octets);
+    }
+
+    fn quota(&self, key: &QuotaKey) -> Option<Rc<QuotaCells>> {
+        self.state.quota(key)
+    }
+
+    fn day_ends_ns(&self) -> u64 {
+        self.state.day_ends_ns()
     }
 
     fn fragment(&self, key: &FragmentKey) -> Option<FragmentEntry> {

@@ -51,9 +51,12 @@ pub const LEDGER_INTERVAL: Duration = Duration::from_mins(1);
 /// What `ledger.interval` may be. Reason: shorter ones cost more than they tell, longer ones delay billing.
 pub const LEDGER_INTERVAL_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 
-/// What `limits.counters` and `limits.flows` may be, in entries. Reason: fewer would overflow at once; more
+/// What `limits.counters`, `flows`, `pending` and `quotas` may be, in entries. Reason: fewer would overflow at once; more
 /// than 16 Mi would take gigabytes of kernel memory on every CPU.
 pub const ENTRIES_RANGE: RangeInclusive<u32> = 1024..=16_777_216;
+
+/// What `limits.flows_per_subscriber` may be. Reason: a page of today opens dozens.
+pub const FLOWS_PER_SUBSCRIBER_RANGE: RangeInclusive<u32> = 16..=1_048_576;
 
 /// Subscriber pools. Reason: a quarter of [`tollfree_core::limits::LOCAL_PREFIXES_MAX`]; the rest is for the
 /// gateway's own addresses, link-local and multicast.

@@ -18,8 +18,11 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use tollfree_core::interface::Role;
+use tollfree_core::limits::{
+    COUNTERS_DEFAULT, FLOWS_DEFAULT, FLOWS_PER_SUBSCRIBER_DEFAULT, PENDING_DEFAULT, QUOTAS_DEFAULT,
+};
 use tollfree_core::plan::RuleClass;
-use tollfree_core::settings::Tag;
+use tollfree_core::settings::{Settings, Tag};
 
 use crate::diagnostic::Diagnostics;
 use crate::document::file;
@@ -134,9 +137,39 @@ pub struct LimitsConfig {
     pub counters: u32,
     /// Flows to candidate addresses.
     pub flows: u32,
+    /// Flows to candidate addresses that one subscriber may have.
+    pub flows_per_subscriber: u32,
+    /// Entries of one bank of flows that await evidence.
+    pub pending: u32,
+    /// Subscribers and rules with a daily ceiling.
+    pub quotas: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            counters: COUNTERS_DEFAULT,
+            flows: FLOWS_DEFAULT,
+            flows_per_subscriber: FLOWS_PER_SUBSCRIBER_DEFAULT,
+            pending: PENDING_DEFAULT,
+            quotas: QUOTAS_DEFAULT,
+        }
+    }
 }
 
 impl Config {
+    /// What the program of an interface of `role`, in `slot`, is told.
+    pub fn settings(&self, slot: u32, role: Role) -> Settings {
+        Settings {
+            interface_slot: slot,
+            role: role as u32,
+            sip_port: u32::from(self.signalling.port),
+            dscp_at: self.dscp_at,
+            flows_per_subscriber: self.limits.flows_per_subscriber,
+            tags: self.tags,
+        }
+    }
+
     /// Reads and checks the file at `path`.
     ///
     /// # Errors

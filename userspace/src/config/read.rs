@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tollfree_core::limits::{COUNTERS_DEFAULT, FLOWS_DEFAULT, INTERFACES_MAX};
+use tollfree_core::limits::INTERFACES_MAX;
 use tollfree_core::plan::RuleClass;
 use tollfree_core::settings::{Settings, Tag};
 use toml::Spanned;
@@ -261,12 +261,24 @@ fn read_audit<'i>(mut section: Section<'i>, report: &mut Report<'i>) -> Option<D
 }
 
 fn read_limits<'i>(section: Option<Section<'i>>, report: &mut Report<'i>) -> LimitsConfig {
-    let default = LimitsConfig { counters: COUNTERS_DEFAULT, flows: FLOWS_DEFAULT };
-    let Some(mut section) = section else { return default };
-    let counters = section.integer(report, "counters", defaults::ENTRIES_RANGE);
-    let flows = section.integer(report, "flows", defaults::ENTRIES_RANGE);
+    let mut limits = LimitsConfig::default();
+    let Some(mut section) = section else { return limits };
+    for (key, place) in [
+        ("counters", &mut limits.counters),
+        ("flows", &mut limits.flows),
+        ("pending", &mut limits.pending),
+        ("quotas", &mut limits.quotas),
+    ] {
+        if let Some(entries) = section.integer(report, key, defaults::ENTRIES_RANGE) {
+            *place = entries;
+        }
+    }
+    let range = defaults::FLOWS_PER_SUBSCRIBER_RANGE;
+    if let Some(flows) = section.integer(report, "flows_per_subscriber", range) {
+        limits.flows_per_subscriber = flows;
+    }
     section.close(report);
-    LimitsConfig { counters: counters.unwrap_or(default.counters), flows: flows.unwrap_or(default.flows) }
+    limits
 }
 
 fn path<'i>(section: &mut Section<'i>, report: &mut Report<'i>, key: &'static str) -> Option<PathBuf> {

@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 use tollfree_core::interface::{InterfaceEntry, Mode, Role};
 use tollfree_core::limits::INTERFACES_MAX;
-use tollfree_core::settings::{Settings, Tag};
+use tollfree_core::settings::Tag;
 
 use super::pins::Pins;
 use super::program::Programs;
@@ -99,13 +99,7 @@ impl Dataplane {
         let ifindex =
             if_nametoindex(name.as_str()).map_err(|_| DataplaneError::NoInterface { name: name.clone() })?;
         let (slot, known) = self.interface_slot(name, ifindex)?;
-        let settings = Settings {
-            interface_slot: slot,
-            role: interface.role as u32,
-            sip_port: u32::from(config.signalling.port),
-            dscp_at: config.dscp_at,
-            tags: config.tags,
-        };
+        let settings = config.settings(slot, interface.role);
         let mut programs = Programs::load(&self.pins, config, &settings)?;
         let before = NicCounts::read(name)?;
         let replaced = replace_xdp(&mut programs, &self.pins.xdp_link(ifindex))?;

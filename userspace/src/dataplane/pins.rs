@@ -13,7 +13,7 @@ use super::DataplaneError;
 const XDP_LINK: &str = "xdp-";
 const TC_LINK: &str = "tc-";
 /// Maps of any layout version: a name that is retired stays, so that `detach` clears up after an earlier build.
-const MAPS: [&str; 24] = [
+const MAPS: [&str; 33] = [
     "LAYOUT",
     "CONTROL",
     "INTERFACES",
@@ -38,6 +38,15 @@ const MAPS: [&str; 24] = [
     "INTERFACE_BUCKETS",
     "STATS",
     "COPIES",
+    "FLOW_NUMBERS",
+    "VERDICTS",
+    "SUBSCRIBER_FLOWS",
+    "SUBSCRIBER_FLOWS_ENDED",
+    "QUOTAS",
+    "DAY_ENDS",
+    "PENDING_0",
+    "PENDING_1",
+    "SENT_AGAIN",
 ];
 
 /// A directory on a bpf file system: a file a map, and `links/` with a file a link, named by interface index.

@@ -33,11 +33,7 @@ pub fn empty_object() -> &'static [u8] {
 /// Loads the maps, or adopts those that are pinned; [`check_layout`] has found them right.
 pub(super) fn open_maps(pins: &Pins, config: &Config) -> Result<BTreeMap<String, Map>, DataplaneError> {
     let mut ebpf = load(pins, config, &Settings::DEFAULT)?;
-    for (name, wanted) in [
-        ("COUNTERS_0", config.limits.counters),
-        ("COUNTERS_1", config.limits.counters),
-        ("FLOWS", config.limits.flows),
-    ] {
+    for (name, wanted) in sizes(config) {
         let found = entries(&ebpf, name)?;
         if found != wanted {
             tracing::warn!(
@@ -56,6 +52,22 @@ pub(super) fn open_maps(pins: &Pins, config: &Config) -> Result<BTreeMap<String,
         }
     }
     Ok(maps)
+}
+
+/// Maps whose size is configured, with their entries. A flow has at most one verdict and one subscriber.
+fn sizes(config: &Config) -> [(&'static str, u32); 9] {
+    let limits = &config.limits;
+    [
+        ("COUNTERS_0", limits.counters),
+        ("COUNTERS_1", limits.counters),
+        ("PENDING_0", limits.pending),
+        ("PENDING_1", limits.pending),
+        ("FLOWS", limits.flows),
+        ("VERDICTS", limits.flows),
+        ("SUBSCRIBER_FLOWS", limits.flows),
+        ("SUBSCRIBER_FLOWS_ENDED", limits.flows),
+        ("QUOTAS", limits.quotas),
+    ]
 }
 
 /// How many entries a map has room for.
@@ -100,15 +112,15 @@ pub(super) fn new_layout() -> LayoutEntry {
 
 /// Loads the object for one interface; pinned maps are reused.
 fn load(pins: &Pins, config: &Config, settings: &Settings) -> Result<Ebpf, DataplaneError> {
-    EbpfLoader::new()
+    let mut loader = EbpfLoader::new();
+    loader
         .default_map_pin_directory(pins.directory())
         .verifier_log_level(VerifierLogLevel::STATS)
-        .override_global("SETTINGS", settings, true)
-        .map_max_entries("COUNTERS_0", config.limits.counters)
-        .map_max_entries("COUNTERS_1", config.limits.counters)
-        .map_max_entries("FLOWS", config.limits.flows)
-        .load(object())
-        .map_err(|error: EbpfError| DataplaneError::Object(Box::new(error)))
+        .override_global("SETTINGS", settings, true);
+    for (name, entries) in sizes(config) {
+        loader.map_max_entries(name, entries);
+    }
+    loader.load(object()).map_err(|error: EbpfError| DataplaneError::Object(Box::new(error)))
 }
 
 /// The two programs of one interface, in the kernel.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use tollfree_core::limits::{CLASS_PREFIXES_MAX, MATCH_SETS_MAX, MATCHERS_MAX, RULES_MAX};
-use tollfree_core::plan::{ClassEntry, RuleClass, RuleEntry};
+use tollfree_core::plan::{ClassEntry, Evidence, RuleClass, RuleEntry};
 
 use super::domain::DomainName;
 use super::file::Policy;
@@ -17,7 +17,7 @@ use super::network::single;
 use super::plan::{HotlineEntry, HotlineTable, Plan, PlanRule};
 use super::port::PortRange;
 use super::set::PolicySet;
-use super::site::Site;
+use super::site::{Ceiling, Site};
 
 /// All that a plan depends on.
 #[derive(Clone, Copy)]
@@ -241,6 +241,21 @@ impl Rule<'_> {
         }
     }
 
+    /// A call's own negotiation is its evidence.
+    fn evidence(&self) -> Evidence {
+        match self.kind {
+            Kind::Site(site) => site.evidence,
+            Kind::Hotline(_) => Evidence::Address,
+        }
+    }
+
+    fn ceiling_octets(&self) -> u64 {
+        match self.kind {
+            Kind::Site(site) => site.daily_ceiling.map_or(RuleEntry::NO_CEILING, Ceiling::octets),
+            Kind::Hotline(_) => RuleEntry::NO_CEILING,
+        }
+    }
+
     fn valid_until_ns(&self, input: &CompileInput<'_>) -> u64 {
         self.policy.valid_until.map_or(u64::MAX, input.monotonic_ns)
     }
@@ -256,9 +271,10 @@ impl Rule<'_> {
         PlanRule {
             key: self.key.clone(),
             entry: RuleEntry {
-                rule: self.number,
-                class: class as u32,
                 valid_until_ns: self.valid_until_ns(input),
+                ceiling_octets: self.ceiling_octets(),
+                evidence: self.evidence() as u32,
+                ..RuleEntry::new(self.number, class)
             },
             class,
             rating_group,

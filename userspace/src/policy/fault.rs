@@ -24,6 +24,15 @@ pub(crate) enum PolicyFault {
     /// An order that this version would accept and not carry out.
     #[error("this version does not enforce {what}")]
     NotEnforced { what: &'static str, instead: &'static str },
+    /// Asks for names and has none.
+    #[error("evidence by name needs `domains`")]
+    NoNames,
+    /// Not a volume.
+    #[error("this is not a volume of at least one octet")]
+    Ceiling,
+    /// Nothing is free that could come to an end.
+    #[error("a ceiling on what is not free")]
+    CeilingOfCharged,
     /// Not one of the words that are possible here.
     #[error("this word is not known here")]
     Word { known: &'static str },
@@ -38,6 +47,9 @@ impl Explain for PolicyFault {
                 "give each policy an id of its own, or remove one of the files".into()
             }
             Self::EmptySite => "list domains, networks or both".into(),
+            Self::NoNames => "list the domains; for networks alone, write evidence = \"address\"".into(),
+            Self::Ceiling => "write a number and a unit, such as \"2 GiB\" or \"500 MB\"".into(),
+            Self::CeilingOfCharged => "remove `daily_ceiling`: a \"priority\" site is paid for anyway".into(),
             Self::NotEnforced { instead, .. } => (*instead).into(),
             Self::Word { known } => format!("write {known}").into(),
         }

@@ -1,6 +1,8 @@
 //! Sites: remote addresses that are free, or have priority.
 
+use bytesize::ByteSize;
 use ipnet::IpNet;
+pub use tollfree_core::plan::Evidence;
 use tollfree_core::plan::RuleClass;
 use toml::Spanned;
 
@@ -11,19 +13,16 @@ use super::port::PortRange;
 use crate::document::report::Report;
 use crate::document::section::Section;
 
-/// What must agree before a site's traffic is free.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Evidence {
-    /// The remote address alone, for sites on addresses of their own.
-    Address,
+/// What a site gives one subscriber in a day, in octets of volume; at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ceiling {
+    octets: u64,
 }
 
-impl Evidence {
-    /// The word in policies.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Address => "address",
-        }
+impl Ceiling {
+    /// In octets.
+    pub const fn octets(self) -> u64 {
+        self.octets
     }
 }
 
@@ -44,6 +43,8 @@ pub struct Site {
     pub class: RuleClass,
     /// Rating group of its volume (RFC 8506, section 8.29).
     pub rating_group: u32,
+    /// Past it, a subscriber pays for the rest of the day.
+    pub daily_ceiling: Option<Ceiling>,
 }
 
 impl Site {
@@ -67,6 +68,16 @@ impl Site {
         let evidence = section.parsed(report, "evidence", evidence);
         let class = section.parsed(report, "class", class);
         let rating_group = section.integer(report, "rating_group", 0..=u32::MAX);
+        let has_ceiling = section.has("daily_ceiling");
+        let daily_ceiling = section.parsed(report, "daily_ceiling", ceiling);
+        if has_ceiling && class.as_ref().is_some_and(|class| !class.get_ref().is_free()) {
+            report.fault(&header, &PolicyFault::CeilingOfCharged);
+        }
+        if !has_domains
+            && evidence.as_ref().is_some_and(|evidence| *evidence.get_ref() == Evidence::NameAndAddress)
+        {
+            report.fault(&header, &PolicyFault::NoNames);
+        }
         refuse_unenforced(&mut section, report);
         section.close(report);
         Some(Self {
@@ -77,6 +88,7 @@ impl Site {
             evidence: evidence?.into_inner(),
             class: class?.into_inner(),
             rating_group: rating_group?,
+            daily_ceiling: if has_ceiling { Some(daily_ceiling?.into_inner()) } else { None },
         })
     }
 }
@@ -97,25 +109,25 @@ fn read_list<'i, T, F: crate::diagnostic::Explain>(
 fn refuse_unenforced<'i>(section: &mut Section<'i>, report: &mut Report<'i>) {
     let hidden_name = PolicyFault::NotEnforced {
         what: "`hidden_name`",
-        instead: "remove it: with evidence = \"address\" names are not looked at",
+        instead: "remove it: a flow whose name cannot be seen is charged",
     };
     section.refuse(report, "hidden_name", &hidden_name);
-    let daily_ceiling = PolicyFault::NotEnforced {
-        what: "`daily_ceiling`",
-        instead: "remove it, if the policy may be in force without a ceiling",
-    };
-    section.refuse(report, "daily_ceiling", &daily_ceiling);
+}
+
+fn ceiling(text: &str) -> Result<Ceiling, PolicyFault> {
+    let size: ByteSize = text.parse().map_err(|_| PolicyFault::Ceiling)?;
+    // `u64::MAX` is how the kernel is told that there is none.
+    match size.as_u64() {
+        0 | u64::MAX => Err(PolicyFault::Ceiling),
+        octets => Ok(Ceiling { octets }),
+    }
 }
 
 fn evidence(text: &str) -> Result<Evidence, PolicyFault> {
-    match text {
-        "address" => Ok(Evidence::Address),
-        "name-and-address" => Err(PolicyFault::NotEnforced {
-            what: "evidence by name",
-            instead: "write \"address\", if no stranger's site is on the same addresses",
-        }),
-        _ => Err(PolicyFault::Word { known: "\"address\"" }),
-    }
+    [Evidence::Address, Evidence::NameAndAddress]
+        .into_iter()
+        .find(|evidence| evidence.name() == text)
+        .ok_or(PolicyFault::Word { known: "\"address\" or \"name-and-address\"" })
 }
 
 fn class(text: &str) -> Result<RuleClass, PolicyFault> {

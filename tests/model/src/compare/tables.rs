@@ -2,14 +2,18 @@
 
 use std::cell::RefCell;
 use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use ipnet::IpNet;
-use tollfree_core::address::{Address, Family};
-use tollfree_core::decide::{FlowState, Tables};
-use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry};
+use tollfree_core::address::{Address, Family, SubscriberId};
+use tollfree_core::decide::Tables;
+use tollfree_core::flow::{FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Words};
 use tollfree_core::interface::Role;
 use tollfree_core::packet::tunnel::{Transports, TunnelKind};
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, Matcher, RuleEntry};
+use tollfree_core::quota::{QuotaCells, QuotaEntry, QuotaKey};
 
 use super::core::{Core, ip};
 use crate::world::{Ports, World, contains};
@@ -20,7 +24,9 @@ pub struct ListTables {
     now_ns: u64,
     classes: Vec<(IpNet, ClassEntry)>,
     match_sets: Vec<MatchSet>,
-    flows: RefCell<Vec<(FlowKey, FlowEntry)>>,
+    flows: RefCell<Vec<(FlowKey, Rc<FlowCells>)>>,
+    admitted: RefCell<Vec<SubscriberId>>,
+    quotas: RefCell<Vec<(QuotaKey, Rc<QuotaCells>)>>,
     fragments: RefCell<Vec<(FragmentKey, FragmentEntry)>>,
 }
 
@@ -33,6 +39,8 @@ impl ListTables {
             classes: Vec::new(),
             match_sets: Vec::new(),
             flows: RefCell::default(),
+            admitted: RefCell::default(),
+            quotas: RefCell::default(),
             fragments: RefCell::default(),
         };
         let listed = world.rules.iter().flat_map(|rule| &rule.networks).chain(&world.media).copied();
@@ -107,7 +115,24 @@ fn number(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 
+impl Words for ListTables {
+    fn load(&self, word: &AtomicU64) -> u64 {
+        word.load(Relaxed)
+    }
+
+    fn store(&self, word: &AtomicU64, value: u64) {
+        word.store(value, Relaxed);
+    }
+
+    fn add(&self, word: &AtomicU64, value: u64) {
+        word.fetch_add(value, Relaxed);
+    }
+}
+
 impl Tables for ListTables {
+    type Flow<'a> = Rc<FlowCells>;
+    type Quota<'a> = Rc<QuotaCells>;
+
     fn local(&self, address: &Address, family: Family) -> Local {
         let ip = ip(address, family);
         if contains(&self.world.own, ip) {
@@ -131,8 +156,12 @@ impl Tables for ListTables {
 
     fn rule(&self, rule_index: u16) -> Option<RuleEntry> {
         let rule = self.world.rules.get(usize::from(rule_index))?;
-        let valid_until_ns = rule.ends_ns.unwrap_or(u64::MAX);
-        Some(RuleEntry { rule: rule.number, class: rule.class as u32, valid_until_ns })
+        Some(RuleEntry {
+            valid_until_ns: rule.ends_ns.unwrap_or(u64::MAX),
+            ceiling_octets: rule.ceiling_octets.unwrap_or(RuleEntry::NO_CEILING),
+            evidence: rule.evidence as u32,
+            ..RuleEntry::new(rule.number, rule.class)
+        })
     }
 
     fn grant(&self, key: &FlowKey) -> Option<GrantEntry> {
@@ -142,20 +171,53 @@ impl Tables for ListTables {
         Some(GrantEntry { rule: grant.rule, class: rule.class as u32, valid_until_ns: grant.ends_ns })
     }
 
-    fn flow(&self, key: &FlowKey, role: Role, volume_octets: u32, now_ns: u64, may_open: bool) -> FlowState {
-        let _ = (role, volume_octets);
+    fn flow(&self, key: &FlowKey) -> Option<Rc<FlowCells>> {
+        self.flows.borrow().iter().find(|(other, _)| other == key).map(|(_, flow)| Rc::clone(flow))
+    }
+
+    fn open_flow(&self, key: &FlowKey, entry: &FlowEntry, replaces: bool) {
         let mut flows = self.flows.borrow_mut();
-        if flows.iter().any(|(other, _)| other == key) {
-            return FlowState::Open;
+        if replaces {
+            flows.retain(|(other, _)| other != key);
         }
-        if !may_open {
-            return FlowState::None;
+        if flows.len() < self.world.flows_max {
+            flows.push((*key, Rc::new((*entry).into())));
         }
-        if flows.len() >= self.world.flows_max {
-            return FlowState::TableFull;
+    }
+
+    fn flow_number(&self) -> u64 {
+        number(self.flows.borrow().len()).into()
+    }
+
+    fn admit_flow(&self, subscriber: SubscriberId) -> bool {
+        let mut admitted = self.admitted.borrow_mut();
+        let has_room =
+            admitted.iter().filter(|other| **other == subscriber).count() < self.world.flows_per_subscriber;
+        if has_room {
+            admitted.push(subscriber);
         }
-        flows.push((*key, FlowEntry { opened_ns: now_ns, ..FlowEntry::default() }));
-        FlowState::Open
+        has_room
+    }
+
+    /// Nobody looks for evidence here.
+    fn verdict(&self, _flow: u64) -> Option<u32> {
+        None
+    }
+
+    fn count_sent_again(&self, _rule: u32, _role: Role, _octets: u32) {}
+
+    fn quota(&self, key: &QuotaKey) -> Option<Rc<QuotaCells>> {
+        let mut quotas = self.quotas.borrow_mut();
+        if let Some((_, quota)) = quotas.iter().find(|(other, _)| other == key) {
+            return Some(Rc::clone(quota));
+        }
+        let quota = Rc::new(QuotaEntry::default().into());
+        quotas.push((*key, Rc::clone(&quota)));
+        Some(quota)
+    }
+
+    fn day_ends_ns(&self) -> u64 {
+        self.world.day_ends_ns
     }
 
     fn fragment(&self, key: &FragmentKey) -> Option<FragmentEntry> {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use tollfree_core::interface::Role;
 use tollfree_core::packet::tunnel::TunnelKind;
-use tollfree_core::plan::RuleClass;
+use tollfree_core::plan::{Evidence, RuleClass};
 
 use super::random::Random;
 use crate::world::{Grant, Ports, Rule, Transport, World};
@@ -145,8 +145,13 @@ pub fn world() -> World {
         media: networks(&["198.51.100.0/27", "2001:db8:5060::/120"]),
         grants: grants(),
         flows_max: 3,
+        flows_per_subscriber: 2,
+        day_ends_ns: DAY_ENDS_NS,
     }
 }
+
+/// A day ends while a sequence runs, now and then.
+const DAY_ENDS_NS: u64 = END_NS / 2;
 
 fn transports() -> Vec<Transport> {
     let ends = ["172.16.0.0/24", "2001:db8:1:1::/64", "172.16.1.0/24", "2001:db8:1:2::/64"];
@@ -170,6 +175,8 @@ fn rules() -> Vec<Rule> {
         networks: networks(texts),
         ports: ports.into(),
         ends_ns,
+        evidence: Evidence::Address,
+        ceiling_octets: None,
     };
     vec![
         rule(
