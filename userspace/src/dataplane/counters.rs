@@ -7,12 +7,13 @@
 
 use std::collections::BTreeMap;
 
-use aya::maps::{PerCpuArray, PerCpuHashMap};
+use aya::maps::{IterableMap as _, PerCpuArray, PerCpuHashMap};
 use tollfree_core::control::Control;
 use tollfree_core::counter::{CounterKey, Usage};
 use tollfree_core::interface::{InterfaceUsage, bucket_index, totals_index};
 use tollfree_core::reason::Bucket;
 
+use super::batch::{self, AT_ONCE, Values};
 use super::{Counters, Dataplane, DataplaneError, NicCounts};
 
 /// What one interface counted.
@@ -105,14 +106,11 @@ impl Dataplane {
     /// Reads a bank, which must be at rest.
     pub(super) fn read_bank(&self, bank: u32) -> Result<Bank, DataplaneError> {
         let names = if bank == 0 { ["COUNTERS_0", "OVERFLOW_0"] } else { ["COUNTERS_1", "OVERFLOW_1"] };
-        let mut counters = Counters::new();
-        for name in names {
-            let map: PerCpuHashMap<_, CounterKey, Usage> = self.typed(name)?;
-            for entry in &map {
-                let (key, values) = entry.map_err(DataplaneError::map(name))?;
-                let sum: &mut Usage = counters.entry(key).or_default();
-                values.iter().for_each(|usage| *sum += *usage);
-            }
+        let [own, overflow] = names;
+        // Made of all at once, which is faster by far than one after the other.
+        let mut counters: Counters = self.read_counters(own)?.into_iter().collect();
+        for (key, usage) in self.read_counters(overflow)? {
+            *counters.entry(key).or_default() += usage;
         }
         let mut interfaces = BTreeMap::new();
         for slot in 0..tollfree_core::limits::INTERFACES_MAX {
@@ -130,6 +128,17 @@ impl Dataplane {
             interfaces.insert(slot, counts);
         }
         Ok(Bank { counters, interfaces })
+    }
+
+    /// A bank's counters, summed over CPUs; each key once, because nobody writes the map.
+    fn read_counters(&self, name: &str) -> Result<Vec<(CounterKey, Usage)>, DataplaneError> {
+        let map: PerCpuHashMap<_, CounterKey, Usage> = self.typed(name)?;
+        let mut counters = Vec::new();
+        batch::for_each(map.map(), AT_ONCE, |key, values: Values<'_, Usage>| {
+            counters.push((key, values.fold(Usage::default(), |sum, usage| sum + usage)));
+        })
+        .map_err(DataplaneError::map(name))?;
+        Ok(counters)
     }
 
     fn sum(&self, name: &str, index: u32) -> Result<InterfaceUsage, DataplaneError> {

@@ -1,9 +1,9 @@
 //! Waiting until no packet is left that saw the old control word.
 
-use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
 use super::DataplaneError;
+use super::syscall::bpf;
 
 const BPF_MAP_CREATE: libc::c_int = 0;
 const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
@@ -53,38 +53,32 @@ impl Grace {
     pub(super) fn wait(&self) -> Result<(), DataplaneError> {
         let key = 0_u32;
         let value = fd_number(&self.inner);
-        let attributes = UpdateAttributes {
+        let mut attributes = UpdateAttributes {
             map_fd: fd_number(&self.outer),
             reserved: 0,
             key: &raw const key as u64,
             value: &raw const value as u64,
             flags: 0,
         };
-        bpf(BPF_MAP_UPDATE_ELEM, &attributes)
+        // SAFETY: the attributes are those of the command; key and value are four octets each, as the map was made.
+        // JUSTIFICATION: as in `create`.
+        unsafe { bpf(BPF_MAP_UPDATE_ELEM, &mut attributes) }
             .map(drop)
             .map_err(DataplaneError::io("waiting for running kernel programs"))
     }
 }
 
 fn create(map_type: u32, inner_map_fd: u32) -> Result<OwnedFd, DataplaneError> {
-    let attributes =
+    let mut attributes =
         CreateAttributes { map_type, key_size: 4, value_size: 4, max_entries: 1, map_flags: 0, inner_map_fd };
-    let fd = bpf(BPF_MAP_CREATE, &attributes).map_err(DataplaneError::io("making a map of maps"))?;
+    // SAFETY: the attributes are those of the command, and hold no address. JUSTIFICATION: aya makes no maps of maps
+    // outside a program's object.
+    let fd = unsafe { bpf(BPF_MAP_CREATE, &mut attributes) }
+        .map_err(DataplaneError::io("making a map of maps"))?;
     // SAFETY: the call returned a new descriptor that nobody else owns.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 fn fd_number(fd: &OwnedFd) -> u32 {
     fd.as_raw_fd().unsigned_abs()
-}
-
-fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<i32> {
-    // SAFETY: `attributes` is a prefix of `union bpf_attr` for this command, its size is given, and the addresses in
-    // it outlive the call. JUSTIFICATION: aya makes no maps of maps outside a program's object.
-    let result =
-        unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size_of::<T>()) };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    i32::try_from(result).map_err(io::Error::other)
 }

@@ -6,6 +6,7 @@
 //! counters as of one instant.
 
 mod attach;
+pub mod batch;
 mod control;
 mod counters;
 mod error;
@@ -17,6 +18,7 @@ mod pins;
 mod plans;
 mod preflight;
 mod program;
+mod syscall;
 
 use std::collections::BTreeMap;
 
