@@ -91,6 +91,13 @@ pub const FLOW_REST_NS: u64 = 5 * 60 * 1_000_000_000;
 /// How long any other flow may rest that nobody answered. Reason: RFC 4787, REQ-5, asks for two minutes at least.
 pub const FLOW_REST_OPENING_NS: u64 = 2 * 60 * 1_000_000_000;
 
+/// How long a flow may await evidence, in nanoseconds. Reason: a handshake that takes longer is given up by most clients.
+pub const EVIDENCE_WAIT_NS: u64 = 30 * 1_000_000_000;
+
+/// How long after its end an entry is taken out, in nanoseconds. Reason: no packet that saw it alive is under way any
+/// more, by several orders of magnitude.
+pub const UPKEEP_MARGIN_NS: u64 = 5 * 1_000_000_000;
+
 /// A day, in nanoseconds.
 pub const DAY_NS: u64 = 24 * 60 * 60 * 1_000_000_000;
 

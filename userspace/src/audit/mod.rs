@@ -32,7 +32,7 @@ pub use digest::{Digest, DigestError, addresses_digest, policy_digest};
 pub use error::AuditError;
 pub use log::Log;
 pub use statement::{
-    Activation, ActivationCause, AddressStatement, Addresses, ClassStatement, ENTRY_OCTETS_MAX, Refused,
-    RuleStatement, Rules, Statement, StatementError,
+    Activation, ActivationCause, AddressStatement, Addresses, ClassStatement, ENTRY_OCTETS_MAX,
+    EvidenceStatement, Refused, RuleStatement, Rules, Statement, StatementError,
 };
 pub use verify::{Fault, Report, VerifyError, verify};

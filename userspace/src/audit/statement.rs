@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tollfree_core::plan::RuleClass;
+use tollfree_core::plan::{Evidence, RuleClass};
 
 use super::digest::{Digest, addresses_digest};
 
@@ -59,6 +59,8 @@ pub enum ActivationCause {
     PolicyChanged,
     /// A rule's time began or ended.
     RuleStartedOrEnded,
+    /// The counters of the epoch before were nearly full: the policy is the same.
+    CountersRenewed,
 }
 
 /// One rule in force.
@@ -73,6 +75,12 @@ pub struct RuleStatement {
     pub id: String,
     /// What it gives.
     pub class: ClassStatement,
+    /// What it asks for beside the remote address; absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceStatement>,
+    /// What it gives one subscriber in a day, in octets of volume; absent: as much as he wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daily_ceiling_octets: Option<u64>,
     /// Rating-Group (RFC 8506, section 8.29).
     pub rating_group: u32,
     /// Its first instant.
@@ -91,6 +99,24 @@ pub enum ClassStatement {
     FreePriority,
     /// Ahead of others, but paid for.
     Priority,
+}
+
+/// What a rule asks for beside the remote address: [`Evidence`], in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EvidenceStatement {
+    /// The name that the subscriber asks for.
+    NameAndAddress,
+}
+
+impl EvidenceStatement {
+    /// Of what a rule asks for.
+    pub const fn of(evidence: Evidence) -> Option<Self> {
+        match evidence {
+            Evidence::Address => None,
+            Evidence::NameAndAddress => Some(Self::NameAndAddress),
+        }
+    }
 }
 
 /// More rules of the activation before it.
@@ -357,6 +383,8 @@ mod tests {
             policy: "p".to_owned(),
             id: "i".to_owned(),
             class: RuleClass::Free.into(),
+            evidence: None,
+            daily_ceiling_octets: None,
             rating_group: 1,
             valid_from: at(10),
             valid_until: Some(at(20)),

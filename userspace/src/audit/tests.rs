@@ -92,6 +92,8 @@ fn rule(number: u32) -> RuleStatement {
         policy: "vn".to_owned(),
         id: "moh-portal".to_owned(),
         class: ClassStatement::FreePriority,
+        evidence: None,
+        daily_ceiling_octets: None,
         rating_group: 9001,
         valid_from: at(0),
         valid_until: Some(at(1_000)),

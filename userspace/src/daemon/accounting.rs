@@ -39,6 +39,7 @@ impl Engine {
         self.interval_started = closed_at;
         self.intervals = closed.interval;
         self.records = closed.last_record;
+        self.last_grown = usize::try_from(closed.records).unwrap_or(usize::MAX);
         if closed.difference_packets == 0 {
             self.alarms.remove("reconciliation");
         } else {

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
+use tollfree_core::plan::RuleEntry;
 
 use super::RunError;
 use super::engine::Engine;
 use crate::audit::{
-    Activation, ActivationCause, AddressStatement, Addresses, Log, Refused, RuleStatement, Statement,
+    Activation, ActivationCause, AddressStatement, Addresses, EvidenceStatement, Log, Refused, RuleStatement,
+    Statement,
 };
 use crate::dataplane::{Cut, PlanTables, monotonic_ns};
 use crate::diagnostic::Diagnostics;
@@ -19,6 +21,11 @@ use crate::status::RuleName;
 
 /// How long after a failure a change by date is tried again. Reason: a full disk is not emptied sooner.
 const RETRY_INTERVAL: SignedDuration = SignedDuration::from_secs(10);
+
+/// How full counters are when they are renewed: three of four parts.
+const RENEWAL_FULL_PARTS: (usize, usize) = (3, 4);
+/// Which part of them may have grown in the last interval, at most; else a new epoch would soon be as full.
+const RENEWAL_BUSY_PART: usize = 2;
 
 /// Names that policies list, those that have ended left out.
 pub(super) fn names(policy: &PolicySet) -> BTreeSet<String> {
@@ -69,6 +76,8 @@ impl Engine {
 
     /// The policy directory was read.
     pub(super) fn policy_loaded(&mut self, loaded: Result<PolicySet, Diagnostics>) {
+        // Whatever waited is older than this.
+        self.waiting_policy = None;
         let result = match loaded {
             Ok(policy) if policy.digest == self.policy.digest => {
                 self.policy_faults.clear();
@@ -80,11 +89,45 @@ impl Engine {
         self.note("policy", result);
     }
 
+    /// A policy could not be put in force: perhaps it can now.
+    pub(super) fn retry_policy(&mut self) {
+        if let Some((policy, _)) = self.waiting_policy.take() {
+            let result = self.put_in_force(policy);
+            self.note("policy", result);
+        }
+    }
+
+    /// Begins an epoch anew where the counters are nearly full of subscribers who are gone: entries of the epoch that ends
+    /// are recorded and taken out, and only those who go on come back.
+    pub(super) fn renew_counters(&mut self) {
+        let used = self.parts.dataplane.counters_used();
+        let room = self.parts.config.limits.counters as usize;
+        if used < room / RENEWAL_FULL_PARTS.1 * RENEWAL_FULL_PARTS.0
+            || self.last_grown > used / RENEWAL_BUSY_PART
+        {
+            return;
+        }
+        let result =
+            self.compile_current().and_then(|plan| self.activate(plan, ActivationCause::CountersRenewed));
+        self.note("counters", result);
+    }
+
     fn put_in_force(&mut self, policy: PolicySet) -> Result<(), RunError> {
-        let plan = self.compile(&policy)?;
+        let plan = match self.compile(&policy) {
+            Ok(plan) => plan,
+            Err(error) => {
+                if error.is_of_machine() {
+                    self.try_again(policy);
+                }
+                return Err(error);
+            }
+        };
         let before = std::mem::replace(&mut self.policy, policy);
         if let Err(error) = self.activate(plan, ActivationCause::PolicyChanged) {
-            self.policy = before;
+            let policy = std::mem::replace(&mut self.policy, before);
+            if error.is_of_machine() {
+                self.try_again(policy);
+            }
             return Err(error);
         }
         self.policy_faults.clear();
@@ -282,6 +325,9 @@ fn rule_statement(rule: &crate::policy::PlanRule) -> RuleStatement {
         policy: rule.key.policy.clone(),
         id: rule.key.rule.clone(),
         class: rule.class.into(),
+        evidence: EvidenceStatement::of(rule.evidence),
+        daily_ceiling_octets: (rule.entry.ceiling_octets != RuleEntry::NO_CEILING)
+            .then_some(rule.entry.ceiling_octets),
         rating_group: rule.rating_group,
         valid_from: rule.valid_from,
         valid_until: rule.valid_until,

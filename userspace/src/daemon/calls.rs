@@ -35,8 +35,6 @@ use crate::status::{CallsStatus, subscriber_text};
 const WAIT_MS: u16 = 100;
 /// How often calls are looked at that nobody ended.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(1);
-/// How often idle flows are forgotten.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 /// Octets of a UDP header.
 const UDP_HEADER_OCTETS: usize = 8;
 
@@ -118,7 +116,6 @@ fn end_orphans(tables: &mut FlowTables) -> Result<(), DataplaneError> {
 impl State {
     fn run(mut self, mut copies: RingBuf<MapData>, stop: &AtomicBool) {
         let mut expire_at = Instant::now() + EXPIRE_INTERVAL;
-        let mut sweep_at = Instant::now() + SWEEP_INTERVAL;
         while !stop.load(Ordering::Relaxed) {
             wait(&copies);
             while let Some(record) = copies.next() {
@@ -133,11 +130,6 @@ impl State {
                 self.act(actions);
                 self.follow_policy();
                 self.tell();
-            }
-            if sweep_at <= Instant::now() {
-                sweep_at = Instant::now() + SWEEP_INTERVAL;
-                let swept = self.tables.sweep_flows().map(drop);
-                self.check(swept);
             }
         }
     }

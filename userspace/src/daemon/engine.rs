@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use tokio::sync::{oneshot, watch};
 
 use super::{FirstPolicy, RuleNames, RunError, Shared};
 use crate::audit::Log;
 use crate::config::Config;
-use crate::dataplane::Dataplane;
+use crate::dataplane::{Dataplane, Sweep, monotonic_ns};
 use crate::diagnostic::Diagnostics;
 use crate::ledger::{CallRow, CloseReason, Ledger};
 use crate::policy::{Plan, PolicySet};
@@ -20,6 +20,10 @@ use crate::status::Status;
 
 /// How long the engine sleeps at most. Reason: rules start and end by the wall clock, which may be set.
 const SLEEP_MAX: Duration = Duration::from_secs(10);
+/// How often flows and ceilings are looked after.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// How long after a failure a policy is tried again. Reason: a full disk is not emptied sooner.
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 /// How often own addresses are read again.
 const LOCALS_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -63,10 +67,19 @@ pub(super) struct Engine {
     pub(super) interval_started: Timestamp,
     pub(super) next_close: Instant,
     next_locals: Instant,
+    next_sweep: Instant,
+    /// When the day ends that daily ceilings go by.
+    day_ends: Timestamp,
+    /// What the last sweep found.
+    pub(super) sweep: Sweep,
+    /// A policy that could not be put in force for reasons of the machine, and when it is tried again.
+    pub(super) waiting_policy: Option<(PolicySet, Instant)>,
     /// Conditions that want attention, by what they concern.
     pub(super) alarms: BTreeMap<&'static str, String>,
     pub(super) intervals: u64,
     pub(super) records: u64,
+    /// How many counters had grown at the last close.
+    pub(super) last_grown: usize,
 }
 
 impl Engine {
@@ -87,9 +100,14 @@ impl Engine {
             interval_started,
             next_close,
             next_locals: Instant::now() + LOCALS_INTERVAL,
+            next_sweep: Instant::now(),
+            day_ends: now,
+            sweep: Sweep::default(),
+            waiting_policy: None,
             alarms: BTreeMap::new(),
             intervals: 0,
             records: 0,
+            last_grown: 0,
             parts,
         };
         engine.start_dataplane()?;
@@ -102,6 +120,7 @@ impl Engine {
     fn start_dataplane(&mut self) -> Result<(), RunError> {
         let config = Arc::clone(&self.parts.config);
         let plan = self.compile_current()?;
+        self.begin_day()?;
         let dataplane = &mut self.parts.dataplane;
         // Only what was put in force once can have packets to decide.
         if dataplane.control().epoch() != 0 {
@@ -139,7 +158,9 @@ impl Engine {
     /// Until the next thing is due.
     fn sleep(&self) -> Duration {
         let now = Timestamp::now();
-        let clock = self.next_close.min(self.next_locals).saturating_duration_since(Instant::now());
+        let retry = self.waiting_policy.as_ref().map_or(self.next_close, |(_, at)| *at);
+        let next = self.next_close.min(self.next_locals).min(self.next_sweep).min(retry);
+        let clock = next.saturating_duration_since(Instant::now());
         let rules = self
             .plan
             .next_change
@@ -151,9 +172,17 @@ impl Engine {
         if self.plan.next_change.is_some_and(|at| at <= Timestamp::now()) {
             self.rules_changed();
         }
+        if self.waiting_policy.as_ref().is_some_and(|(_, at)| *at <= Instant::now()) {
+            self.retry_policy();
+        }
+        // Before the interval is closed: what is decided now is transferred with it.
+        if self.next_sweep <= Instant::now() {
+            self.look_after_flows();
+        }
         if self.next_close <= Instant::now() {
             self.close(CloseReason::Clock);
             self.publish();
+            self.renew_counters();
         }
         if self.next_locals <= Instant::now() {
             self.next_locals = Instant::now() + LOCALS_INTERVAL;
@@ -161,6 +190,32 @@ impl Engine {
             let result = self.parts.dataplane.set_locals(&pools);
             self.note("own addresses", result.map_err(RunError::from));
         }
+    }
+
+    fn look_after_flows(&mut self) {
+        self.next_sweep = Instant::now() + SWEEP_INTERVAL;
+        let swept = self.parts.dataplane.sweep().map(|sweep| self.sweep = sweep);
+        self.note("flows", swept.map_err(RunError::from));
+        if self.day_ends <= Timestamp::now() {
+            let begun = self.begin_day();
+            self.note("day", begun);
+        }
+    }
+
+    /// Tells the kernel when today ends, by the gateway's time zone.
+    fn begin_day(&mut self) -> Result<(), RunError> {
+        let now = Zoned::now();
+        let ends = now.end_of_day().and_then(|end| end.checked_add(jiff::Span::new().nanoseconds(1)));
+        let ends = ends.map_err(|error| RunError::runtime(std::io::Error::other(error)))?.timestamp();
+        let ahead = u64::try_from(ends.duration_since(now.timestamp()).as_nanos()).unwrap_or(0);
+        self.parts.dataplane.set_day_ends(monotonic_ns().saturating_add(ahead))?;
+        self.day_ends = ends;
+        Ok(())
+    }
+
+    /// Keeps a policy that could not be put in force for reasons of the machine.
+    pub(super) fn try_again(&mut self, policy: PolicySet) {
+        self.waiting_policy = Some((policy, Instant::now() + RETRY_INTERVAL));
     }
 
     /// Raises an alarm for a failure, and takes it back when the same thing succeeds.

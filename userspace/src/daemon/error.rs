@@ -80,6 +80,11 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Whether trying again may help: a full disk, or a kernel that is short of memory, not what is written in a file.
+    pub(super) const fn is_of_machine(&self) -> bool {
+        matches!(self, Self::Ledger(_) | Self::Audit(_) | Self::Dataplane(_) | Self::Runtime { .. })
+    }
+
     pub(super) const fn runtime(source: io::Error) -> Self {
         Self::Runtime { source }
     }

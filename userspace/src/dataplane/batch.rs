@@ -22,6 +22,7 @@ use super::syscall::bpf;
 /// Entries read in one system call. Reason: more are not faster, and with 64 CPUs these take 2 MiB already.
 pub const AT_ONCE: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 
+const BPF_MAP_LOOKUP_AND_DELETE_ELEM: libc::c_int = 21;
 const BPF_MAP_LOOKUP_BATCH: libc::c_int = 24;
 const BPF_MAP_DELETE_BATCH: libc::c_int = 27;
 /// Octets that each CPU's value is padded to, as in every per-CPU map.
@@ -126,6 +127,46 @@ pub fn delete_all<K: IntoBytes + Immutable>(map: &MapData, keys: &[K]) -> Result
         }
     }
     Ok(deleted)
+}
+
+/// The part of `union bpf_attr` that commands on one entry use.
+#[repr(C)]
+struct EntryAttributes {
+    map_fd: u32,
+    padding: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// Takes the entry of `key` out of a hash map and gives its value, in one step; `None` if there is none.
+///
+/// # Errors
+/// As [`for_each`].
+pub fn take<K, V>(map: &MapData, key: &K) -> Result<Option<V>, MapError>
+where
+    K: IntoBytes + Immutable,
+    V: FromBytes + IntoBytes,
+{
+    let shape = Shape::of::<V>(map, size_of::<K>())?;
+    if shape.values != 1 {
+        return Err(MapError::InvalidMapType { map_type: MapType::PerCpuHash as u32 });
+    }
+    let mut value = V::new_zeroed();
+    let mut attributes = EntryAttributes {
+        map_fd: fd_number(map),
+        padding: 0,
+        key: key.as_bytes().as_ptr() as u64,
+        value: value.as_mut_bytes().as_mut_ptr() as u64,
+        flags: 0,
+    };
+    // SAFETY: the attributes are those of the command; the kernel reads one key and writes one value, whose sizes have
+    // been compared with its own. JUSTIFICATION: aya has no such call.
+    match unsafe { bpf(BPF_MAP_LOOKUP_AND_DELETE_ELEM, &mut attributes) }.map_err(Fault::of) {
+        Ok(_) => Ok(Some(value)),
+        Err(Fault::Absent) => Ok(None),
+        Err(fault) => Err(fault.into_error("bpf_map_lookup_and_delete_elem")),
+    }
 }
 
 /// How the kernel lays a map's entries out in a batch's buffers.

@@ -7,14 +7,17 @@
 
 use std::collections::BTreeMap;
 
+use aya::Pod;
 use aya::maps::{IterableMap as _, PerCpuArray, PerCpuHashMap};
 use tollfree_core::control::Control;
-use tollfree_core::counter::{CounterKey, Usage};
+use tollfree_core::counter::{CounterKey, PendingKey, Usage};
 use tollfree_core::interface::{InterfaceUsage, bucket_index, totals_index};
+use tollfree_core::limits::BANKS;
 use tollfree_core::reason::Bucket;
+use zerocopy::FromBytes;
 
 use super::batch::{self, AT_ONCE, Values};
-use super::{Counters, Dataplane, DataplaneError, NicCounts};
+use super::{Counters, Dataplane, DataplaneError, NicCounts, Pending, Verdicts};
 
 /// What one interface counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,8 +43,16 @@ impl InterfaceCounts {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bank {
     counters: Counters,
+    pending: Pending,
     /// By interface slot.
     interfaces: BTreeMap<u32, InterfaceCounts>,
+}
+
+impl Bank {
+    /// Flows of which something is pending in it, by number.
+    pub(super) fn pending_flows(&self) -> impl Iterator<Item = u64> + '_ {
+        self.pending.keys().map(|key| key.flow)
+    }
 }
 
 /// All counters as of one instant, since the maps were made.
@@ -49,8 +60,14 @@ pub(super) struct Bank {
 pub struct Cut {
     /// What was in force until then.
     pub control: Control,
-    /// Every counter.
+    /// Every counter; what awaits evidence is not among them.
     pub counters: Counters,
+    /// What awaits evidence, or did until it was decided, by flow.
+    pub pending: Pending,
+    /// Flows that had been decided before the cut, by number: what is pending of theirs never grows again.
+    pub verdicts: Verdicts,
+    /// Payload that was sent before, by rule; read with the cut, not as of it.
+    pub sent_again: BTreeMap<u32, Usage>,
     /// Of all interfaces that were ever counted, those that are not attached any more too.
     pub total: InterfaceCounts,
     /// By interface name, those that are attached.
@@ -75,6 +92,9 @@ impl Dataplane {
 
     /// Puts `epoch` and `slot` in force and reads all counters as of that instant.
     pub(super) fn cut_to(&mut self, epoch: u32, slot: u32) -> Result<Cut, DataplaneError> {
+        // Before the store: whoever counts a flow as pending after this has read the word from before it, and is waited
+        // for below. So what is pending of these flows is final in this cut.
+        let verdicts = self.verdicts()?;
         let before = self.control.load();
         let bank = before.bank();
         self.control.store(Control::new(epoch, slot, 1 - bank));
@@ -84,6 +104,10 @@ impl Dataplane {
         for (key, usage) in &self.banks[1].counters {
             *counters.entry(*key).or_default() += *usage;
         }
+        let mut pending = self.banks[0].pending.clone();
+        for (key, usage) in &self.banks[1].pending {
+            *pending.entry(*key).or_default() += *usage;
+        }
         let mut interfaces = BTreeMap::new();
         for attached in &self.attached {
             let nic_before =
@@ -92,7 +116,15 @@ impl Dataplane {
             interfaces
                 .insert(attached.name.clone(), InterfaceCut { counts: self.interface(attached.slot), nic });
         }
-        Ok(Cut { control: before, counters, total: self.total(), interfaces })
+        Ok(Cut {
+            control: before,
+            counters,
+            pending,
+            verdicts,
+            sent_again: self.sent_again()?,
+            total: self.total(),
+            interfaces,
+        })
     }
 
     fn interface(&self, slot: u32) -> InterfaceCounts {
@@ -105,13 +137,13 @@ impl Dataplane {
 
     /// Reads a bank, which must be at rest.
     pub(super) fn read_bank(&self, bank: u32) -> Result<Bank, DataplaneError> {
-        let names = if bank == 0 { ["COUNTERS_0", "OVERFLOW_0"] } else { ["COUNTERS_1", "OVERFLOW_1"] };
-        let [own, overflow] = names;
+        let [own, overflow, pending] = bank_maps(bank);
         // Made of all at once, which is faster by far than one after the other.
         let mut counters: Counters = self.read_counters(own)?.into_iter().collect();
         for (key, usage) in self.read_counters(overflow)? {
             *counters.entry(key).or_default() += usage;
         }
+        let pending = self.read_counters(pending)?.into_iter().collect();
         let mut interfaces = BTreeMap::new();
         for slot in 0..tollfree_core::limits::INTERFACES_MAX {
             let mut counts = InterfaceCounts {
@@ -127,12 +159,51 @@ impl Dataplane {
             }
             interfaces.insert(slot, counts);
         }
-        Ok(Bank { counters, interfaces })
+        Ok(Bank { counters, pending, interfaces })
     }
 
-    /// A bank's counters, summed over CPUs; each key once, because nobody writes the map.
-    fn read_counters(&self, name: &str) -> Result<Vec<(CounterKey, Usage)>, DataplaneError> {
-        let map: PerCpuHashMap<_, CounterKey, Usage> = self.typed(name)?;
+    /// Takes entries out that can never grow again, and whose content is recorded: counters of the cut whose epoch is
+    /// over, and what is pending of `settled` flows or under an epoch that is over. Says how many entries that were.
+    ///
+    /// An epoch is over once another is in force and every packet that read the old word is done; the cut has waited
+    /// for that. Whoever is killed in between leaves some entries behind, which the next close takes out.
+    pub fn retire(&mut self, cut: &Cut, settled: &[PendingKey]) -> Result<usize, DataplaneError> {
+        let epoch = self.control.load().epoch();
+        let keys: Vec<_> = cut.counters.keys().filter(|key| key.epoch < epoch).copied().collect();
+        let mut flows: Vec<_> = cut.pending.keys().filter(|key| key.epoch < epoch).copied().collect();
+        flows.extend(settled.iter().filter(|key| key.epoch == epoch));
+        let mut entries = 0;
+        for bank in 0..BANKS {
+            let [own, overflow, pending] = bank_maps(bank);
+            for name in [own, overflow] {
+                let map: PerCpuHashMap<_, CounterKey, Usage> = self.typed(name)?;
+                entries += batch::delete_all(map.map(), &keys).map_err(DataplaneError::map(name))?;
+            }
+            let map: PerCpuHashMap<_, PendingKey, Usage> = self.typed(pending)?;
+            entries += batch::delete_all(map.map(), &flows).map_err(DataplaneError::map(pending))?;
+        }
+        for bank in &mut self.banks {
+            bank.counters.retain(|key, _| key.epoch >= epoch);
+            flows.iter().for_each(|key| {
+                bank.pending.remove(key);
+            });
+        }
+        Ok(entries)
+    }
+
+    /// How many entries the fuller bank of counters has, as last read.
+    pub fn counters_used(&self) -> usize {
+        self.banks.iter().map(|bank| bank.counters.len()).max().unwrap_or_default()
+    }
+
+    /// Payload that was sent before, by rule.
+    fn sent_again(&self) -> Result<BTreeMap<u32, Usage>, DataplaneError> {
+        Ok(self.read_counters("SENT_AGAIN")?.into_iter().collect())
+    }
+
+    /// A map's counters, summed over CPUs; each key once.
+    fn read_counters<K: Pod + FromBytes>(&self, name: &str) -> Result<Vec<(K, Usage)>, DataplaneError> {
+        let map: PerCpuHashMap<_, K, Usage> = self.typed(name)?;
         let mut counters = Vec::new();
         batch::for_each(map.map(), AT_ONCE, |key, values: Values<'_, Usage>| {
             counters.push((key, values.fold(Usage::default(), |sum, usage| sum + usage)));
@@ -147,6 +218,15 @@ impl Dataplane {
         let mut sum = InterfaceUsage::default();
         values.iter().for_each(|usage| sum += *usage);
         Ok(sum)
+    }
+}
+
+/// The maps of a bank: counters, overflow, pending.
+const fn bank_maps(bank: u32) -> [&'static str; 3] {
+    if bank == 0 {
+        ["COUNTERS_0", "OVERFLOW_0", "PENDING_0"]
+    } else {
+        ["COUNTERS_1", "OVERFLOW_1", "PENDING_1"]
     }
 }
 

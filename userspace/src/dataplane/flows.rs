@@ -1,21 +1,11 @@
 //! Flows of candidate addresses, and grants of free calls' media.
 
-use std::time::Duration;
-
-use aya::maps::{HashMap, IterableMap as _, MapData, MapError};
+use aya::maps::{HashMap, Map, MapData, MapError};
 use tollfree_core::counter::Usage;
 use tollfree_core::flow::{FlowEntry, FlowKey, GrantEntry};
 
-use super::batch::{self, AT_ONCE, Values};
 use super::grace::Grace;
-use super::{Dataplane, DataplaneError, monotonic_ns};
-
-/// How long a TCP flow may rest. Reason: RFC 5382, REQ-5, asks address translators for two hours and four minutes.
-pub const FLOW_IDLE_TCP: Duration = Duration::from_mins(124);
-/// How long any other flow may rest. Reason: RFC 4787, REQ-5, recommends five minutes.
-pub const FLOW_IDLE_UDP: Duration = Duration::from_mins(5);
-
-const TCP: u32 = 6;
+use super::{Dataplane, DataplaneError};
 
 /// The maps of flows and grants, apart from the rest: calls are followed beside accounting, not behind it.
 #[derive(Debug)]
@@ -26,9 +16,11 @@ pub struct FlowTables {
 }
 
 impl Dataplane {
-    /// Takes the maps of flows and grants. Can be done once.
+    /// Takes the map of grants, with a second handle of the flows. Can be done once.
     pub fn take_flow_tables(&mut self) -> Result<FlowTables, DataplaneError> {
-        Ok(FlowTables { grants: self.take("GRANTS")?, flows: self.take("FLOWS")?, grace: Grace::new()? })
+        let flows = MapData::from_pin(self.pins.map("FLOWS")).map_err(DataplaneError::map("FLOWS"))?;
+        let flows = HashMap::try_from(Map::HashMap(flows)).map_err(DataplaneError::map("FLOWS"))?;
+        Ok(FlowTables { grants: self.take("GRANTS")?, flows, grace: Grace::new()? })
     }
 }
 
@@ -60,27 +52,6 @@ impl FlowTables {
     /// Every grant in the kernel: a controller that starts ends those of calls it knows nothing of.
     pub fn grants(&self) -> Result<Vec<(FlowKey, GrantEntry)>, DataplaneError> {
         self.grants.iter().map(|entry| entry.map_err(DataplaneError::map("GRANTS"))).collect()
-    }
-
-    /// Forgets flows that have rested for long enough; says how many are left.
-    pub fn sweep_flows(&mut self) -> Result<usize, DataplaneError> {
-        let now_ns = monotonic_ns();
-        let mut idle = Vec::new();
-        let mut left = 0;
-        // A flow that is opened meanwhile may be left out of what is left; the next sweep finds it.
-        batch::for_each(self.flows.map(), AT_ONCE, |key: FlowKey, values: Values<'_, FlowEntry>| {
-            let bound = if key.protocol == TCP { FLOW_IDLE_TCP } else { FLOW_IDLE_UDP };
-            for flow in values {
-                if u128::from(now_ns.saturating_sub(flow.last_seen_ns)) > bound.as_nanos() {
-                    idle.push(key);
-                } else {
-                    left += 1;
-                }
-            }
-        })
-        .map_err(DataplaneError::map("FLOWS"))?;
-        batch::delete_all(self.flows.map(), &idle).map_err(DataplaneError::map("FLOWS"))?;
-        Ok(left)
     }
 }
 

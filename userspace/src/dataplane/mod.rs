@@ -19,17 +19,19 @@ mod plans;
 mod preflight;
 mod program;
 mod syscall;
+mod upkeep;
 
 use std::collections::BTreeMap;
 
 use aya::maps::{Array, Map, MapData, PerCpuArray, PerCpuValues, RingBuf};
 use ipnet::IpNet;
 use tollfree_core::control::Control;
-use tollfree_core::counter::{CounterKey, Usage};
+use tollfree_core::counter::{CounterKey, PendingKey, Usage};
 use tollfree_core::interface::InterfaceEntry;
 use tollfree_core::layout::LayoutEntry;
 use tollfree_core::limits::{BANKS, PLAN_SLOTS};
 use tollfree_core::plan::{ClassEntry, RuleEntry};
+use tollfree_core::reason::Reason;
 use tollfree_core::settings::Settings;
 use tollfree_core::stat::Stat;
 
@@ -37,11 +39,12 @@ pub use attach::{Attached, detach};
 pub use control::monotonic_ns;
 pub use counters::{Cut, InterfaceCounts, InterfaceCut};
 pub use error::DataplaneError;
-pub use flows::{FLOW_IDLE_TCP, FLOW_IDLE_UDP, FlowTables};
+pub use flows::FlowTables;
 pub use nic::NicCounts;
 pub use plans::PlanTables;
 pub use preflight::{KERNEL_OLDEST, check_root, preflight};
 pub use program::{Programs, Run, empty_object, object};
+pub use upkeep::{PastCeiling, Sweep};
 
 use crate::config::Config;
 use crate::dataplane::control::ControlWord;
@@ -146,6 +149,12 @@ impl Dataplane {
         self.take("COPIES")
     }
 
+    /// Says when the day ends that daily ceilings go by, in nanoseconds of `CLOCK_MONOTONIC`. Days after it follow by themselves.
+    pub fn set_day_ends(&mut self, day_ends_ns: u64) -> Result<(), DataplaneError> {
+        let mut map: Array<_, u64> = self.typed_mut("DAY_ENDS")?;
+        map.set(0, day_ends_ns, 0).map_err(DataplaneError::map("DAY_ENDS"))
+    }
+
     /// Rules that the plan in force holds, by their places.
     pub fn rules(&self) -> &[RuleEntry] {
         &self.slots[self.control.load().slot() as usize].tables().rules
@@ -198,6 +207,10 @@ fn find<'a>(maps: &'a BTreeMap<String, Map>, name: &str) -> Result<&'a Map, Data
 
 /// Counters of all keys, of both banks together.
 pub type Counters = BTreeMap<CounterKey, Usage>;
+/// What flows carried that awaited evidence, of both banks together.
+pub type Pending = BTreeMap<PendingKey, Usage>;
+/// What evidence said of flows, by their numbers.
+pub type Verdicts = BTreeMap<u64, Reason>;
 /// What each remote prefix is.
 pub type Classes = BTreeMap<IpNet, ClassEntry>;
 /// What each interface slot holds.

@@ -277,6 +277,7 @@ impl Rule<'_> {
                 ..RuleEntry::new(self.number, class)
             },
             class,
+            evidence: self.evidence(),
             rating_group,
             domains,
             networks: networks.clone(),

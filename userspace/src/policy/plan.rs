@@ -5,7 +5,7 @@ use std::fmt;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
-use tollfree_core::plan::{ClassEntry, MatchSet, Matcher, RuleClass, RuleEntry};
+use tollfree_core::plan::{ClassEntry, Evidence, MatchSet, Matcher, RuleClass, RuleEntry};
 
 use super::domain::DomainName;
 use super::key::RuleKey;
@@ -21,6 +21,8 @@ pub struct PlanRule {
     pub entry: RuleEntry,
     /// What it gives.
     pub class: RuleClass,
+    /// What it asks for.
+    pub evidence: Evidence,
     /// Rating group of its volume (RFC 8506, section 8.29).
     pub rating_group: u32,
     /// Names it lists; none of a hotline.

@@ -1,0 +1,241 @@
+//! Keeping the tables of flows, verdicts and ceilings small, and ending what waits for too long.
+//!
+//! The kernel program alone writes flows; it takes one that has rested for too long for none. So userspace may take it
+//! out, some time later: what could still be writing it has ended by then. If the same 5-tuple begins anew in just that
+//! moment, the call that takes the old entry out gives back the new one, which is put in again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap as StdHashMap, HashSet};
+
+use aya::Pod;
+use aya::maps::{HashMap, IterableMap as _, MapError};
+use tollfree_core::address::SubscriberId;
+use tollfree_core::flow::{FlowEntry, FlowKey, SubscriberFlows};
+use tollfree_core::limits::{EVIDENCE_WAIT_NS, UPKEEP_MARGIN_NS};
+use tollfree_core::plan::RuleEntry;
+use tollfree_core::quota::{QuotaEntry, QuotaKey};
+use tollfree_core::reason::Reason;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use super::batch::{self, AT_ONCE, Values};
+use super::{Dataplane, DataplaneError, Verdicts, monotonic_ns};
+
+/// What a sweep found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sweep {
+    /// Flows that go on.
+    pub open: u64,
+    /// Those of them that await evidence.
+    pub awaiting: u64,
+    /// Flows that had ended, and were taken out.
+    pub ended: u64,
+    /// Flows of which no evidence came in time, or that were gone before it.
+    pub undecided: u64,
+    /// Who is past a ceiling, today.
+    pub past_ceiling: Vec<PastCeiling>,
+}
+
+/// A subscriber who has used what a rule gives him in a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PastCeiling {
+    /// Who.
+    pub subscriber: SubscriberId,
+    /// The rule's permanent number.
+    pub rule: u32,
+    /// What he used, what was charged for included.
+    pub used_octets: u64,
+    /// When the day ends, in nanoseconds of `CLOCK_MONOTONIC`.
+    pub day_ends_ns: u64,
+}
+
+impl Dataplane {
+    /// Says what evidence said of a flow; false if that was said before, which holds.
+    ///
+    /// # Errors
+    /// A full table: the flow goes on waiting.
+    pub fn decide_flow(&mut self, flow: u64, verdict: Reason) -> Result<bool, DataplaneError> {
+        let mut map: HashMap<_, u64, u32> = self.typed_mut("VERDICTS")?;
+        match map.insert(flow, verdict as u32, NO_EXIST) {
+            Ok(()) => Ok(true),
+            Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::EEXIST) => {
+                Ok(false)
+            }
+            Err(error) => Err(DataplaneError::map("VERDICTS")(error)),
+        }
+    }
+
+    /// What evidence said of flows, as far as the kernel is still told.
+    pub(super) fn verdicts(&self) -> Result<Verdicts, DataplaneError> {
+        let read: Vec<(u64, u32)> = self.read_hash("VERDICTS")?;
+        Ok(read.into_iter().map(|(flow, verdict)| (flow, Reason::of_verdict(verdict))).collect())
+    }
+
+    /// Takes out flows that have ended, decides those that waited for too long, and forgets days that are over.
+    pub fn sweep(&mut self) -> Result<Sweep, DataplaneError> {
+        // Before the flows: what is opened meanwhile then counts as open, if anything.
+        let opened: Vec<(SubscriberId, SubscriberFlows)> = self.read_hash("SUBSCRIBER_FLOWS")?;
+        let now_ns = monotonic_ns();
+        let flows: Vec<(FlowKey, FlowEntry)> = self.read_hash("FLOWS")?;
+        let mut sweep = Sweep::default();
+        let mut open: StdHashMap<SubscriberId, u64> = StdHashMap::new();
+        let mut waiting = HashSet::new();
+        for (key, flow) in &flows {
+            let rested_ns = now_ns.saturating_sub(flow.last_seen_ns);
+            let awaits = flow.promise.verdict() == Reason::AwaitingEvidence as u32;
+            if awaits {
+                waiting.insert(flow.number);
+                if now_ns.saturating_sub(flow.opened_ns) >= EVIDENCE_WAIT_NS {
+                    sweep.undecided += u64::from(self.decide_flow(flow.number, Reason::Undecided)?);
+                }
+            }
+            if rested_ns >= flow.rest_ns(key.protocol) + UPKEEP_MARGIN_NS
+                && self.take_out("FLOWS", key, |now: &FlowEntry| now.number == flow.number)?
+            {
+                sweep.ended += 1;
+                continue;
+            }
+            sweep.open += 1;
+            sweep.awaiting += u64::from(awaits);
+            *open.entry(key.owner()).or_default() += 1;
+        }
+        sweep.undecided += self.forget_verdicts(&waiting)?;
+        self.count_ended(&opened, &open)?;
+        sweep.past_ceiling = self.sweep_quotas(now_ns)?;
+        Ok(sweep)
+    }
+
+    /// Ends all flows of subscribers whose addresses have changed hands; says how many.
+    pub fn end_flows(&mut self, of: &BTreeSet<SubscriberId>) -> Result<usize, DataplaneError> {
+        let flows: Vec<(FlowKey, FlowEntry)> = self.read_hash("FLOWS")?;
+        let theirs: Vec<FlowKey> =
+            flows.into_iter().map(|(key, _)| key).filter(|key| of.contains(&key.owner())).collect();
+        let map: HashMap<_, FlowKey, FlowEntry> = self.typed("FLOWS")?;
+        batch::delete_all(map.map(), &theirs).map_err(DataplaneError::map("FLOWS"))
+    }
+
+    /// Forgets verdicts that nobody needs any more: of flows that do not wait, and of which nothing is pending. Flows of
+    /// which something is pending, but that are gone, are undecided; says how many.
+    fn forget_verdicts(&mut self, waiting: &HashSet<u64>) -> Result<u64, DataplaneError> {
+        let pending: HashSet<u64> = self.banks.iter().flat_map(|bank| bank.pending_flows()).collect();
+        let verdicts = self.verdicts()?;
+        let orphans: Vec<u64> = pending
+            .iter()
+            .filter(|flow| !waiting.contains(flow) && !verdicts.contains_key(flow))
+            .copied()
+            .collect();
+        for flow in &orphans {
+            // One that kept its verdict before the kernel was told no more is looked for in vain; it is settled.
+            self.decide_flow(*flow, Reason::Undecided)?;
+        }
+        let done: Vec<u64> = verdicts
+            .keys()
+            .filter(|flow| !waiting.contains(flow) && !pending.contains(flow))
+            .copied()
+            .collect();
+        if !done.is_empty() {
+            // A packet that saw the flow waiting, just before it kept its verdict, may be about to look for it.
+            self.grace.wait()?;
+            let map: HashMap<_, u64, u32> = self.typed("VERDICTS")?;
+            batch::delete_all(map.map(), &done).map_err(DataplaneError::map("VERDICTS"))?;
+        }
+        Ok(orphans.len() as u64)
+    }
+
+    /// Tells the kernel how many of each subscriber's flows have ended. Where the table is half full, subscribers without
+    /// flows are forgotten.
+    fn count_ended(
+        &mut self,
+        opened: &[(SubscriberId, SubscriberFlows)],
+        open: &StdHashMap<SubscriberId, u64>,
+    ) -> Result<(), DataplaneError> {
+        let told: Vec<(SubscriberId, SubscriberFlows)> = self.read_hash("SUBSCRIBER_FLOWS_ENDED")?;
+        let told: StdHashMap<_, _> = told.into_iter().collect();
+        let mut map: HashMap<_, SubscriberId, SubscriberFlows> = self.typed_mut("SUBSCRIBER_FLOWS_ENDED")?;
+        let mut gone = Vec::new();
+        for (subscriber, SubscriberFlows { opened }) in opened {
+            let left = open.get(subscriber).copied().unwrap_or_default();
+            let ended = SubscriberFlows { opened: opened.saturating_sub(left) };
+            if told.get(subscriber) != Some(&ended) {
+                map.insert(subscriber, ended, 0).map_err(DataplaneError::map("SUBSCRIBER_FLOWS_ENDED"))?;
+            }
+            if left == 0 {
+                gone.push(*subscriber);
+            }
+        }
+        let room = map.map().info().map_err(DataplaneError::map("SUBSCRIBER_FLOWS_ENDED"))?.max_entries();
+        if opened.len() > room as usize / 2 {
+            // In this order: in between, a bound is too wide, not too narrow.
+            for name in ["SUBSCRIBER_FLOWS", "SUBSCRIBER_FLOWS_ENDED"] {
+                let map: HashMap<_, SubscriberId, SubscriberFlows> = self.typed(name)?;
+                batch::delete_all(map.map(), &gone).map_err(DataplaneError::map(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what was used on days that are over; says who is past a ceiling today.
+    fn sweep_quotas(&mut self, now_ns: u64) -> Result<Vec<PastCeiling>, DataplaneError> {
+        let ceilings: BTreeMap<u32, u64> = self
+            .rules()
+            .iter()
+            .filter(|rule| rule.ceiling_octets != RuleEntry::NO_CEILING)
+            .map(|rule| (rule.rule, rule.ceiling_octets))
+            .collect();
+        let mut past = Vec::new();
+        let read: Vec<(QuotaKey, QuotaEntry)> = self.read_hash("QUOTAS")?;
+        for (key, QuotaEntry { used_octets, day_ends_ns }) in read {
+            if now_ns >= day_ends_ns.saturating_add(UPKEEP_MARGIN_NS) {
+                self.take_out("QUOTAS", &key, |now: &QuotaEntry| now.day_ends_ns == day_ends_ns)?;
+            } else if ceilings.get(&key.rule).is_some_and(|ceiling| used_octets > *ceiling) {
+                past.push(PastCeiling {
+                    subscriber: key.subscriber,
+                    rule: key.rule,
+                    used_octets,
+                    day_ends_ns,
+                });
+            }
+        }
+        Ok(past)
+    }
+
+    /// Takes an entry out, if it is still the one that was meant; else it is put in again, unless there is a newer one.
+    fn take_out<K, V>(
+        &mut self,
+        name: &str,
+        key: &K,
+        is_meant: impl Fn(&V) -> bool,
+    ) -> Result<bool, DataplaneError>
+    where
+        K: Pod + IntoBytes + Immutable,
+        V: Pod + FromBytes + IntoBytes,
+    {
+        let mut map: HashMap<_, K, V> = self.typed_mut(name)?;
+        let Some(taken) = batch::take(map.map(), key).map_err(DataplaneError::map(name))? else {
+            return Ok(false);
+        };
+        if is_meant(&taken) {
+            return Ok(true);
+        }
+        // Refused where the kernel has put in a newer one meanwhile, which is as good.
+        let _ = map.insert(key, taken, NO_EXIST);
+        Ok(false)
+    }
+
+    /// All entries of a hash map.
+    fn read_hash<K: Pod + FromBytes, V: Pod + FromBytes>(
+        &self,
+        name: &str,
+    ) -> Result<Vec<(K, V)>, DataplaneError> {
+        let map: HashMap<_, K, V> = self.typed(name)?;
+        let mut entries = Vec::new();
+        batch::for_each(map.map(), AT_ONCE, |key, mut values: Values<'_, V>| {
+            if let Some(value) = values.next() {
+                entries.push((key, value));
+            }
+        })
+        .map_err(DataplaneError::map(name))?;
+        Ok(entries)
+    }
+}
+
+/// `BPF_NOEXIST` (linux/bpf.h).
+const NO_EXIST: u64 = 1;
