@@ -78,6 +78,8 @@ pub(super) struct Engine {
     pub(super) alarms: BTreeMap<&'static str, String>,
     pub(super) intervals: u64,
     pub(super) records: u64,
+    /// Flows of which the ledger holds something pending, by number.
+    pub(super) unsettled: Vec<u64>,
     /// How many counters had grown at the last close.
     pub(super) last_grown: usize,
 }
@@ -107,6 +109,7 @@ impl Engine {
             alarms: BTreeMap::new(),
             intervals: 0,
             records: 0,
+            unsettled: Vec::new(),
             last_grown: 0,
             parts,
         };
@@ -194,7 +197,7 @@ impl Engine {
 
     fn look_after_flows(&mut self) {
         self.next_sweep = Instant::now() + SWEEP_INTERVAL;
-        let swept = self.parts.dataplane.sweep().map(|sweep| self.sweep = sweep);
+        let swept = self.parts.dataplane.sweep(&self.unsettled).map(|sweep| self.sweep = sweep);
         self.note("flows", swept.map_err(RunError::from));
         if self.day_ends <= Timestamp::now() {
             let begun = self.begin_day();

@@ -163,11 +163,13 @@ impl Dataplane {
     }
 
     /// Takes entries out that can never grow again, and whose content is recorded: counters of the cut whose epoch is
-    /// over, and what is pending of `settled` flows or under an epoch that is over. Says how many entries that were.
+    /// over, and what is pending of `settled` flows or under an epoch that is over. From now on the verdicts of the cut may
+    /// be forgotten. Says how many entries that were.
     ///
     /// An epoch is over once another is in force and every packet that read the old word is done; the cut has waited
     /// for that. Whoever is killed in between leaves some entries behind, which the next close takes out.
     pub fn retire(&mut self, cut: &Cut, settled: &[PendingKey]) -> Result<usize, DataplaneError> {
+        self.recorded_verdicts = cut.verdicts.keys().copied().collect();
         let epoch = self.control.load().epoch();
         let keys: Vec<_> = cut.counters.keys().filter(|key| key.epoch < epoch).copied().collect();
         let mut flows: Vec<_> = cut.pending.keys().filter(|key| key.epoch < epoch).copied().collect();

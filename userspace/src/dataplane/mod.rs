@@ -21,7 +21,7 @@ mod program;
 mod syscall;
 mod upkeep;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aya::maps::{Array, Map, MapData, PerCpuArray, PerCpuValues, RingBuf};
 use ipnet::IpNet;
@@ -74,6 +74,8 @@ pub struct Dataplane {
     banks: [Bank; BANKS as usize],
     slots: [SlotMirror; PLAN_SLOTS as usize],
     attached: Vec<Attached>,
+    /// Flows whose verdict has moved what was pending of them, in records that last.
+    recorded_verdicts: BTreeSet<u64>,
 }
 
 impl Dataplane {
@@ -101,6 +103,7 @@ impl Dataplane {
             banks: [Bank::default(), Bank::default()],
             slots: [SlotMirror::default(), SlotMirror::default()],
             attached: Vec::new(),
+            recorded_verdicts: BTreeSet::new(),
             pins,
             maps,
         };

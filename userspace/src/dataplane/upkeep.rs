@@ -30,6 +30,8 @@ pub struct Sweep {
     pub ended: u64,
     /// Flows of which no evidence came in time, or that were gone before it.
     pub undecided: u64,
+    /// Flows whose verdict found no room: they go on waiting.
+    pub waiting_for_room: u64,
     /// Who is past a ceiling, today.
     pub past_ceiling: Vec<PastCeiling>,
 }
@@ -45,6 +47,15 @@ pub struct PastCeiling {
     pub used_octets: u64,
     /// When the day ends, in nanoseconds of `CLOCK_MONOTONIC`.
     pub day_ends_ns: u64,
+}
+
+impl Sweep {
+    fn end_waiting(&mut self, decided: Result<bool, DataplaneError>) {
+        match decided {
+            Ok(is_new) => self.undecided += u64::from(is_new),
+            Err(_) => self.waiting_for_room += 1,
+        }
+    }
 }
 
 impl Dataplane {
@@ -70,7 +81,8 @@ impl Dataplane {
     }
 
     /// Takes out flows that have ended, decides those that waited for too long, and forgets days that are over.
-    pub fn sweep(&mut self) -> Result<Sweep, DataplaneError> {
+    /// `unsettled`: flows of which the ledger holds something pending.
+    pub fn sweep(&mut self, unsettled: &[u64]) -> Result<Sweep, DataplaneError> {
         // Before the flows: what is opened meanwhile then counts as open, if anything.
         let opened: Vec<(SubscriberId, SubscriberFlows)> = self.read_hash("SUBSCRIBER_FLOWS")?;
         let now_ns = monotonic_ns();
@@ -84,7 +96,7 @@ impl Dataplane {
             if awaits {
                 waiting.insert(flow.number);
                 if now_ns.saturating_sub(flow.opened_ns) >= EVIDENCE_WAIT_NS {
-                    sweep.undecided += u64::from(self.decide_flow(flow.number, Reason::Undecided)?);
+                    sweep.end_waiting(self.decide_flow(flow.number, Reason::Undecided));
                 }
             }
             if rested_ns >= flow.rest_ns(key.protocol) + UPKEEP_MARGIN_NS
@@ -97,7 +109,7 @@ impl Dataplane {
             sweep.awaiting += u64::from(awaits);
             *open.entry(key.owner()).or_default() += 1;
         }
-        sweep.undecided += self.forget_verdicts(&waiting)?;
+        self.forget_verdicts(&waiting, unsettled, &mut sweep)?;
         self.count_ended(&opened, &open)?;
         sweep.past_ceiling = self.sweep_quotas(now_ns)?;
         Ok(sweep)
@@ -112,23 +124,29 @@ impl Dataplane {
         batch::delete_all(map.map(), &theirs).map_err(DataplaneError::map("FLOWS"))
     }
 
-    /// Forgets verdicts that nobody needs any more: of flows that do not wait, and of which nothing is pending. Flows of
-    /// which something is pending, but that are gone, are undecided; says how many.
-    fn forget_verdicts(&mut self, waiting: &HashSet<u64>) -> Result<u64, DataplaneError> {
-        let pending: HashSet<u64> = self.banks.iter().flat_map(|bank| bank.pending_flows()).collect();
+    /// Forgets verdicts that nobody needs any more: of flows that do not wait, of which nothing is pending, and whose
+    /// transfer is recorded. Flows of which something is pending, but that are gone, are undecided.
+    fn forget_verdicts(
+        &mut self,
+        waiting: &HashSet<u64>,
+        unsettled: &[u64],
+        sweep: &mut Sweep,
+    ) -> Result<(), DataplaneError> {
+        let in_kernel = self.banks.iter().flat_map(|bank| bank.pending_flows());
+        let pending: HashSet<u64> = in_kernel.chain(unsettled.iter().copied()).collect();
         let verdicts = self.verdicts()?;
         let orphans: Vec<u64> = pending
             .iter()
             .filter(|flow| !waiting.contains(flow) && !verdicts.contains_key(flow))
             .copied()
             .collect();
-        for flow in &orphans {
-            // One that kept its verdict before the kernel was told no more is looked for in vain; it is settled.
-            self.decide_flow(*flow, Reason::Undecided)?;
+        for flow in orphans {
+            sweep.end_waiting(self.decide_flow(flow, Reason::Undecided));
         }
         let done: Vec<u64> = verdicts
             .keys()
             .filter(|flow| !waiting.contains(flow) && !pending.contains(flow))
+            .filter(|flow| self.recorded_verdicts.contains(flow))
             .copied()
             .collect();
         if !done.is_empty() {
@@ -137,7 +155,7 @@ impl Dataplane {
             let map: HashMap<_, u64, u32> = self.typed("VERDICTS")?;
             batch::delete_all(map.map(), &done).map_err(DataplaneError::map("VERDICTS"))?;
         }
-        Ok(orphans.len() as u64)
+        Ok(())
     }
 
     /// Tells the kernel how many of each subscriber's flows have ended. Where the table is half full, subscribers without
