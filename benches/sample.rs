@@ -38,7 +38,8 @@ flows = 1024
 /// Subscribers' addresses; the same as in [`SETTINGS`].
 pub const POOLS: [&str; 2] = ["10.20.0.0/16", "2001:db8:20::/48"];
 
-const SITE_RULE: u32 = 1001;
+/// The site of [`plan`], by its permanent number.
+pub const SITE_RULE: u32 = 1001;
 const HOTLINE_RULE: u32 = 1100;
 const NEVER_NS: u64 = u64::MAX;
 /// What most packets are: an acknowledgement, and a full segment of a 1500-octet link.

@@ -15,7 +15,10 @@ pub(crate) fn check(cut: &Cut) -> Result<(), String> {
     for bucket in Bucket::ALL {
         let counted = &cut.total.buckets[bucket as usize];
         let of_bucket = cut.counters.iter().filter(|(key, _)| key.bucket == bucket as u16);
-        let usage = of_bucket.fold(Usage::default(), |sum, (_, usage)| sum + *usage);
+        let mut usage = of_bucket.fold(Usage::default(), |sum, (_, usage)| sum + *usage);
+        if bucket == Bucket::Pending {
+            cut.pending.values().for_each(|pending| usage += *pending);
+        }
         if (counted.packets, counted.octets) != (usage.packets(), usage.octets()) {
             return Err(format!("bucket {} has {counted:?}, its counters {usage:?}", bucket.name()));
         }
