@@ -44,6 +44,8 @@ pub enum Exit {
     Export = 17,
     /// A capture cannot be read, or not wholly.
     Capture = 18,
+    /// An interface cannot be observed: it is down, or not Ethernet.
+    NotObservable = 19,
 }
 
 impl From<Exit> for ExitCode {

@@ -13,7 +13,8 @@ use tollfree_core::interface::Role;
 use tollfree_core::packet::tunnel::Transports;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry};
 
-use crate::dataplane::PlanTables;
+use crate::dataplane::{PlanTables, is_idle};
+use crate::recent::Recent;
 
 /// A value for each prefix of either family.
 #[derive(Clone, Debug, Default)]
@@ -95,7 +96,7 @@ pub struct MemoryTables {
     rules: Vec<RuleEntry>,
     grants: HashMap<FlowKey, GrantEntry>,
     flows: RefCell<HashMap<FlowKey, FlowEntry>>,
-    fragments: RefCell<HashMap<FragmentKey, FragmentEntry>>,
+    fragments: RefCell<Recent<FragmentKey, FragmentEntry>>,
     flows_max: usize,
     now_ns: u64,
 }
@@ -103,19 +104,38 @@ pub struct MemoryTables {
 impl MemoryTables {
     /// Holds `plan`, for the subscribers of `pools`, and at most `flows_max` flows.
     pub fn new(plan: &PlanTables, pools: &[IpNet], flows_max: usize) -> Self {
-        let mut tables = Self {
-            match_sets: plan.match_sets.clone(),
-            rules: plan.rules.clone(),
-            flows_max,
-            ..Self::default()
-        };
+        let mut tables = Self { flows_max, ..Self::default() };
         for pool in pools {
             tables.locals.insert(*pool, Local::Subscriber);
         }
-        for (net, class) in &plan.classes {
-            tables.classes.insert(*net, *class);
-        }
+        tables.set_plan(plan);
         tables
+    }
+
+    /// Puts `plan` in place of the one before; flows, fragments and grants stay.
+    pub fn set_plan(&mut self, plan: &PlanTables) {
+        self.match_sets.clone_from(&plan.match_sets);
+        self.rules.clone_from(&plan.rules);
+        self.classes = Prefixes::default();
+        for (net, class) in &plan.classes {
+            self.classes.insert(*net, *class);
+        }
+    }
+
+    /// Remembers the first fragments of at most `max` datagrams from now on, and none from before.
+    pub fn limit_fragments(&mut self, max: usize) {
+        self.fragments = RefCell::new(Recent::new(max));
+    }
+
+    /// Forgets flows that have rested for long enough, as the controller does in the kernel.
+    pub fn forget_idle_flows(&mut self) {
+        let now_ns = self.now_ns;
+        self.flows.get_mut().retain(|key, flow| !is_idle(key, flow, now_ns));
+    }
+
+    /// How many flows there are.
+    pub fn flow_count(&self) -> usize {
+        self.flows.borrow().len()
     }
 
     /// Makes `address` the gateway's own.

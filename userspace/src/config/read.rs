@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tollfree_core::limits::{COUNTERS_DEFAULT, FLOWS_DEFAULT, INTERFACES_MAX};
+use tollfree_core::limits::INTERFACES_MAX;
 use tollfree_core::plan::RuleClass;
 use tollfree_core::settings::{Settings, Tag};
 use toml::Spanned;
@@ -261,7 +261,7 @@ fn read_audit<'i>(mut section: Section<'i>, report: &mut Report<'i>) -> Option<D
 }
 
 fn read_limits<'i>(section: Option<Section<'i>>, report: &mut Report<'i>) -> LimitsConfig {
-    let default = LimitsConfig { counters: COUNTERS_DEFAULT, flows: FLOWS_DEFAULT };
+    let default = LimitsConfig::default();
     let Some(mut section) = section else { return default };
     let counters = section.integer(report, "counters", defaults::ENTRIES_RANGE);
     let flows = section.integer(report, "flows", defaults::ENTRIES_RANGE);

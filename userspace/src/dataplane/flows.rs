@@ -68,8 +68,7 @@ impl FlowTables {
         let mut left = 0;
         for entry in &self.flows {
             let (key, flow) = entry.map_err(DataplaneError::map("FLOWS"))?;
-            let bound = if key.protocol == TCP { FLOW_IDLE_TCP } else { FLOW_IDLE_UDP };
-            if u128::from(now_ns.saturating_sub(flow.last_seen_ns)) > bound.as_nanos() {
+            if is_idle(&key, &flow, now_ns) {
                 idle.push(key);
             } else {
                 left += 1;
@@ -80,6 +79,12 @@ impl FlowTables {
         }
         Ok(left)
     }
+}
+
+/// Whether a flow has rested for long enough to be forgotten at `now_ns` of `CLOCK_MONOTONIC`.
+pub fn is_idle(key: &FlowKey, flow: &FlowEntry, now_ns: u64) -> bool {
+    let bound = if key.protocol == TCP { FLOW_IDLE_TCP } else { FLOW_IDLE_UDP };
+    u128::from(now_ns.saturating_sub(flow.last_seen_ns)) > bound.as_nanos()
 }
 
 fn absent_is_fine(result: Result<(), MapError>) -> Result<(), MapError> {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tollfree_core::address::Family;
 use tollfree_core::counter::Usage;
 use tollfree_core::interface::InterfaceUsage;
 use tollfree_core::reason::{Bucket, Reason};
@@ -14,7 +15,9 @@ use tollfree_core::reason::{Bucket, Reason};
 pub use metrics::encode;
 pub use table::render;
 
-use crate::dataplane::{Attached, Cut};
+use crate::dataplane::{Attached, Cut, InterfaceCut};
+use crate::policy::PlanRule;
+use crate::resolve;
 
 /// The answer to `tollfree status --json`. All counts are as of one instant, since the kernel's maps were made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -90,9 +93,9 @@ pub struct InterfaceStatus {
     pub name: String,
     /// Its index.
     pub ifindex: u32,
-    /// `access` or `core`.
+    /// `access` or `core`; `mirror` where both directions arrive on it.
     pub role: String,
-    /// `native` or `generic`.
+    /// `native` or `generic`; `af-packet` where it is observed without XDP.
     pub mode: String,
     /// Counted as frames arrived.
     pub seen: Volume,
@@ -270,25 +273,67 @@ pub fn interfaces(cut: &Cut, attached: &[Attached]) -> Vec<InterfaceStatus> {
         .iter()
         .filter_map(|interface| {
             let counted = cut.interfaces.get(&interface.name)?;
-            let seen = frames(counted.counts.seen);
-            let buckets = frames(counted.counts.bucketed());
-            let nic = Volume { packets: counted.nic.packets, octets: counted.nic.octets };
+            let (role, mode) = (interface.role().name(), interface.mode().name());
             Some(InterfaceStatus {
-                name: interface.name.clone(),
                 ifindex: interface.entry.ifindex,
-                role: interface.role().name().into(),
-                mode: interface.mode().name().into(),
-                seen,
-                buckets,
-                nic,
-                difference_packets: difference(seen.packets, buckets.packets),
-                difference_octets: difference(seen.octets, buckets.octets),
-                nic_difference_packets: difference(nic.packets, seen.packets),
-                nic_difference_octets: difference(nic.octets, seen.octets),
                 nic_uncertain_packets: interface.entry.nic_uncertain_packets,
+                ..InterfaceStatus::new(&interface.name, role, mode, counted)
             })
         })
         .collect()
+}
+
+impl InterfaceStatus {
+    /// What was counted on the interface `name`, held against each other. Its index, and how much of the NIC's count is
+    /// uncertain, are left 0.
+    pub fn new(name: &str, role: &str, mode: &str, counted: &InterfaceCut) -> Self {
+        let seen = frames(counted.counts.seen);
+        let buckets = frames(counted.counts.bucketed());
+        let nic = Volume { packets: counted.nic.packets, octets: counted.nic.octets };
+        Self {
+            name: name.into(),
+            ifindex: 0,
+            role: role.into(),
+            mode: mode.into(),
+            seen,
+            buckets,
+            nic,
+            difference_packets: difference(seen.packets, buckets.packets),
+            difference_octets: difference(seen.octets, buckets.octets),
+            nic_difference_packets: difference(nic.packets, seen.packets),
+            nic_difference_octets: difference(nic.octets, seen.octets),
+            nic_uncertain_packets: 0,
+        }
+    }
+}
+
+impl From<&PlanRule> for RuleStatus {
+    fn from(rule: &PlanRule) -> Self {
+        Self {
+            rule: rule.entry.rule,
+            policy: rule.key.policy.clone(),
+            rule_id: rule.key.rule.clone(),
+            class: rule.class.name().into(),
+            rating_group: rule.rating_group,
+        }
+    }
+}
+
+impl From<&resolve::NameStatus> for NameStatus {
+    fn from(name: &resolve::NameStatus) -> Self {
+        Self {
+            name: name.name.clone(),
+            family: match name.family {
+                Family::V4 => "A".into(),
+                Family::V6 => "AAAA".into(),
+            },
+            addresses: name.addresses.iter().map(ToString::to_string).collect(),
+            learned_at: name.learned_at,
+            expires_at: name.expires_at,
+            stale: name.stale,
+            last_error: name.last_error.clone(),
+        }
+    }
 }
 
 /// Sums up how the counts agree: on each interface, and between all interfaces and all counters.
