@@ -48,8 +48,9 @@ impl Observing {
     /// The account that it wrote last.
     fn last(&self) -> Option<Value> {
         let log = self.process.log().unwrap();
-        let whole = log.split_inclusive('\n').filter(|line| line.ends_with('\n') && line.starts_with('{'));
-        whole.last().map(|line| serde_json::from_str(line).unwrap())
+        let mut whole =
+            log.split_inclusive('\n').filter(|line| line.ends_with('\n') && line.starts_with('{'));
+        whole.next_back().map(|line| serde_json::from_str(line).unwrap())
     }
 
     /// Its last word, and its exit code.
@@ -104,7 +105,9 @@ fn a_mirror_port_gives_the_gateways_own_account() {
     let lab = Laboratory::start(program(), Crossing::Routed).unwrap();
     let gateway = &lab.network.topology.gateway;
     gateway.ip(SPAN).unwrap();
-    ["span0", "span1"].iter().for_each(|end| stop_merging(gateway, end).unwrap());
+    for end in ["span0", "span1"] {
+        stop_merging(gateway, end).unwrap();
+    }
     command::run(gateway.command("nft").args(["-f", "-"]), MIRROR).unwrap();
     let directory = lab.network.directory();
     let mut command = gateway.command(program());
@@ -242,6 +245,23 @@ fn frames_that_the_machine_sends_itself_are_not_counted() {
     assert_eq!(interface["seen"]["octets"], 7 * 114);
     assert_eq!(interface["nic"]["octets"], 7 * 114);
     assert_reconciled(&account);
+}
+
+/// The kernel takes the outermost tag off before a packet socket sees the frame, which the NIC has counted with it.
+#[test]
+fn a_tagged_frame_is_counted_without_its_outermost_tag() {
+    let link = Link::create();
+    let observing = link.observe(&["--packets", "2"]);
+    let tag = [0x81, 0, 0, 100];
+    let mut frame = uplink(100);
+    frame.splice(12..12, tag);
+    link.far_socket.send(&frame).unwrap();
+    frame.splice(12..12, [0x88, 0xa8, 0, 200]);
+    link.far_socket.send(&frame).unwrap();
+    let (account, _) = observing.ended();
+    assert_eq!(account["totals"]["free"], serde_json::json!({ "packets": 2, "octets": 200 }));
+    assert_eq!(account["interfaces"][0]["seen"]["octets"], 114 + 118);
+    assert_eq!(account["interfaces"][0]["nic"]["octets"], 118 + 122);
 }
 
 #[test]

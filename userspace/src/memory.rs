@@ -1,4 +1,4 @@
-//! The decision's tables in this process's memory: for captures, benchmarks and tests.
+//! The decision's tables in this process's memory: for captures, mirror ports, benchmarks and tests.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};

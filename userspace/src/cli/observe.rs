@@ -103,6 +103,7 @@ fn settings(arguments: &ObserveArguments) -> Result<Settings, (Diagnostics, Exit
         Some(path) => tunnels_of(&load(path)?),
         None => config.map_or(Tunnels::All, tunnels_of),
     };
+    // The command line has one of the two: an empty path is never read.
     let directory = arguments.policy.as_deref().or(config.map(|config| config.policy_directory.as_path()));
     let policies =
         policy::load(directory.unwrap_or(Path::new(""))).map_err(|faults| (faults, Exit::Policy))?;

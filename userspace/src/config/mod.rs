@@ -157,7 +157,7 @@ pub struct SettingError {
 }
 
 impl SettingError {
-    fn of<'a>(text: &'a str) -> impl Fn(ConfigFault) -> Self + 'a {
+    fn of(text: &str) -> impl Fn(ConfigFault) -> Self + '_ {
         |fault| Self { text: text.into(), message: fault.to_string(), help: fault.help().into_owned() }
     }
 }

@@ -27,7 +27,7 @@ pub enum ObserveError {
     NotEthernet {
         /// As it was named.
         name: String,
-        /// `ARPHRD_*` (linux/if_arp.h).
+        /// `ARPHRD_*` (`linux/if_arp.h`).
         hardware: u16,
     },
     /// It receives nothing.

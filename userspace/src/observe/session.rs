@@ -242,7 +242,7 @@ impl Session {
             })
             .collect();
         Ok(Status {
-            gateway: self.gateway_id.clone(),
+            gateway: if self.gateway_id.is_empty() { "-".into() } else { self.gateway_id.clone() },
             version: env!("CARGO_PKG_VERSION").into(),
             boot_id: self.boot_id.clone(),
             instance: format!("{:016x}", self.instance),

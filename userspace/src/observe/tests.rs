@@ -342,7 +342,9 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
     ];
     (whole, prop::collection::vec((0..72_usize, any::<u8>()), 0..4), 0..=72_usize).prop_map(
         |(mut frame, changes, length)| {
-            changes.into_iter().for_each(|(at, octet)| frame[at] = octet);
+            for (at, octet) in changes {
+                frame[at] = octet;
+            }
             frame.truncate(length);
             frame
         },
@@ -358,7 +360,9 @@ proptest! {
     ) {
         let side = if mirror { Side::Mirror } else { Side::Only(Role::Core) };
         let mut observer = observer_of(side, Tunnels::All, LimitsConfig { counters, flows: 5 });
-        frames.iter().for_each(|frame| observer.take(frame, SECOND));
+        for frame in &frames {
+            observer.take(frame, SECOND);
+        }
         let cut = observer.account().cut("eth0", EPOCH, NicCounts::default());
         let octets: usize = frames.iter().map(Vec::len).sum();
         prop_assert_eq!(cut.total.seen.packets, frames.len() as u64);
