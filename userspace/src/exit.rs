@@ -16,9 +16,9 @@ pub enum Exit {
     Config = 3,
     /// The policy directory is missing, unreadable or faulty.
     Policy = 4,
-    /// Root is needed.
+    /// Root is needed, or, to observe, a capability.
     NotRoot = 5,
-    /// A configured interface does not exist.
+    /// An interface that is configured, or to be observed, does not exist.
     NoInterface = 6,
     /// Another XDP program is on an interface.
     OtherProgram = 7,
@@ -44,6 +44,8 @@ pub enum Exit {
     Export = 17,
     /// A capture cannot be read, or not wholly.
     Capture = 18,
+    /// An interface cannot be observed: it is down, or not Ethernet.
+    NotObservable = 19,
 }
 
 impl From<Exit> for ExitCode {

@@ -4,7 +4,7 @@
 //! put into the kernel by [`dataplane`]; [`resolve`] keeps the addresses of its names fresh; [`calls`] follows
 //! signalling. [`audit`] records each activation before it takes effect. [`ledger`] turns the kernel's counters into
 //! records, and [`export`] publishes them. [`daemon`] ties them together; [`cli`] is what a person calls. [`classify`]
-//! makes of [`capture`]s what the kernel makes of traffic.
+//! makes of [`capture`]s what the kernel makes of traffic; [`observe`] does so live, on a mirror port.
 
 pub mod api;
 pub mod audit;
@@ -15,12 +15,15 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod dataplane;
+pub mod day;
 pub mod diagnostic;
 mod document;
 pub mod exit;
 pub mod export;
 pub mod ledger;
 pub mod memory;
+pub mod observe;
 pub mod policy;
+mod recent;
 pub mod resolve;
 pub mod status;

@@ -1,4 +1,4 @@
-//! The decision's tables in this process's memory: for captures, benchmarks and tests.
+//! The decision's tables in this process's memory: for captures, mirror ports, benchmarks and tests.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -14,12 +14,14 @@ use tollfree_core::counter::Usage;
 use tollfree_core::decide::Tables;
 use tollfree_core::flow::{FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Words};
 use tollfree_core::interface::Role;
-use tollfree_core::limits::FLOWS_PER_SUBSCRIBER_DEFAULT;
+use tollfree_core::limits::{EVIDENCE_WAIT_NS, FLOWS_PER_SUBSCRIBER_DEFAULT};
 use tollfree_core::packet::tunnel::Transports;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry};
 use tollfree_core::quota::{QuotaCells, QuotaEntry, QuotaKey};
+use tollfree_core::reason::Reason;
 
 use crate::dataplane::PlanTables;
+use crate::recent::Recent;
 
 /// A value for each prefix of either family.
 #[derive(Clone, Debug, Default)]
@@ -106,7 +108,7 @@ pub struct MemoryTables {
     verdicts: HashMap<u64, u32>,
     quotas: RefCell<HashMap<QuotaKey, Rc<QuotaCells>>>,
     sent_again: RefCell<BTreeMap<u32, Usage>>,
-    fragments: RefCell<HashMap<FragmentKey, FragmentEntry>>,
+    fragments: RefCell<Recent<FragmentKey, FragmentEntry>>,
     flows_max: usize,
     flows_per_subscriber: u32,
     quotas_max: usize,
@@ -118,8 +120,6 @@ impl MemoryTables {
     /// Holds `plan`, for the subscribers of `pools`, and at most `flows_max` flows.
     pub fn new(plan: &PlanTables, pools: &[IpNet], flows_max: usize) -> Self {
         let mut tables = Self {
-            match_sets: plan.match_sets.clone(),
-            rules: plan.rules.clone(),
             flows_max,
             flows_per_subscriber: FLOWS_PER_SUBSCRIBER_DEFAULT,
             quotas_max: flows_max,
@@ -128,10 +128,38 @@ impl MemoryTables {
         for pool in pools {
             tables.locals.insert(*pool, Local::Subscriber);
         }
-        for (net, class) in &plan.classes {
-            tables.classes.insert(*net, *class);
-        }
+        tables.set_plan(plan);
         tables
+    }
+
+    /// Puts `plan` in place of the one before; flows, fragments and grants stay.
+    pub fn set_plan(&mut self, plan: &PlanTables) {
+        self.match_sets.clone_from(&plan.match_sets);
+        self.rules.clone_from(&plan.rules);
+        self.classes = Prefixes::default();
+        for (net, class) in &plan.classes {
+            self.classes.insert(*net, *class);
+        }
+    }
+
+    /// Remembers the first fragments of at most `max` datagrams from now on, and none from before.
+    pub fn limit_fragments(&mut self, max: usize) {
+        self.fragments = RefCell::new(Recent::new(max));
+    }
+
+    /// How many flows were ever opened.
+    pub const fn flows_opened(&self) -> u64 {
+        self.last_flow.get()
+    }
+
+    /// Flows that have awaited evidence for too long, by number.
+    pub fn overdue_flows(&self) -> Vec<u64> {
+        let is_overdue = |entry: &FlowEntry| {
+            entry.promise.verdict() == Reason::AwaitingEvidence as u32
+                && self.now_ns.saturating_sub(entry.opened_ns) >= EVIDENCE_WAIT_NS
+        };
+        let flows = self.flows.borrow();
+        flows.values().map(|flow| flow.entry()).filter(is_overdue).map(|entry| entry.number).collect()
     }
 
     /// Makes `address` the gateway's own.
@@ -179,17 +207,24 @@ impl MemoryTables {
         self.sent_again.borrow().clone()
     }
 
-    /// Forgets flows that have rested for too long, as the controller does in the kernel.
-    pub fn sweep_flows(&self) {
-        let mut owners = self.subscriber_flows.borrow_mut();
-        self.flows.borrow_mut().retain(|key, flow| {
-            let is_over = flow.is_over(self, key.protocol, self.now_ns);
-            if is_over && let Some(open) = owners.get_mut(&key.owner()) {
-                *open = open.saturating_sub(1);
+    /// Forgets flows that have rested for long enough, with what evidence said of them, and days that are over, as the controller does in the kernel.
+    pub fn forget_idle_flows(&mut self) {
+        let now_ns = self.now_ns;
+        let owners = self.subscriber_flows.get_mut();
+        let verdicts = &mut self.verdicts;
+        self.flows.get_mut().retain(|key, flow| {
+            let FlowEntry { number, last_seen_ns, .. } = flow.entry();
+            let is_over = now_ns.saturating_sub(last_seen_ns) >= flow.entry().rest_ns(key.protocol);
+            if is_over {
+                verdicts.remove(&number);
+                if let Some(open) = owners.get_mut(&key.owner()) {
+                    *open = open.saturating_sub(1);
+                }
             }
             !is_over
         });
         owners.retain(|_, open| *open > 0);
+        self.quotas.get_mut().retain(|_, quota| quota.entry().day_ends_ns > now_ns);
     }
 }
 

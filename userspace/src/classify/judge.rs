@@ -122,12 +122,8 @@ impl<'a> Judge<'a> {
             now,
             monotonic_ns: &|instant| monotonic_ns(instant.as_nanosecond()),
         })?;
-        let tables = PlanTables {
-            classes: plan.classes,
-            match_sets: plan.match_sets,
-            rules: plan.rules.iter().map(|rule| rule.entry).collect(),
-        };
-        self.plan = Some(Plan { tables: MemoryTables::new(&tables, &[], 0), until: plan.next_change });
+        let tables = MemoryTables::new(&PlanTables::from(&plan), &[], 0);
+        self.plan = Some(Plan { tables, until: plan.next_change });
         Ok(())
     }
 }

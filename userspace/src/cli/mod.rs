@@ -3,6 +3,7 @@
 mod check;
 mod classify;
 mod detach;
+mod observe;
 mod status;
 
 use std::ffi::OsString;
@@ -42,6 +43,7 @@ Exit codes:
   7  another XDP program is there     16  the audit log does not verify
   8  no bpf file system               17  an address to answer on, or an export
                                      18  a capture that is not wholly read
+                                     19  an interface that cannot be observed
 
 First steps:
   tollfree check                check /etc/tollfree/gateway.toml and the policies it names
@@ -65,6 +67,12 @@ enum Command {
     /// The same core that decides live traffic reads pcap and pcapng files, without root. Of a file that is cut short or
     /// corrupt, what comes before is told.
     Classify(classify::ClassifyArguments),
+    /// Account for what arrives on an interface, without XDP: mirror ports, and trying Tollfree out
+    ///
+    /// The same core that decides on a gateway reads frames from an AF_PACKET socket, and gives the same status. Nothing is
+    /// tagged, recorded or logged, and no call is followed. It needs CAP_NET_RAW, not root. The account is written at the
+    /// end: on SIGINT, SIGTERM, --duration or --packets.
+    Observe(observe::ObserveArguments),
     /// Take the programs off all interfaces, and forget the kernel's counters
     ///
     /// What the ledger has recorded stays. Stop the controller first: it closes its books.
@@ -133,6 +141,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Status(arguments) => status::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Classify(arguments) => classify::run(&arguments),
+        Command::Observe(arguments) => {
+            log_to_stderr();
+            observe::run(&arguments)
+        }
         Command::Detach(arguments) => detach::run(&arguments),
         Command::Audit(command) => audit(&command),
         Command::Completions { shell } => {

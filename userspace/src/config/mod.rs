@@ -24,7 +24,8 @@ use tollfree_core::limits::{
 use tollfree_core::plan::RuleClass;
 use tollfree_core::settings::{Settings, Tag};
 
-use crate::diagnostic::Diagnostics;
+use crate::config::fault::ConfigFault;
+use crate::diagnostic::{Diagnostics, Explain as _};
 use crate::document::file;
 use crate::policy::DomainName;
 
@@ -153,6 +154,52 @@ impl Default for LimitsConfig {
             flows_per_subscriber: FLOWS_PER_SUBSCRIBER_DEFAULT,
             pending: PENDING_DEFAULT,
             quotas: QUOTAS_DEFAULT,
+        }
+    }
+}
+
+/// Text that names no subscriber pool, or no name server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?}: {message}; {help}")]
+pub struct SettingError {
+    /// What could not be read.
+    pub text: String,
+    /// What is wrong with it.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+impl SettingError {
+    fn of(text: &str) -> impl Fn(ConfigFault) -> Self + '_ {
+        |fault| Self { text: text.into(), message: fault.to_string(), help: fault.help().into_owned() }
+    }
+}
+
+/// One of `subscribers.pools`, as the command line has it.
+///
+/// # Errors
+/// [`SettingError`], as of the file.
+pub fn parse_pool(text: &str) -> Result<IpNet, SettingError> {
+    pool::pool(text).map_err(SettingError::of(text))
+}
+
+/// One of `resolver.servers`, as the command line has it.
+///
+/// # Errors
+/// [`SettingError`], as of the file.
+pub fn parse_name_server(text: &str) -> Result<SocketAddr, SettingError> {
+    value::name_server(text).map_err(SettingError::of(text))
+}
+
+impl Default for ResolverConfig {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            timeout: defaults::RESOLVER_TIMEOUT,
+            min_ttl: defaults::MIN_TTL,
+            max_ttl: defaults::MAX_TTL,
+            grace: defaults::GRACE,
         }
     }
 }

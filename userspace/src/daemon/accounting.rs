@@ -1,7 +1,6 @@
 //! Closing intervals, publishing, and answering for status.
 
 use jiff::Timestamp;
-use tollfree_core::address::Family;
 use tollfree_core::interface::InterfaceUsage;
 
 use super::RunError;
@@ -106,6 +105,7 @@ impl Engine {
                 alarms.push(format!("{stat}: {} packets", stats[stat]));
             }
         }
+        let standing = status::standing(&cut);
         let name = |rule| self.rule_names.get(&rule).cloned().unwrap_or_default();
         Ok(Status {
             gateway: parts.config.gateway.id.clone(),
@@ -116,10 +116,10 @@ impl Engine {
             epoch: cut.control.epoch(),
             policy_digest: self.policy.digest.to_string(),
             policy_faults: self.policy_faults.clone(),
-            rules: self.plan.rules.iter().map(rule_status).collect(),
-            totals: status::totals(&cut),
-            counters: status::counters(&cut, name),
-            reconciliation: status::reconcile(&cut, &interfaces),
+            rules: self.plan.rules.iter().map(RuleStatus::from).collect(),
+            totals: status::totals(&standing),
+            counters: status::counters(&standing, name),
+            reconciliation: status::reconcile(&cut, &standing, &interfaces),
             interfaces,
             names: self.names(),
             calls: parts.shared.calls.load().as_ref().clone(),
@@ -139,32 +139,6 @@ impl Engine {
     }
 
     fn names(&self) -> Vec<NameStatus> {
-        let resolved = self.parts.resolved.borrow();
-        resolved
-            .status
-            .iter()
-            .map(|name| NameStatus {
-                name: name.name.clone(),
-                family: match name.family {
-                    Family::V4 => "A".into(),
-                    Family::V6 => "AAAA".into(),
-                },
-                addresses: name.addresses.iter().map(ToString::to_string).collect(),
-                learned_at: name.learned_at,
-                expires_at: name.expires_at,
-                stale: name.stale,
-                last_error: name.last_error.clone(),
-            })
-            .collect()
-    }
-}
-
-fn rule_status(rule: &crate::policy::PlanRule) -> RuleStatus {
-    RuleStatus {
-        rule: rule.entry.rule,
-        policy: rule.key.policy.clone(),
-        rule_id: rule.key.rule.clone(),
-        class: rule.class.name().into(),
-        rating_group: rule.rating_group,
+        self.parts.resolved.borrow().status.iter().map(NameStatus::from).collect()
     }
 }

@@ -15,7 +15,7 @@ use crate::audit::{
 use crate::dataplane::{Cut, PlanTables, monotonic_ns};
 use crate::diagnostic::Diagnostics;
 use crate::ledger::CloseReason;
-use crate::policy::{CompileInput, DomainName, Plan, PolicySet, compile};
+use crate::policy::{CompileInput, Plan, PolicySet, compile};
 use crate::resolve::ResolverError;
 use crate::status::RuleName;
 
@@ -29,15 +29,7 @@ const RENEWAL_BUSY_PART: usize = 2;
 
 /// Names that policies list, those that have ended left out.
 pub(super) fn names(policy: &PolicySet) -> BTreeSet<String> {
-    let now = Timestamp::now();
-    policy
-        .policies
-        .iter()
-        .filter(|policy| policy.valid_until.is_none_or(|end| now < end))
-        .flat_map(|policy| &policy.sites)
-        .flat_map(|site| &site.domains)
-        .map(|domain| domain.as_str().to_owned())
-        .collect()
+    policy.names_at(Timestamp::now())
 }
 
 /// A line for each fault.
@@ -181,7 +173,7 @@ impl Engine {
             let number = self.parts.ledger.rule_number(&key.policy, &key.rule)?;
             numbers.insert(key, number);
         }
-        let addresses = self.addresses(policy);
+        let addresses = policy.addresses_in(&self.parts.resolved.borrow());
         let gateway = &self.parts.config.gateway;
         let now = Timestamp::now();
         let now_ns = monotonic_ns();
@@ -203,17 +195,6 @@ impl Engine {
     pub(super) fn compile_current(&mut self) -> Result<Plan, RunError> {
         let policy = self.policy.clone();
         self.compile(&policy)
-    }
-
-    fn addresses(&self, policy: &PolicySet) -> BTreeMap<DomainName, BTreeSet<IpAddr>> {
-        let resolved = self.parts.resolved.borrow();
-        policy
-            .policies
-            .iter()
-            .flat_map(|policy| &policy.sites)
-            .flat_map(|site| &site.domains)
-            .filter_map(|domain| Some((domain.clone(), resolved.addresses.get(domain.as_str())?.clone())))
-            .collect()
     }
 
     /// States the activation in the audit log, then puts the plan in force, then closes the interval before it.
@@ -243,7 +224,7 @@ impl Engine {
         statements.extend(Addresses::of_change(&gateway, epoch, at, &BTreeSet::new(), &stated)?);
         let indexes = parts.log.append(&statements)?;
         parts.ledger.record_epoch(epoch, &digest.to_string(), at, indexes.start)?;
-        let cut = parts.dataplane.activate(&tables(&plan), epoch)?;
+        let cut = parts.dataplane.activate(&PlanTables::from(&plan), epoch)?;
         // Its records carry the rating groups of the epoch that ends.
         self.close_before(&cut);
         self.in_force(plan)?;
@@ -272,7 +253,7 @@ impl Engine {
         if !statements.is_empty() {
             parts.log.append(&statements)?;
         }
-        parts.dataplane.refresh(&tables(&plan))?;
+        parts.dataplane.refresh(&PlanTables::from(&plan))?;
         self.in_force(plan)
     }
 
@@ -309,14 +290,6 @@ fn recover(log: &mut Log) -> Result<(), RunError> {
         log.recover()?;
     }
     Ok(())
-}
-
-fn tables(plan: &Plan) -> PlanTables {
-    PlanTables {
-        classes: plan.classes.clone(),
-        match_sets: plan.match_sets.clone(),
-        rules: plan.rules.iter().map(|rule| rule.entry).collect(),
-    }
 }
 
 fn rule_statement(rule: &crate::policy::PlanRule) -> RuleStatement {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use jiff::{Timestamp, Zoned};
+use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
 use super::{FirstPolicy, RuleNames, RunError, Shared};
 use crate::audit::Log;
 use crate::config::Config;
-use crate::dataplane::{Dataplane, Sweep, monotonic_ns};
+use crate::dataplane::{Dataplane, Sweep};
+use crate::day::DayEnd;
 use crate::diagnostic::Diagnostics;
 use crate::ledger::{CallRow, CloseReason, Ledger};
 use crate::policy::{Plan, PolicySet};
@@ -207,12 +208,9 @@ impl Engine {
 
     /// Tells the kernel when today ends, by the gateway's time zone.
     fn begin_day(&mut self) -> Result<(), RunError> {
-        let now = Zoned::now();
-        let ends = now.end_of_day().and_then(|end| end.checked_add(jiff::Span::new().nanoseconds(1)));
-        let ends = ends.map_err(|error| RunError::runtime(std::io::Error::other(error)))?.timestamp();
-        let ahead = u64::try_from(ends.duration_since(now.timestamp()).as_nanos()).unwrap_or(0);
-        self.parts.dataplane.set_day_ends(monotonic_ns().saturating_add(ahead))?;
-        self.day_ends = ends;
+        let end = DayEnd::of_today().map_err(|error| RunError::runtime(std::io::Error::other(error)))?;
+        self.parts.dataplane.set_day_ends(end.monotonic_ns)?;
+        self.day_ends = end.at;
         Ok(())
     }
 

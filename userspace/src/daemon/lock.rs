@@ -10,12 +10,12 @@ use super::RunError;
 
 /// Held as long as the controller runs; the kernel lets go of it when the process dies.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(crate) struct Lock {
     _file: Flock<File>,
 }
 
 impl Lock {
-    pub(super) fn take(run_dir: &Path) -> Result<Self, RunError> {
+    pub(crate) fn take(run_dir: &Path) -> Result<Self, RunError> {
         let path = run_dir.join("lock");
         let open = || {
             create_dir_all(run_dir)?;

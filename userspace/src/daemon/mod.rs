@@ -23,6 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch as watched};
 
 pub use error::{RunError, dataplane_exit};
+pub(crate) use lock::Lock;
 pub use lock::check_not_running;
 
 use crate::api;
@@ -50,7 +51,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(30);
 pub fn run(config_path: &Path) -> Result<(), RunError> {
     let config = Config::load(config_path)?;
     preflight(&config)?;
-    let _lock = lock::Lock::take(&config.gateway.run_dir)?;
+    let _lock = Lock::take(&config.gateway.run_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .worker_threads(2)
@@ -76,7 +77,7 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     let loaded = policy::load(&config.policy_directory);
     let saved = ledger.saved_names()?;
     let names = loaded.as_ref().map(activation::names).unwrap_or_default();
-    let settings = resolver_settings(&config);
+    let settings = ResolverSettings::from(&config.resolver);
     let resolver = if settings.servers.is_empty() { None } else { Some(Resolver::new(&settings)?) };
     probe(resolver.as_ref(), &names, &saved).await?;
     // Saved addresses hold from the first plan on: a restart must not charge for what was free before it.
@@ -163,19 +164,6 @@ async fn wait_for_end(watcher: &watch::Watcher) -> Result<(), RunError> {
             _ = interrupt.recv() => return Ok(()),
             _ = hang_up.recv() => watcher.reload(),
         }
-    }
-}
-
-fn resolver_settings(config: &Config) -> ResolverSettings {
-    let resolver = &config.resolver;
-    ResolverSettings {
-        servers: resolver.servers.clone(),
-        timeout: resolver.timeout,
-        min_ttl: resolver.min_ttl,
-        max_ttl: resolver.max_ttl,
-        grace: resolver.grace,
-        // Sites on private addresses are listed by network: an answer must not lead there.
-        allow_private: false,
     }
 }
 

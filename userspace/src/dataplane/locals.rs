@@ -39,8 +39,7 @@ pub(super) fn v6_key(net: Ipv6Net) -> Key<[u8; 16]> {
 impl Dataplane {
     /// Makes the kernel know the pools, and the addresses that this namespace's interfaces have now.
     pub fn set_locals(&mut self, pools: &[IpNet]) -> Result<(), DataplaneError> {
-        let wanted = wanted(pools)?;
-        let wanted = wanted.into_iter().map(|(net, local)| (net, local as u32)).collect();
+        let wanted = local_prefixes(pools)?.into_iter().map(|(net, local)| (net, local as u32)).collect();
         self.set_prefixes("LOCAL_V4", "LOCAL_V6", &wanted)
     }
 
@@ -75,8 +74,12 @@ impl Dataplane {
     }
 }
 
-/// Each prefix and what it is. An own address inside a pool is the gateway's: the longer prefix wins.
-fn wanted(pools: &[IpNet]) -> Result<BTreeMap<IpNet, Local>, DataplaneError> {
+/// What each prefix on the subscribers' side is: pools, neighbours, and the addresses that this namespace's interfaces
+/// have now. An own address inside a pool is the gateway's: the longer prefix wins.
+///
+/// # Errors
+/// [`DataplaneError::Io`] if the kernel does not tell its addresses.
+pub fn local_prefixes(pools: &[IpNet]) -> Result<BTreeMap<IpNet, Local>, DataplaneError> {
     let mut wanted: BTreeMap<IpNet, Local> = pools.iter().map(|pool| (*pool, Local::Subscriber)).collect();
     for prefix in NEIGHBOURS {
         if let Ok(net) = prefix.parse::<IpNet>() {

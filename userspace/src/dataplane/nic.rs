@@ -16,6 +16,12 @@ const STATISTICS: &str = "/proc/self/net/dev";
 const ETHERNET_HEADER_OCTETS: u64 = 14;
 /// `ETHTOOL_GDRVINFO` (linux/ethtool.h): asks for the driver's name.
 const ETHTOOL_GDRVINFO: u32 = 3;
+/// `ETHTOOL_GFLAGS`: asks for flags of old, large receive offload among them.
+const ETHTOOL_GFLAGS: u32 = 0x25;
+/// `ETHTOOL_GGRO`: asks for generic receive offload.
+const ETHTOOL_GGRO: u32 = 0x2b;
+/// `ETH_FLAG_LRO`: large receive offload is on.
+const ETH_FLAG_LRO: u32 = 1 << 15;
 
 /// Received packets and octets, as the driver counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +51,30 @@ impl NicCounts {
     }
 }
 
+/// Whether the interface merges received packets before they can be counted: generic or large receive offload is on. A
+/// driver that does not say has neither.
+///
+/// # Errors
+/// [`DataplaneError::Io`] if the kernel refuses the question.
+pub fn merges(name: &str) -> Result<bool, DataplaneError> {
+    let asked = |command| {
+        let mut value = EthtoolValue { command, data: 0 };
+        match ethtool(name, &mut value) {
+            Ok(()) => Ok(value.data),
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(0),
+            Err(error) => Err(DataplaneError::io(format!("asking for the offloads of {name}"))(error)),
+        }
+    };
+    Ok(asked(ETHTOOL_GGRO)? != 0 || asked(ETHTOOL_GFLAGS)? & ETH_FLAG_LRO != 0)
+}
+
+/// What an ethtool command reads or writes.
+///
+/// # Safety
+/// Begins with the command's number, and is what that command fills: all octet patterns are valid, and as long as the
+/// kernel takes it to be.
+unsafe trait EthtoolCommand {}
+
 /// `struct ethtool_drvinfo` (linux/ethtool.h).
 #[repr(C)]
 struct DriverInfo {
@@ -53,26 +83,43 @@ struct DriverInfo {
     rest: [u8; 160],
 }
 
+// SAFETY: made for `ETHTOOL_GDRVINFO` alone.
+unsafe impl EthtoolCommand for DriverInfo {}
+
+/// `struct ethtool_value` (linux/ethtool.h).
+#[repr(C)]
+struct EthtoolValue {
+    command: u32,
+    data: u32,
+}
+
+// SAFETY: made for `ETHTOOL_GGRO` and `ETHTOOL_GFLAGS` alone.
+unsafe impl EthtoolCommand for EthtoolValue {}
+
 /// The name of an interface's driver.
 fn driver(name: &str) -> Result<String, DataplaneError> {
-    let error = || DataplaneError::io(format!("asking for the driver of {name}"));
-    let descriptor = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
-        .map_err(|errno| error()(errno.into()))?;
     let mut info = DriverInfo { command: ETHTOOL_GDRVINFO, driver: [0; 32], rest: [0; 160] };
+    ethtool(name, &mut info).map_err(DataplaneError::io(format!("asking for the driver of {name}")))?;
+    let name = CStr::from_bytes_until_nul(&info.driver).unwrap_or_default();
+    Ok(name.to_string_lossy().into_owned())
+}
+
+/// Has the kernel carry out a command.
+fn ethtool<C: EthtoolCommand>(name: &str, command: &mut C) -> io::Result<()> {
+    let descriptor = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     // SAFETY: all zero is a valid `ifreq`.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     // The last octet stays zero: it ends the name.
     for (to, from) in request.ifr_name.iter_mut().take(libc::IFNAMSIZ - 1).zip(name.bytes()) {
         *to = from.cast_signed();
     }
-    request.ifr_ifru.ifru_data = (&raw mut info).cast();
+    request.ifr_ifru.ifru_data = std::ptr::from_mut(command).cast();
     // SAFETY: the request holds a name that ends, and points to a structure of the form that the command fills,
     // which outlives the call. JUSTIFICATION: no library in use wraps it.
     if unsafe { libc::ioctl(descriptor.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) } != 0 {
-        return Err(error()(io::Error::last_os_error()));
+        return Err(io::Error::last_os_error());
     }
-    let name = CStr::from_bytes_until_nul(&info.driver).unwrap_or_default();
-    Ok(name.to_string_lossy().into_owned())
+    Ok(())
 }
 
 /// The first two receive columns of an interface's line.

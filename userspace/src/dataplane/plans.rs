@@ -12,6 +12,7 @@ use tollfree_core::plan::{ClassEntry, MatchSet, RuleEntry, match_set_index, rule
 
 use super::locals::{v4_key, v6_key};
 use super::{Classes, Cut, Dataplane, DataplaneError};
+use crate::policy::Plan;
 
 /// The tables of one plan, in the kernel's terms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,16 @@ pub struct PlanTables {
     pub match_sets: Vec<MatchSet>,
     /// By the place that a matcher names.
     pub rules: Vec<RuleEntry>,
+}
+
+impl From<&Plan> for PlanTables {
+    fn from(plan: &Plan) -> Self {
+        Self {
+            classes: plan.classes.clone(),
+            match_sets: plan.match_sets.clone(),
+            rules: plan.rules.iter().map(|rule| rule.entry).collect(),
+        }
+    }
 }
 
 /// What a plan slot holds, so that only differences are written.

@@ -1,14 +1,19 @@
 //! All policies of a gateway.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
+use super::domain::DomainName;
 use super::file::Policy;
 use super::key::RuleKey;
 use crate::audit::{Digest, policy_digest};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::file::{FileFault, read};
+use crate::resolve::Resolved;
 
 /// One policy file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +47,25 @@ impl PolicySet {
             );
         }
         keys
+    }
+
+    /// Names that the policies list which have not ended at `now`.
+    pub fn names_at(&self, now: Timestamp) -> BTreeSet<String> {
+        let lasting = self.policies.iter().filter(|policy| policy.valid_until.is_none_or(|end| now < end));
+        lasting
+            .flat_map(|policy| &policy.sites)
+            .flat_map(|site| &site.domains)
+            .map(|domain| domain.as_str().to_owned())
+            .collect()
+    }
+
+    /// The addresses that each domain has, by the policies' own terms for them.
+    pub fn addresses_in(&self, resolved: &Resolved) -> BTreeMap<DomainName, BTreeSet<IpAddr>> {
+        let sites = self.policies.iter().flat_map(|policy| &policy.sites);
+        sites
+            .flat_map(|site| &site.domains)
+            .filter_map(|domain| Some((domain.clone(), resolved.addresses.get(domain.as_str())?.clone())))
+            .collect()
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
-    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig as ClientConfig, ResolverOpts,
 };
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tollfree_core::address::Family;
 
 use super::answer::{Outcome, Question};
+use crate::config::ResolverConfig;
 
 /// How names are resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,20 @@ pub struct ResolverSettings {
     pub grace: Duration,
     /// Whether answers may hold private addresses.
     pub allow_private: bool,
+}
+
+impl From<&ResolverConfig> for ResolverSettings {
+    fn from(config: &ResolverConfig) -> Self {
+        Self {
+            servers: config.servers.clone(),
+            timeout: config.timeout,
+            min_ttl: config.min_ttl,
+            max_ttl: config.max_ttl,
+            grace: config.grace,
+            // Sites on private addresses are listed by network: an answer must not lead there.
+            allow_private: false,
+        }
+    }
 }
 
 /// Why a resolver cannot be made.
@@ -168,7 +183,7 @@ impl Server {
         });
         let server = NameServerConfig::new(address.ip(), true, connections.into());
         // One client a server, so that one that fails does not answer for the others.
-        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+        let config = ClientConfig::from_parts(None, Vec::new(), vec![server]);
         let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         set_options(builder.options_mut(), timeout);
         let client = builder.build().map_err(|source| ResolverError::Server { server: address, source })?;

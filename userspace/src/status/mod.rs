@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tollfree_core::address::Family;
+use tollfree_core::address::SubscriberId;
 use tollfree_core::counter::Usage;
 use tollfree_core::interface::InterfaceUsage;
 use tollfree_core::reason::{Bucket, Reason};
@@ -14,7 +16,9 @@ use tollfree_core::reason::{Bucket, Reason};
 pub use metrics::encode;
 pub use table::render;
 
-use crate::dataplane::{Attached, Cut};
+use crate::dataplane::{Attached, Cut, InterfaceCut};
+use crate::policy::PlanRule;
+use crate::resolve;
 
 /// The answer to `tollfree status --json`. All counts are as of one instant, since the kernel's maps were made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -90,9 +94,9 @@ pub struct InterfaceStatus {
     pub name: String,
     /// Its index.
     pub ifindex: u32,
-    /// `access` or `core`.
+    /// `access` or `core`; `mirror` where both directions arrive on it.
     pub role: String,
-    /// `native` or `generic`.
+    /// `native` or `generic`; `af-packet` where it is observed without XDP.
     pub mode: String,
     /// Counted as frames arrived.
     pub seen: Volume,
@@ -217,14 +221,28 @@ pub struct RuleName {
     pub rating_group: u32,
 }
 
-/// Counters of all epochs together, by subscriber, bucket, reason and rule.
-pub fn counters(cut: &Cut, name: impl Fn(u32) -> RuleName) -> Vec<CounterStatus> {
-    let mut sums: BTreeMap<_, Usage> = BTreeMap::new();
+/// What was counted, over all epochs, by subscriber, bucket, reason and rule.
+pub type Standing = BTreeMap<(SubscriberId, u16, u16, u32), Usage>;
+
+/// What a cut alone knows: what was pending of a flow that is decided stands where its verdict puts it.
+pub fn standing(cut: &Cut) -> Standing {
+    let mut sums = Standing::new();
     for (key, usage) in &cut.counters {
         *sums.entry((key.subscriber, key.bucket, key.reason, key.rule)).or_default() += *usage;
     }
-    sums.into_iter()
-        .map(|((subscriber, bucket, reason, rule), usage)| {
+    for (key, usage) in &cut.pending {
+        let reason = cut.verdicts.get(&key.flow).copied().unwrap_or(Reason::AwaitingEvidence);
+        let place = (key.subscriber, reason.bucket() as u16, reason as u16, key.rule);
+        *sums.entry(place).or_default() += *usage;
+    }
+    sums
+}
+
+/// Counters, in words.
+pub fn counters(standing: &Standing, name: impl Fn(u32) -> RuleName) -> Vec<CounterStatus> {
+    standing
+        .iter()
+        .map(|(&(subscriber, bucket, reason, rule), usage)| {
             let name = if rule == 0 { RuleName::default() } else { name(rule) };
             CounterStatus {
                 subscriber: subscriber_text(subscriber),
@@ -244,7 +262,7 @@ pub fn counters(cut: &Cut, name: impl Fn(u32) -> RuleName) -> Vec<CounterStatus>
 }
 
 /// A subscriber as records and status write it.
-pub fn subscriber_text(subscriber: tollfree_core::address::SubscriberId) -> String {
+pub fn subscriber_text(subscriber: SubscriberId) -> String {
     subscriber.prefix().map_or_else(|| "-".into(), |(address, length)| format!("{address}/{length}"))
 }
 
@@ -253,11 +271,11 @@ fn bucket_name(number: u16) -> &'static str {
 }
 
 /// Volume by bucket.
-pub fn totals(cut: &Cut) -> BTreeMap<String, Volume> {
+pub fn totals(standing: &Standing) -> BTreeMap<String, Volume> {
     let mut totals: BTreeMap<String, Volume> =
         Bucket::ALL.into_iter().map(|bucket| (bucket.name().to_owned(), Volume::default())).collect();
-    for (key, usage) in &cut.counters {
-        let total = totals.entry(bucket_name(key.bucket).to_owned()).or_default();
+    for ((_, bucket, _, _), usage) in standing {
+        let total = totals.entry(bucket_name(*bucket).to_owned()).or_default();
         total.packets += usage.packets();
         total.octets += usage.octets();
     }
@@ -270,29 +288,71 @@ pub fn interfaces(cut: &Cut, attached: &[Attached]) -> Vec<InterfaceStatus> {
         .iter()
         .filter_map(|interface| {
             let counted = cut.interfaces.get(&interface.name)?;
-            let seen = frames(counted.counts.seen);
-            let buckets = frames(counted.counts.bucketed());
-            let nic = Volume { packets: counted.nic.packets, octets: counted.nic.octets };
+            let (role, mode) = (interface.role().name(), interface.mode().name());
             Some(InterfaceStatus {
-                name: interface.name.clone(),
                 ifindex: interface.entry.ifindex,
-                role: interface.role().name().into(),
-                mode: interface.mode().name().into(),
-                seen,
-                buckets,
-                nic,
-                difference_packets: difference(seen.packets, buckets.packets),
-                difference_octets: difference(seen.octets, buckets.octets),
-                nic_difference_packets: difference(nic.packets, seen.packets),
-                nic_difference_octets: difference(nic.octets, seen.octets),
                 nic_uncertain_packets: interface.entry.nic_uncertain_packets,
+                ..InterfaceStatus::new(&interface.name, role, mode, counted)
             })
         })
         .collect()
 }
 
+impl InterfaceStatus {
+    /// What was counted on the interface `name`, held against each other. Its index, and how much of the NIC's count is
+    /// uncertain, are left 0.
+    pub fn new(name: &str, role: &str, mode: &str, counted: &InterfaceCut) -> Self {
+        let seen = frames(counted.counts.seen);
+        let buckets = frames(counted.counts.bucketed());
+        let nic = Volume { packets: counted.nic.packets, octets: counted.nic.octets };
+        Self {
+            name: name.into(),
+            ifindex: 0,
+            role: role.into(),
+            mode: mode.into(),
+            seen,
+            buckets,
+            nic,
+            difference_packets: difference(seen.packets, buckets.packets),
+            difference_octets: difference(seen.octets, buckets.octets),
+            nic_difference_packets: difference(nic.packets, seen.packets),
+            nic_difference_octets: difference(nic.octets, seen.octets),
+            nic_uncertain_packets: 0,
+        }
+    }
+}
+
+impl From<&PlanRule> for RuleStatus {
+    fn from(rule: &PlanRule) -> Self {
+        Self {
+            rule: rule.entry.rule,
+            policy: rule.key.policy.clone(),
+            rule_id: rule.key.rule.clone(),
+            class: rule.class.name().into(),
+            rating_group: rule.rating_group,
+        }
+    }
+}
+
+impl From<&resolve::NameStatus> for NameStatus {
+    fn from(name: &resolve::NameStatus) -> Self {
+        Self {
+            name: name.name.clone(),
+            family: match name.family {
+                Family::V4 => "A".into(),
+                Family::V6 => "AAAA".into(),
+            },
+            addresses: name.addresses.iter().map(ToString::to_string).collect(),
+            learned_at: name.learned_at,
+            expires_at: name.expires_at,
+            stale: name.stale,
+            last_error: name.last_error.clone(),
+        }
+    }
+}
+
 /// Sums up how the counts agree: on each interface, and between all interfaces and all counters.
-pub fn reconcile(cut: &Cut, interfaces: &[InterfaceStatus]) -> Reconciliation {
+pub fn reconcile(cut: &Cut, standing: &Standing, interfaces: &[InterfaceStatus]) -> Reconciliation {
     let mut sums = Reconciliation::default();
     for interface in interfaces {
         sums.difference_packets += interface.difference_packets.abs();
@@ -301,8 +361,8 @@ pub fn reconcile(cut: &Cut, interfaces: &[InterfaceStatus]) -> Reconciliation {
         sums.nic_difference_octets += interface.nic_difference_octets.abs();
     }
     let bucketed = cut.total.bucketed();
-    let packets = cut.counters.values().map(Usage::packets).sum();
-    let octets = cut.counters.values().map(Usage::octets).sum();
+    let packets = standing.values().map(Usage::packets).sum();
+    let octets = standing.values().map(Usage::octets).sum();
     sums.difference_packets += difference(cut.total.seen.packets, packets).abs();
     sums.difference_octets += difference(bucketed.octets, octets).abs();
     sums
