@@ -50,6 +50,14 @@ impl KernelHarness {
         &self.config
     }
 
+    /// What the program of `role`'s interface was told.
+    ///
+    /// # Errors
+    /// None: [`KernelHarness::open`] has asked for the same.
+    pub fn settings(&self, role: Role) -> Result<Settings> {
+        settings_of(&self.config, role)
+    }
+
     /// Where the maps are pinned.
     pub fn directory(&self) -> &Path {
         &self.config.gateway.bpffs

@@ -1,4 +1,4 @@
-//! Where a packet's octets come from: XDP memory in the kernel, a slice in userspace.
+//! Where a packet's octets come from and are written to: XDP memory in the kernel, a slice in userspace.
 
 use crate::limits::OFFSET_MAX;
 
@@ -20,6 +20,21 @@ pub trait Bytes {
 
     /// How long the frame is, in octets, from the link-layer header on.
     fn frame_octets(&self) -> usize;
+}
+
+/// A frame that can be written at an offset, where it is long enough.
+pub trait OctetsMut {
+    /// The `N` octets at `offset`, to be written; `None` past the end of the frame or past [`OFFSET_MAX`].
+    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]>;
+}
+
+impl OctetsMut for [u8] {
+    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+        if offset > OFFSET_MAX {
+            return None;
+        }
+        self.get_mut(offset..)?.first_chunk_mut()
+    }
 }
 
 /// A frame in memory, from its link-layer header on.

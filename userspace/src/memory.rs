@@ -133,6 +133,16 @@ impl MemoryTables {
         self.now_ns = now_ns;
     }
 
+    /// Every open flow.
+    pub fn flows(&self) -> BTreeMap<FlowKey, FlowEntry> {
+        self.flows.borrow().iter().map(|(key, entry)| (*key, *entry)).collect()
+    }
+
+    /// Every datagram whose first fragment is remembered.
+    pub fn fragments(&self) -> BTreeMap<FragmentKey, FragmentEntry> {
+        self.fragments.borrow().iter().map(|(key, entry)| (*key, *entry)).collect()
+    }
+
     /// What a flow carried, if it is open.
     pub fn flow_entry(&self, key: &FlowKey) -> Option<FlowEntry> {
         self.flows.borrow().get(key).copied()

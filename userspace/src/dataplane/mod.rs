@@ -36,6 +36,7 @@ pub use control::monotonic_ns;
 pub use counters::{Cut, InterfaceCounts, InterfaceCut};
 pub use error::DataplaneError;
 pub use flows::{FLOW_IDLE_TCP, FLOW_IDLE_UDP, FlowTables};
+pub use locals::NEIGHBOURS;
 pub use nic::NicCounts;
 pub use plans::PlanTables;
 pub use preflight::{KERNEL_OLDEST, check_root, preflight};
