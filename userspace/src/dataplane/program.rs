@@ -160,7 +160,8 @@ impl Programs {
     /// # Errors
     /// What the kernel refuses.
     pub fn parsed(&self, cpu: usize) -> Result<Option<Packet>, DataplaneError> {
-        let map = self.ebpf.map(WORK_MAP).ok_or_else(|| DataplaneError::MissingMap { map: WORK_MAP.into() })?;
+        let map =
+            self.ebpf.map(WORK_MAP).ok_or_else(|| DataplaneError::MissingMap { map: WORK_MAP.into() })?;
         let map: PerCpuArray<_, [u8; size_of::<Work>()]> =
             map.try_into().map_err(DataplaneError::map(WORK_MAP))?;
         let works = map.get(&0, 0).map_err(DataplaneError::map(WORK_MAP))?;

@@ -1,0 +1,265 @@
+//! The gateway that a part of a capture passes: made from the part's own addresses, so that as many exits as possible
+//! are taken, and always the same for the same frames.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use tollfree::dataplane::PlanTables;
+use tollfree_core::address::Address;
+use tollfree_core::flow::{FlowKey, GrantEntry};
+use tollfree_core::limits::{LOCAL_PREFIXES_MAX, MATCHERS_MAX};
+use tollfree_core::packet::protocol;
+use tollfree_core::plan::{ClassEntry, MatchSet, Matcher, RuleClass, RuleEntry};
+
+use crate::survey::Survey;
+use crate::variant::{Pools, Variant};
+
+/// The tables that both planes get.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    /// Subscribers' addresses.
+    pub pools: Vec<IpNet>,
+    /// Ends of the carrier's tunnels, each with the kinds that end there.
+    pub transports: BTreeMap<IpNet, u32>,
+    /// What is free.
+    pub plan: PlanTables,
+    /// Media streams of calls.
+    pub grants: Vec<(FlowKey, GrantEntry)>,
+}
+
+/// Settings of both interfaces, but for `dscp_at` and the room for flows; the pools are set for each part.
+const SETTINGS: &str = r#"
+[[interface]]
+name = "acc0"
+role = "access"
+
+[[interface]]
+name = "core0"
+role = "core"
+
+[subscribers]
+pools = ["10.20.0.0/16"]
+
+[tag]
+dscp_at = "DSCP_AT"
+
+[tag.free]
+dscp = 10
+mark = 0x01
+
+[tag.free-priority]
+dscp = 46
+mark = 0x10
+priority = 6
+
+[tag.priority]
+dscp = 18
+
+[limits]
+counters = 65536
+flows = FLOWS
+"#;
+
+/// Pools in one part. Reason: half of the room, the rest is for the gateway's own addresses.
+const POOLS_MAX: usize = LOCAL_PREFIXES_MAX as usize / 2;
+/// Calls in one part. Reason: enough.
+const GRANTS_MAX: usize = 1024;
+const SIP_PORT: u16 = 5060;
+const NEVER_NS: u64 = u64::MAX;
+/// One nanosecond after the machine started.
+const PASSED_NS: u64 = 1;
+/// Rules by their places: permanent numbers, classes, ends.
+const RULES: [RuleEntry; 4] = [
+    RuleEntry { rule: 1001, class: RuleClass::Free as u32, valid_until_ns: NEVER_NS },
+    RuleEntry { rule: 1002, class: RuleClass::FreePriority as u32, valid_until_ns: NEVER_NS },
+    RuleEntry { rule: 1003, class: RuleClass::Priority as u32, valid_until_ns: NEVER_NS },
+    RuleEntry { rule: 1004, class: RuleClass::Free as u32, valid_until_ns: PASSED_NS },
+];
+/// Places in [`RULES`].
+const FREE: u16 = 0;
+const FREE_PRIORITY: u16 = 1;
+const PRIORITY: u16 = 2;
+const ENDED: u16 = 3;
+const HOTLINE_RULE: u32 = 1100;
+const BOTH: u16 = Matcher::TCP | Matcher::UDP;
+
+/// `gateway.toml` without `[gateway]`, for the harness.
+pub(crate) fn settings(variant: &Variant) -> String {
+    SETTINGS.replace("DSCP_AT", variant.dscp_at).replace("FLOWS", &variant.flows_max.to_string())
+}
+
+/// What a remote address is in the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listing {
+    Not,
+    /// By the match set at this place.
+    Candidate(u32),
+    /// The network around it, by the same.
+    Network(u32),
+    Media,
+    /// A call's media, and listed by the match set at this place.
+    MediaAnd(u32),
+}
+
+/// Addresses take these in turn.
+const LISTINGS: [Listing; 11] = [
+    Listing::Candidate(ALL_PORTS),
+    Listing::Candidate(WEB_PORTS),
+    Listing::Media,
+    Listing::Candidate(ALL_PORTS),
+    Listing::Candidate(PAID_PRIORITY),
+    Listing::Network(ALL_PORTS),
+    Listing::Candidate(FULL_SET),
+    Listing::Not,
+    Listing::Candidate(ENDED_RULE),
+    Listing::MediaAnd(WEB_PORTS),
+    Listing::Candidate(WEB_PORTS),
+];
+
+/// Places of match sets.
+const ALL_PORTS: u32 = 0;
+const WEB_PORTS: u32 = 1;
+const PAID_PRIORITY: u32 = 2;
+const ENDED_RULE: u32 = 3;
+const FULL_SET: u32 = 4;
+
+impl Gateway {
+    /// The gateway of `variant` for frames that tell `survey`; `seed` changes which address is listed how.
+    pub(crate) fn new(
+        survey: &Survey,
+        variant: &Variant,
+        transports: BTreeMap<IpNet, u32>,
+        seed: usize,
+    ) -> Self {
+        let (subscribers, remotes) = sides(survey, variant.pools);
+        let pools: BTreeSet<_> = subscribers.into_iter().filter_map(pool).take(POOLS_MAX).collect();
+        let proxies: BTreeSet<_> = proxies(survey).collect();
+        let mut classes = BTreeMap::new();
+        for (index, ip) in remotes.into_iter().enumerate() {
+            let listing = LISTINGS[(index + seed) % LISTINGS.len()];
+            let (net, mut class) = class(listing, ip);
+            if proxies.contains(&ip) {
+                class.flags |= ClassEntry::SIGNALLING;
+            }
+            classes.insert(net, class);
+        }
+        Self {
+            grants: grants(survey, &pools, &classes),
+            pools: pools.into_iter().collect(),
+            transports,
+            plan: PlanTables { classes, match_sets: match_sets(), rules: RULES.to_vec() },
+        }
+    }
+}
+
+/// Who is in the pools, and who may be listed.
+fn sides(survey: &Survey, pools: Pools) -> (Vec<IpAddr>, Vec<IpAddr>) {
+    match pools {
+        Pools::Initiators => (survey.initiators.clone(), survey.responders.clone()),
+        Pools::Responders => (survey.responders.clone(), survey.initiators.clone()),
+        Pools::EverySecond => (survey.addresses().into_iter().step_by(2).collect(), survey.addresses()),
+    }
+}
+
+/// An address's pool: itself, or its /64. None of those that the configuration refuses.
+fn pool(ip: IpAddr) -> Option<IpNet> {
+    match ip {
+        IpAddr::V4(v4) => Some(Ipv4Net::from(v4).into()),
+        IpAddr::V6(v6) if v6.octets()[0] == 0 => None,
+        IpAddr::V6(_) => Some(network(ip, 0, 64)),
+    }
+}
+
+/// The network of so many bits around an address.
+fn network(ip: IpAddr, v4_bits: u8, v6_bits: u8) -> IpNet {
+    match ip {
+        IpAddr::V4(v4) => Ipv4Net::new_assert(v4, v4_bits).trunc().into(),
+        IpAddr::V6(v6) => Ipv6Net::new_assert(v6, v6_bits).trunc().into(),
+    }
+}
+
+/// Whoever is spoken to on SIP's port.
+fn proxies(survey: &Survey) -> impl Iterator<Item = IpAddr> {
+    let sip = survey.conversations.iter().filter(|conversation| conversation.protocol == protocol::UDP);
+    let sides = sip.flat_map(|conversation| [conversation.initiator, conversation.responder]);
+    sides.filter(|(_, port)| *port == SIP_PORT).map(|(ip, _)| ip)
+}
+
+fn class(listing: Listing, ip: IpAddr) -> (IpNet, ClassEntry) {
+    let alone = IpNet::from(ip);
+    let candidate = |match_set| ClassEntry { flags: ClassEntry::CANDIDATE, match_set };
+    match listing {
+        Listing::Not => (alone, ClassEntry::default()),
+        Listing::Candidate(match_set) => (alone, candidate(match_set)),
+        Listing::Network(match_set) => (network(ip, 24, 48), candidate(match_set)),
+        Listing::Media => (alone, ClassEntry { flags: ClassEntry::MEDIA, match_set: 0 }),
+        Listing::MediaAnd(match_set) => {
+            (alone, ClassEntry { flags: ClassEntry::MEDIA | ClassEntry::CANDIDATE, match_set })
+        }
+    }
+}
+
+fn match_sets() -> Vec<MatchSet> {
+    let matcher = |protocols, first_port, last_port, rule_index| Matcher {
+        first_port,
+        last_port,
+        rule_index,
+        protocols,
+    };
+    let all = |rule| matcher(BOTH, 0, u16::MAX, rule);
+    let mut full = vec![matcher(Matcher::UDP, 1, 1, PRIORITY); MATCHERS_MAX - 2];
+    full.extend([matcher(Matcher::TCP, 80, 80, FREE_PRIORITY), all(FREE)]);
+    // In the order of the places that listings name.
+    let sets = [
+        vec![all(FREE)],
+        vec![matcher(BOTH, 443, 443, FREE_PRIORITY), matcher(Matcher::TCP, 80, 80, FREE)],
+        vec![all(PRIORITY)],
+        vec![matcher(BOTH, 0, 1023, ENDED), all(FREE)],
+        full,
+    ];
+    sets.iter().map(|matchers| set(matchers)).collect()
+}
+
+/// At most [`MATCHERS_MAX`] of them; the rest of the set is its end.
+fn set(matchers: &[Matcher]) -> MatchSet {
+    let mut set = MatchSet::EMPTY;
+    for (place, matcher) in set.matchers.iter_mut().zip(matchers) {
+        *place = *matcher;
+    }
+    set
+}
+
+/// Every second stream between a subscriber and a media network is a call's, and of four calls one has ended.
+fn grants(
+    survey: &Survey,
+    pools: &BTreeSet<IpNet>,
+    classes: &BTreeMap<IpNet, ClassEntry>,
+) -> Vec<(FlowKey, GrantEntry)> {
+    let is_subscriber = |ip| pool(ip).is_some_and(|net| pools.contains(&net));
+    let is_media = |ip| classes.get(&IpNet::from(ip)).is_some_and(|class| class.has(ClassEntry::MEDIA));
+    let udp = survey.conversations.iter().filter(|conversation| conversation.protocol == protocol::UDP);
+    let streams = udp.flat_map(|conversation| {
+        let (initiator, responder) = (conversation.initiator, conversation.responder);
+        [(initiator, responder), (responder, initiator)]
+    });
+    let streams = streams.filter(|((ours, _), (theirs, _))| is_subscriber(*ours) && is_media(*theirs));
+    let calls = streams.step_by(2).take(GRANTS_MAX).enumerate();
+    calls.map(|(index, (ours, theirs))| (stream(ours, theirs), grant(index))).collect()
+}
+
+fn stream(ours: (IpAddr, u16), theirs: (IpAddr, u16)) -> FlowKey {
+    FlowKey {
+        subscriber: Address::from(ours.0),
+        remote: Address::from(theirs.0),
+        subscriber_port: ours.1,
+        remote_port: theirs.1,
+        protocol: u32::from(protocol::UDP),
+    }
+}
+
+const fn grant(index: usize) -> GrantEntry {
+    let valid_until_ns = if index % 4 == 3 { PASSED_NS } else { NEVER_NS };
+    let class = if index % 2 == 0 { RuleClass::Free } else { RuleClass::FreePriority };
+    GrantEntry { rule: HOTLINE_RULE, class: class as u32, valid_until_ns }
+}
