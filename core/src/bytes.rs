@@ -74,3 +74,27 @@ impl Bytes for Frame<'_> {
         self.octets.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Written are exactly the octets that are asked for, where the frame has them all within the bound.
+        #[test]
+        fn octets_are_written_where_they_are_or_not_at_all(
+            octets in 0_usize..1024,
+            offset in prop_oneof![0_usize..1100, Just(OFFSET_MAX), Just(OFFSET_MAX + 1), Just(usize::MAX)],
+        ) {
+            let mut room = [0; 1024];
+            let frame = &mut room[..octets];
+            let is_there = offset <= OFFSET_MAX && offset + 4 <= octets;
+            let written = frame.octets_mut::<4>(offset).map(|place| *place = [1; 4]);
+            prop_assert_eq!(written.is_some(), is_there);
+            let wanted = |place| u8::from(is_there && (offset..offset + 4).contains(&place));
+            prop_assert!(frame.iter().enumerate().all(|(place, octet)| *octet == wanted(place)));
+        }
+    }
+}

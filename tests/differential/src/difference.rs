@@ -104,3 +104,42 @@ impl fmt::Display for Hexdump<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tollfree_core::address::SubscriberId;
+
+    use super::*;
+
+    fn answer(reason: Reason) -> Answer {
+        let key = CounterKey::new(SubscriberId::NONE, 1, 0, reason.bucket(), reason);
+        Answer {
+            parsed: None,
+            counted: vec![(key, Usage { uplink_packets: 1, ..Usage::default() })],
+            leaves_as: vec![0; 14],
+            copied: None,
+            flow: None,
+            fragment: None,
+            verdict: 2,
+        }
+    }
+
+    #[test]
+    fn only_what_differs_is_told() {
+        assert_eq!(items(&answer(Reason::NotIp), &answer(Reason::NotIp)), [""; 0]);
+        let told = items(&answer(Reason::NotIp), &answer(Reason::Own));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("not-ip") && told[0].contains("own"), "{told:?}");
+        let changed = Answer { leaves_as: vec![1; 14], ..answer(Reason::NotIp) };
+        let told = items(&changed, &answer(Reason::NotIp));
+        assert!(told.len() == 1 && told[0].starts_with("leaves"), "{told:?}");
+    }
+
+    #[test]
+    fn a_frame_is_shown_sixteen_octets_a_line() {
+        let dump = Hexdump(&[0xab; 17]).to_string();
+        let lines: Vec<_> = dump.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[1].trim().starts_with("0010") && lines[1].ends_with("ab"), "{dump}");
+    }
+}

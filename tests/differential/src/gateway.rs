@@ -260,6 +260,64 @@ fn stream(ours: (IpAddr, u16), theirs: (IpAddr, u16)) -> FlowKey {
 
 const fn grant(index: usize) -> GrantEntry {
     let valid_until_ns = if index % 4 == 3 { PASSED_NS } else { NEVER_NS };
-    let class = if index % 2 == 0 { RuleClass::Free } else { RuleClass::FreePriority };
+    let class = if index.is_multiple_of(2) { RuleClass::Free } else { RuleClass::FreePriority };
     GrantEntry { rule: HOTLINE_RULE, class: class as u32, valid_until_ns }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::survey::Conversation;
+
+    fn udp(initiator: &str, responder: &str) -> Conversation {
+        let side = |text: &str| {
+            let socket: std::net::SocketAddr = text.parse().expect("a socket address");
+            (socket.ip(), socket.port())
+        };
+        Conversation { protocol: protocol::UDP, initiator: side(initiator), responder: side(responder) }
+    }
+
+    fn survey(conversations: Vec<Conversation>) -> Survey {
+        Survey {
+            initiators: conversations.iter().map(|conversation| conversation.initiator.0).collect(),
+            responders: conversations.iter().map(|conversation| conversation.responder.0).collect(),
+            conversations,
+        }
+    }
+
+    #[test]
+    fn subscribers_are_single_addresses_and_networks_of_64_bits() {
+        let survey = survey(vec![
+            udp("192.0.2.1:1", "203.0.113.1:2"),
+            udp("[2001:db8::1]:1", "[2001:db8:1::1]:2"),
+            // Reserved: such a pool would be taken for an IPv4 address.
+            udp("[::1]:1", "[2001:db8:1::1]:2"),
+        ]);
+        let gateway = Gateway::new(&survey, &Variant::ALL[0], BTreeMap::new(), 0);
+        let pools: Vec<_> = gateway.pools.iter().map(ToString::to_string).collect();
+        assert_eq!(pools, ["192.0.2.1/32", "2001:db8::/64"]);
+        assert!(gateway.plan.classes.contains_key(&"203.0.113.1/32".parse().expect("a network")));
+    }
+
+    #[test]
+    fn proxies_and_calls_are_found() {
+        let media = LISTINGS.iter().position(|listing| *listing == Listing::Media).expect("a listing");
+        let survey =
+            survey(vec![udp("192.0.2.1:1000", "203.0.113.1:2000"), udp("192.0.2.1:1", "203.0.113.2:5060")]);
+        let gateway = Gateway::new(&survey, &Variant::ALL[0], BTreeMap::new(), media);
+        let proxy = gateway.plan.classes[&"203.0.113.2/32".parse().expect("a network")];
+        assert!(proxy.has(ClassEntry::SIGNALLING), "{proxy:?}");
+        let streams: Vec<_> =
+            gateway.grants.iter().map(|(key, _)| (key.subscriber_port, key.remote_port)).collect();
+        assert_eq!(streams, [(1000, 2000)]);
+    }
+
+    #[test]
+    fn every_listing_names_a_match_set() {
+        for listing in LISTINGS {
+            if let Listing::Candidate(set) | Listing::Network(set) | Listing::MediaAnd(set) = listing {
+                assert!((set as usize) < match_sets().len(), "{listing:?}");
+            }
+        }
+    }
 }

@@ -178,11 +178,11 @@ impl Kernel {
     /// All that the maps hold now.
     pub(crate) fn standing(&self) -> Result<Standing> {
         let mut standing = Standing { counters: self.maps.counters()?, ..Standing::default() };
-        for entry in self.maps.flows.iter() {
+        for entry in &self.maps.flows {
             let (key, entry) = entry?;
             standing.flows.insert(key, entry.usage);
         }
-        for entry in self.maps.fragments.iter() {
+        for entry in &self.maps.fragments {
             let (key, entry) = entry?;
             standing.fragments.insert(key, (entry.source_port, entry.destination_port));
         }

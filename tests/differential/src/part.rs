@@ -136,7 +136,37 @@ pub fn parts(
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
+
+    /// A pcap file (draft-ietf-opsawg-pcap) of so many frames of 14 octets, numbered in the last two.
+    fn capture(frames: u16) -> Vec<u8> {
+        let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
+        let mut file = words(&[0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, 1]);
+        for number in 1..=frames {
+            file.extend(words(&[0, 0, 14, 14]));
+            file.extend([0; 12]);
+            file.extend(number.to_be_bytes());
+        }
+        file
+    }
+
+    #[test]
+    fn a_long_capture_is_given_in_parts_that_hold_every_frame_once() {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(&capture(40_000)).expect("a whole file");
+        let (mut lengths, mut next) = (Vec::new(), 1_u64);
+        let (read, result) = parts(file.path(), 1500, &mut |frames| {
+            lengths.push(frames.len());
+            for frame in frames {
+                assert_eq!((frame.number, &frame.octets[12..]), (next, &next.to_be_bytes()[6..]));
+                next += 1;
+            }
+        });
+        result.expect("a whole capture");
+        assert_eq!((lengths, read.too_short), (vec![FRAMES_MAX, 40_000 - FRAMES_MAX], 0));
+    }
 
     fn frame(link_type: u16, octets: &[u8], octets_max: usize) -> Result<Frame, TooShort> {
         let record = Record { at_ns: None, link_type, octets, wire_octets: octets.len(), end_offset: 0 };

@@ -46,3 +46,21 @@ fn walk(directory: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_are_walked_and_files_taken_as_they_are() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir(at("below")).expect("a directory");
+        for name in ["b.pcapng", "a.pcap", "notes.txt", "below/c.cap", "odd"] {
+            fs::write(at(name), "").expect("a file");
+        }
+        let found = captures(&[directory.path().to_owned(), at("odd")]).expect("readable paths");
+        assert_eq!(found, [at("a.pcap"), at("b.pcapng"), at("below/c.cap"), at("odd")]);
+        captures(&[at("absent")]).expect_err("a path that is not there");
+    }
+}

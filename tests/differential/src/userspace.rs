@@ -77,6 +77,7 @@ impl Userspace {
         let read = parse(&Frame::new(frame), Start::Ethernet, 0, &self.transports, &mut ());
         let (decision, volume_octets) = match &read {
             Ok(packet) => {
+                #[allow(clippy::cast_possible_truncation, reason = "a port has sixteen bits")]
                 let decision = decide(&asked, role, settings.sip_port as u16, packet);
                 (decision, decision.volume_octets(packet))
             }
