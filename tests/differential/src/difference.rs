@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tollfree_core::counter::{CounterKey, Usage};
 use tollfree_core::interface::Role;
-use tollfree_core::reason::Reason;
+use tollfree_core::reason::{Bucket, Reason};
 
 use crate::answer::Answer;
 
@@ -74,11 +74,12 @@ fn counted(counted: &[(CounterKey, Usage)]) -> String {
             .subscriber
             .prefix()
             .map_or_else(|| "nobody".to_owned(), |(ip, length)| format!("{ip}/{length}"));
+        let bucket = Bucket::ALL.iter().find(|bucket| **bucket as u16 == key.bucket);
+        let bucket = bucket.map_or("in no known bucket", |bucket| bucket.name());
         let reason = Reason::from_number(key.reason).map_or("of no known reason", Reason::name);
         format!(
-            "{whose}, rule {}, bucket {}, {reason}, epoch {}: {} packets up, {} octets; {} down, {} octets",
+            "{whose}, rule {}, {bucket}, {reason}, epoch {}: {} packets up, {} octets; {} down, {} octets",
             key.rule,
-            key.bucket,
             key.epoch,
             usage.uplink_packets,
             usage.uplink_octets,

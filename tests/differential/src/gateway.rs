@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net};
 use tollfree::dataplane::PlanTables;
 use tollfree_core::address::Address;
 use tollfree_core::flow::{FlowKey, GrantEntry};
-use tollfree_core::limits::{LOCAL_PREFIXES_MAX, MATCHERS_MAX};
+use tollfree_core::limits::LOCAL_PREFIXES_MAX;
 use tollfree_core::packet::protocol;
-use tollfree_core::plan::{ClassEntry, MatchSet, Matcher, RuleClass, RuleEntry};
+use tollfree_core::plan::{ClassEntry, RuleClass};
 
+use crate::listing::{LISTINGS, NEVER_NS, PASSED_NS, RULES, class, match_sets, network};
 use crate::survey::Survey;
 use crate::variant::{Pools, Variant};
 
@@ -63,66 +64,15 @@ flows = FLOWS
 
 /// Pools in one part. Reason: half of the room, the rest is for the gateway's own addresses.
 const POOLS_MAX: usize = LOCAL_PREFIXES_MAX as usize / 2;
-/// Calls in one part. Reason: enough.
+/// Calls in one part. Reason: they are written one by one, and thousands more would take no other exit.
 const GRANTS_MAX: usize = 1024;
 const SIP_PORT: u16 = 5060;
-const NEVER_NS: u64 = u64::MAX;
-/// One nanosecond after the machine started.
-const PASSED_NS: u64 = 1;
-/// Rules by their places: permanent numbers, classes, ends.
-const RULES: [RuleEntry; 4] = [
-    RuleEntry { rule: 1001, class: RuleClass::Free as u32, valid_until_ns: NEVER_NS },
-    RuleEntry { rule: 1002, class: RuleClass::FreePriority as u32, valid_until_ns: NEVER_NS },
-    RuleEntry { rule: 1003, class: RuleClass::Priority as u32, valid_until_ns: NEVER_NS },
-    RuleEntry { rule: 1004, class: RuleClass::Free as u32, valid_until_ns: PASSED_NS },
-];
-/// Places in [`RULES`].
-const FREE: u16 = 0;
-const FREE_PRIORITY: u16 = 1;
-const PRIORITY: u16 = 2;
-const ENDED: u16 = 3;
 const HOTLINE_RULE: u32 = 1100;
-const BOTH: u16 = Matcher::TCP | Matcher::UDP;
 
 /// `gateway.toml` without `[gateway]`, for the harness.
 pub(crate) fn settings(variant: &Variant) -> String {
     SETTINGS.replace("DSCP_AT", variant.dscp_at).replace("FLOWS", &variant.flows_max.to_string())
 }
-
-/// What a remote address is in the plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Listing {
-    Not,
-    /// By the match set at this place.
-    Candidate(u32),
-    /// The network around it, by the same.
-    Network(u32),
-    Media,
-    /// A call's media, and listed by the match set at this place.
-    MediaAnd(u32),
-}
-
-/// Addresses take these in turn.
-const LISTINGS: [Listing; 11] = [
-    Listing::Candidate(ALL_PORTS),
-    Listing::Candidate(WEB_PORTS),
-    Listing::Media,
-    Listing::Candidate(ALL_PORTS),
-    Listing::Candidate(PAID_PRIORITY),
-    Listing::Network(ALL_PORTS),
-    Listing::Candidate(FULL_SET),
-    Listing::Not,
-    Listing::Candidate(ENDED_RULE),
-    Listing::MediaAnd(WEB_PORTS),
-    Listing::Candidate(WEB_PORTS),
-];
-
-/// Places of match sets.
-const ALL_PORTS: u32 = 0;
-const WEB_PORTS: u32 = 1;
-const PAID_PRIORITY: u32 = 2;
-const ENDED_RULE: u32 = 3;
-const FULL_SET: u32 = 4;
 
 impl Gateway {
     /// The gateway of `variant` for frames that tell `survey`; `seed` changes which address is listed how.
@@ -171,63 +121,11 @@ fn pool(ip: IpAddr) -> Option<IpNet> {
     }
 }
 
-/// The network of so many bits around an address.
-fn network(ip: IpAddr, v4_bits: u8, v6_bits: u8) -> IpNet {
-    match ip {
-        IpAddr::V4(v4) => Ipv4Net::new_assert(v4, v4_bits).trunc().into(),
-        IpAddr::V6(v6) => Ipv6Net::new_assert(v6, v6_bits).trunc().into(),
-    }
-}
-
 /// Whoever is spoken to on SIP's port.
 fn proxies(survey: &Survey) -> impl Iterator<Item = IpAddr> {
     let sip = survey.conversations.iter().filter(|conversation| conversation.protocol == protocol::UDP);
     let sides = sip.flat_map(|conversation| [conversation.initiator, conversation.responder]);
     sides.filter(|(_, port)| *port == SIP_PORT).map(|(ip, _)| ip)
-}
-
-fn class(listing: Listing, ip: IpAddr) -> (IpNet, ClassEntry) {
-    let alone = IpNet::from(ip);
-    let candidate = |match_set| ClassEntry { flags: ClassEntry::CANDIDATE, match_set };
-    match listing {
-        Listing::Not => (alone, ClassEntry::default()),
-        Listing::Candidate(match_set) => (alone, candidate(match_set)),
-        Listing::Network(match_set) => (network(ip, 24, 48), candidate(match_set)),
-        Listing::Media => (alone, ClassEntry { flags: ClassEntry::MEDIA, match_set: 0 }),
-        Listing::MediaAnd(match_set) => {
-            (alone, ClassEntry { flags: ClassEntry::MEDIA | ClassEntry::CANDIDATE, match_set })
-        }
-    }
-}
-
-fn match_sets() -> Vec<MatchSet> {
-    let matcher = |protocols, first_port, last_port, rule_index| Matcher {
-        first_port,
-        last_port,
-        rule_index,
-        protocols,
-    };
-    let all = |rule| matcher(BOTH, 0, u16::MAX, rule);
-    let mut full = vec![matcher(Matcher::UDP, 1, 1, PRIORITY); MATCHERS_MAX - 2];
-    full.extend([matcher(Matcher::TCP, 80, 80, FREE_PRIORITY), all(FREE)]);
-    // In the order of the places that listings name.
-    let sets = [
-        vec![all(FREE)],
-        vec![matcher(BOTH, 443, 443, FREE_PRIORITY), matcher(Matcher::TCP, 80, 80, FREE)],
-        vec![all(PRIORITY)],
-        vec![matcher(BOTH, 0, 1023, ENDED), all(FREE)],
-        full,
-    ];
-    sets.iter().map(|matchers| set(matchers)).collect()
-}
-
-/// At most [`MATCHERS_MAX`] of them; the rest of the set is its end.
-fn set(matchers: &[Matcher]) -> MatchSet {
-    let mut set = MatchSet::EMPTY;
-    for (place, matcher) in set.matchers.iter_mut().zip(matchers) {
-        *place = *matcher;
-    }
-    set
 }
 
 /// Every second stream between a subscriber and a media network is a call's, and of four calls one has ended.
@@ -267,6 +165,7 @@ const fn grant(index: usize) -> GrantEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::listing::Listing;
     use crate::survey::Conversation;
 
     fn udp(initiator: &str, responder: &str) -> Conversation {
@@ -310,14 +209,5 @@ mod tests {
         let streams: Vec<_> =
             gateway.grants.iter().map(|(key, _)| (key.subscriber_port, key.remote_port)).collect();
         assert_eq!(streams, [(1000, 2000)]);
-    }
-
-    #[test]
-    fn every_listing_names_a_match_set() {
-        for listing in LISTINGS {
-            if let Listing::Candidate(set) | Listing::Network(set) | Listing::MediaAnd(set) = listing {
-                assert!((set as usize) < match_sets().len(), "{listing:?}");
-            }
-        }
     }
 }

@@ -18,6 +18,7 @@ mod asked;
 pub mod difference;
 pub mod gateway;
 mod kernel;
+mod listing;
 mod maps;
 pub mod part;
 pub mod paths;

@@ -1,7 +1,7 @@
 //! `tollfree-differential`: the kernel program against the userspace build, over captures.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 fn compare(arguments: &Arguments) -> Result<bool> {
     let captures = paths::captures(&arguments.paths)?;
     ensure!(!captures.is_empty(), "there is no capture in what was named");
-    let mut progress = Progress::new();
+    let mut progress = Progress { next: Instant::now() + PERIOD, captures: captures.len() };
     let mut tell = |summary: &Summary| progress.at(summary);
     let mut runner = Runner::open(transports(&arguments.transport)?, &mut tell)?;
     let mut difference = None;
@@ -88,21 +88,17 @@ fn transports(path: &Path) -> Result<BTreeMap<IpNet, u32>> {
 /// Says how far it is, once it takes longer.
 struct Progress {
     next: Instant,
-    terminal: bool,
+    /// All there are.
+    captures: usize,
 }
 
 impl Progress {
-    fn new() -> Self {
-        Self { next: Instant::now() + PERIOD, terminal: io::stderr().is_terminal() }
-    }
-
     fn at(&mut self, summary: &Summary) {
         if Instant::now() < self.next {
             return;
         }
         self.next = Instant::now() + PERIOD;
-        let (before, after) = if self.terminal { ("\r", "") } else { ("", "\n") };
         let Summary { captures, frames, comparisons, .. } = summary;
-        eprint!("{before}{captures} captures, {frames} frames, {comparisons} comparisons{after}");
+        eprintln!("capture {captures} of {}: {frames} frames, {comparisons} comparisons", self.captures);
     }
 }

@@ -94,7 +94,7 @@ impl fmt::Display for Summary {
              capture",
             self.synthetic_headers, self.foreign_link_types, self.snapped
         )?;
-        counts(f, "  longer than the kernel takes, cut", &self.cut)?;
+        counts(f, "longer than the kernel takes, cut", &self.cut)?;
         counts(f, "records shorter than an Ethernet header, left out", &self.too_short)?;
         writeln!(f, "longest frame that the kernel takes: {} octets", self.frame_octets_max)?;
         writeln!(

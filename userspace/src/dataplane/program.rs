@@ -136,7 +136,7 @@ impl Programs {
     ///
     /// # Errors
     /// [`DataplaneError::Program`] for frames that the kernel does not take: shorter than an Ethernet header, or
-    /// longer than a page.
+    /// longer than a page. Of one that is nearly a page long, the program may be shown only the beginning.
     pub fn run(&mut self, frame: &[u8], repeat: u32) -> Result<Run, DataplaneError> {
         let mut out = vec![0; frame.len() + RUN_HEADROOM_OCTETS];
         let options =
