@@ -80,8 +80,7 @@ impl KernelHarness {
     /// Lets `frame` arrive `repeat` times on `role`'s interface.
     ///
     /// # Errors
-    /// Frames that the kernel does not take: shorter than an Ethernet header, or longer than a page less
-    /// what the kernel keeps free in it (3520 of 4096 octets).
+    /// Frames that the kernel does not take: shorter than an Ethernet header. See [`Programs::run`] for long ones.
     pub fn run(&mut self, role: Role, frame: &[u8], repeat: u32) -> Result<Run> {
         let (_, programs) = self.parts(role);
         Ok(programs.run(frame, repeat)?)

@@ -71,7 +71,7 @@ impl Kernel {
         self.epoch
     }
 
-    /// The longest frame that the kernel takes and shows to the program whole, in octets.
+    /// The longest frame that the kernel shows to the program whole, in octets.
     pub(crate) fn frame_octets_max(&mut self) -> Result<usize> {
         let (mut fits, mut is_too_long) = (ETHERNET_OCTETS, FRAME_OCTETS_BOUND);
         while is_too_long - fits > 1 {

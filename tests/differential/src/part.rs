@@ -46,7 +46,7 @@ pub struct Frame {
     pub header: Header,
     /// Whether the capture kept only its beginning: both planes get no more.
     pub is_snapped: bool,
-    /// Whether it was longer than the kernel takes: both planes get so much.
+    /// Whether it was longer than the kernel shows to the program: both planes get that much.
     pub is_cut: bool,
 }
 

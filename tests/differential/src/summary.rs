@@ -25,7 +25,7 @@ pub struct Summary {
     pub foreign_link_types: u64,
     /// Frames of which the capture kept only the beginning.
     pub snapped: u64,
-    /// The longest frame that the kernel takes, in octets.
+    /// The longest frame that the kernel shows to the program whole, in octets.
     pub frame_octets_max: usize,
     /// Frames that were longer, by capture: both planes got their beginning.
     pub cut: BTreeMap<String, u64>,
@@ -94,9 +94,13 @@ impl fmt::Display for Summary {
              capture",
             self.synthetic_headers, self.foreign_link_types, self.snapped
         )?;
-        counts(f, "longer than the kernel takes, cut", &self.cut)?;
+        counts(f, "longer than the kernel shows to the program, cut", &self.cut)?;
         counts(f, "records shorter than an Ethernet header, left out", &self.too_short)?;
-        writeln!(f, "longest frame that the kernel takes: {} octets", self.frame_octets_max)?;
+        writeln!(
+            f,
+            "longest frame that the kernel shows to the program whole: {} octets",
+            self.frame_octets_max
+        )?;
         writeln!(
             f,
             "of the comparisons: {} left changed, {} were copied, {} were on open flows",
