@@ -7,8 +7,8 @@ use tollfree::capture::{CaptureError, LinkFault, Located, Record, locate, read};
 use tollfree_core::packet::Start;
 
 /// Frames that are passed before both planes begin anew, with empty tables. Reason: half of the fragments that the kernel
-/// remembers, so that it forgets none to make room, which this process never does; and half of the counters that there is
-/// room for, since a frame moves at most two.
+/// remembers, so that it forgets none to make room, which this process never does; and a frame moves two counters at
+/// most, for which there is room.
 pub const FRAMES_MAX: usize = 32_768;
 
 /// Octets of an Ethernet header: no frame is shorter.

@@ -137,7 +137,7 @@ impl Programs {
     /// # Errors
     /// [`DataplaneError::Program`] for frames that the kernel does not take: shorter than an Ethernet header. Of one that
     /// does not fit into a page with what the kernel keeps free there (3520 octets of 4096), the program is shown only the
-    /// beginning; older kernels refuse it.
+    /// beginning.
     pub fn run(&mut self, frame: &[u8], repeat: u32) -> Result<Run, DataplaneError> {
         let mut out = vec![0; frame.len() + RUN_HEADROOM_OCTETS];
         let options =
