@@ -50,6 +50,14 @@ impl KernelHarness {
         &self.config
     }
 
+    /// What the program of `role`'s interface was told.
+    ///
+    /// # Errors
+    /// None: [`KernelHarness::open`] has asked for the same.
+    pub fn settings(&self, role: Role) -> Result<Settings> {
+        settings_of(&self.config, role)
+    }
+
     /// Where the maps are pinned.
     pub fn directory(&self) -> &Path {
         &self.config.gateway.bpffs
@@ -72,7 +80,7 @@ impl KernelHarness {
     /// Lets `frame` arrive `repeat` times on `role`'s interface.
     ///
     /// # Errors
-    /// Frames that the kernel does not take: shorter than an Ethernet header, or longer than about 3500 octets.
+    /// Frames that the kernel does not take: shorter than an Ethernet header. See [`Programs::run`] for long ones.
     pub fn run(&mut self, role: Role, frame: &[u8], repeat: u32) -> Result<Run> {
         let (_, programs) = self.parts(role);
         Ok(programs.run(frame, repeat)?)

@@ -1,4 +1,4 @@
-//! Where a packet's octets come from: XDP memory in the kernel, a slice in userspace.
+//! Where a packet's octets come from and are written to: XDP memory in the kernel, a slice in userspace.
 
 use crate::limits::OFFSET_MAX;
 
@@ -20,6 +20,21 @@ pub trait Bytes {
 
     /// How long the frame is, in octets, from the link-layer header on.
     fn frame_octets(&self) -> usize;
+}
+
+/// A frame that can be written at an offset, where it is long enough.
+pub trait OctetsMut {
+    /// The `N` octets at `offset`, to be written; `None` past the end of the frame or past [`OFFSET_MAX`].
+    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]>;
+}
+
+impl OctetsMut for [u8] {
+    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+        if offset > OFFSET_MAX {
+            return None;
+        }
+        self.get_mut(offset..)?.first_chunk_mut()
+    }
 }
 
 /// A frame in memory, from its link-layer header on.
@@ -57,5 +72,29 @@ impl Bytes for Frame<'_> {
 
     fn frame_octets(&self) -> usize {
         self.octets.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Written are exactly the octets that are asked for, where the frame has them all within the bound.
+        #[test]
+        fn octets_are_written_where_they_are_or_not_at_all(
+            octets in 0_usize..1024,
+            offset in prop_oneof![0_usize..1100, Just(OFFSET_MAX), Just(OFFSET_MAX + 1), Just(usize::MAX)],
+        ) {
+            let mut room = [0; 1024];
+            let frame = &mut room[..octets];
+            let is_there = offset <= OFFSET_MAX && offset + 4 <= octets;
+            let written = frame.octets_mut::<4>(offset).map(|place| *place = [1; 4]);
+            prop_assert_eq!(written.is_some(), is_there);
+            let wanted = |place| u8::from(is_there && (offset..offset + 4).contains(&place));
+            prop_assert!(frame.iter().enumerate().all(|(place, octet)| *octet == wanted(place)));
+        }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A frame comes in as [`bytes::Bytes`]; [`packet::parse`] reads its headers into a [`packet::Packet`] or names
 //! the [`reason::Reason`] why it cannot; [`decide::decide`] looks the packet up in [`decide::Tables`] and says in
-//! which bucket its bytes belong and what it is tagged with. The same source is compiled for the kernel (`ebpf/`)
-//! and for userspace, so nothing here allocates, formats, or knows of BPF. Everything that crosses between the
+//! which bucket its bytes belong and what it is tagged with, and [`tag::apply`] writes the tag. The same source is compiled
+//! for the kernel (`ebpf/`) and for userspace, so nothing here allocates, formats, or knows of BPF. Everything that crosses between the
 //! planes is a `#[repr(C)]` struct of this crate, listed in [`layout`] under one version.
 #![no_std]
 #![forbid(unsafe_op_in_unsafe_fn)]
@@ -26,5 +26,7 @@ pub mod packet;
 pub mod plan;
 pub mod quota;
 pub mod reason;
+mod rewrite;
 pub mod settings;
 pub mod stat;
+pub mod tag;

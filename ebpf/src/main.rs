@@ -5,10 +5,9 @@
 #![feature(asm_experimental_arch)]
 
 mod maps;
-mod rewrite;
 mod scratch;
 mod tables;
-mod tag;
+mod tagging;
 mod xdp_bytes;
 
 use aya_ebpf::bindings::xdp_action::XDP_PASS;
@@ -56,14 +55,14 @@ pub fn tollfree(context: XdpContext) -> u32 {
     if decision.copy {
         copy(&context, control, role, frame_octets);
     }
-    tag::apply(&context, &settings, packet, &decision);
+    tagging::apply(&context, &settings, packet, &decision);
     XDP_PASS
 }
 
 /// Puts the tag from the XDP metadata into the skb.
 #[classifier]
 pub fn tollfree_tc(context: TcContext) -> i32 {
-    tag::to_skb(&context);
+    tagging::to_skb(&context);
     // TC_ACT_UNSPEC: go on with whatever else is attached here.
     -1
 }

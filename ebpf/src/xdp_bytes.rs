@@ -3,7 +3,7 @@
 use core::arch::asm;
 
 use aya_ebpf::programs::XdpContext;
-use tollfree_core::bytes::Bytes;
+use tollfree_core::bytes::{Bytes, OctetsMut};
 use tollfree_core::limits::OFFSET_MAX;
 
 /// The packet between `data` and `data_end`.
@@ -61,7 +61,7 @@ impl Bytes for XdpBytes {
     fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         let start = self.find(offset, N)?;
         // SAFETY: `find` compared `start..start + N` with the packet's end; octets need no alignment.
-        // JUSTIFICATION: packet memory can only be read through a pointer. This and the next are the two places.
+        // JUSTIFICATION: packet memory can only be read through a pointer. This and the next are the two places where it is.
         Some(unsafe { (start as *const [u8; N]).read_unaligned() })
     }
 
@@ -86,5 +86,27 @@ impl Bytes for XdpBytes {
     #[inline(always)]
     fn frame_octets(&self) -> usize {
         self.end - self.data
+    }
+}
+
+/// The packet, to be written. Asks for its bounds each time: held from one write to the next they would take registers.
+pub struct XdpOctets<'a> {
+    context: &'a XdpContext,
+}
+
+impl<'a> XdpOctets<'a> {
+    #[inline(always)]
+    pub const fn new(context: &'a XdpContext) -> Self {
+        Self { context }
+    }
+}
+
+impl OctetsMut for XdpOctets<'_> {
+    #[inline(always)]
+    fn octets_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+        let start = XdpBytes::new(self.context).find(offset, N)?;
+        // SAFETY: the octets lie inside the packet, as `find` compared, and need no alignment; the reference borrows
+        // `self`, so one lives at a time. JUSTIFICATION: packet memory can only be written through a pointer.
+        Some(unsafe { &mut *(start as *mut [u8; N]) })
     }
 }

@@ -18,6 +18,7 @@ pub mod audit;
 pub mod binary;
 pub mod capture;
 pub mod command;
+pub mod corpus;
 pub mod datagram;
 pub mod demo;
 pub mod encapsulation;

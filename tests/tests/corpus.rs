@@ -9,22 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use tollfree::classify::{ClassifyError, Options, Progress, Report, Subscribers, Tunnels, classify};
-
-/// Where the corpus is, seen from the project's root.
-const CORPUS: &str = "../shared/corpus";
-
-/// The corpus; `None`, and a word on standard error, where it is absent.
-///
-/// Continuous integration has it, so there its absence is a failure.
-fn corpus() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(CORPUS);
-    if root.is_dir() {
-        return Some(root);
-    }
-    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{} is not there", root.display());
-    eprintln!("skipped: the corpus is not at {CORPUS}");
-    None
-}
+use tollfree_tests::corpus;
 
 fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
@@ -263,7 +248,7 @@ fn exceptions() -> BTreeMap<String, Exception> {
 
 #[test]
 fn every_flow_is_as_expected_or_excepted_with_a_reason() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = corpus::find() else { return };
     let mut exceptions = exceptions();
     let mut faults = Vec::new();
     let (mut checked, mut flows, mut excepted) = (0, 0, 0);
@@ -292,7 +277,7 @@ fn every_flow_is_as_expected_or_excepted_with_a_reason() {
 
 #[test]
 fn malformed_captures_are_read_without_panic_to_a_report_that_adds_up() {
-    let Some(corpus) = corpus() else { return };
+    let Some(corpus) = corpus::find() else { return };
     let files = files(&corpus.join("malformed"));
     assert!(files.len() > 90, "only {} malformed captures", files.len());
     for path in files {

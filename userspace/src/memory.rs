@@ -197,6 +197,16 @@ impl MemoryTables {
         self.verdicts.insert(flow, verdict);
     }
 
+    /// Every flow, over or not.
+    pub fn flows(&self) -> BTreeMap<FlowKey, FlowEntry> {
+        self.flows.borrow().iter().map(|(key, flow)| (*key, flow.entry())).collect()
+    }
+
+    /// Every datagram whose first fragment is remembered.
+    pub fn fragments(&self) -> BTreeMap<FragmentKey, FragmentEntry> {
+        self.fragments.borrow().iter().map(|(key, entry)| (*key, *entry)).collect()
+    }
+
     /// What is known of a flow, over or not.
     pub fn flow_entry(&self, key: &FlowKey) -> Option<FlowEntry> {
         self.flows.borrow().get(key).map(|flow| flow.entry())

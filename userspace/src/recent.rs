@@ -25,6 +25,12 @@ impl<K: Eq + Hash, V> Recent<K, V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
+    /// All entries that are not forgotten.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        let hidden = |key: &K| self.young.contains_key(key);
+        self.young.iter().chain(self.old.iter().filter(move |(key, _)| !hidden(key)))
+    }
+
     /// Makes `value` the value of `key`.
     pub(crate) fn insert(&mut self, key: K, value: V) {
         if self.young.len() >= self.generation_max && !self.young.contains_key(&key) {

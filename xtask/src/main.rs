@@ -1,5 +1,6 @@
-//! What a developer runs: `cargo xtask setup`, `run`, `lab`, `kernels`, `generated` and `test`.
+//! What a developer runs: `cargo xtask setup`, `run`, `lab`, `kernels`, `generated`, `differential` and `test`.
 
+mod differential;
 mod generated;
 mod kernels;
 mod setup;
@@ -86,6 +87,22 @@ enum Command {
         #[arg(long, value_name = "S", default_value_t = 0)]
         seed: u64,
     },
+    /// Pass captures through the kernel program and through the userspace build, and compare all that can be seen.
+    ///
+    /// Of each frame, as if it came from either side, under a plan made from the capture's own addresses: what was parsed,
+    /// subscriber, rule, bucket, reason, volume, copy, flow, datagram, and each octet that leaves. Prints how often each
+    /// bucket and reason was reached. Exits 0 only if there is no difference; shows the first one otherwise.
+    Differential {
+        /// pcap and pcapng files, and directories of them.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Which tunnels are the carrier's: "all", or those of a gateway's configuration.
+        #[arg(long, value_name = "all|FILE", default_value = "all")]
+        transport: PathBuf,
+        /// Write the sums as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Run every check and test: format, lints, tests with the lab's scenarios, kernels, documentation.
     Test,
 }
@@ -117,6 +134,7 @@ fn execute(command: &Command) -> Result<bool> {
     match command {
         Command::Setup => Ok(true),
         Command::Generated { packets, seed } => generated::run(*packets, *seed).map(|()| true),
+        Command::Differential { paths, transport, json } => differential::run(paths, transport, *json),
         Command::Test => suite::run().map(|()| true),
         Command::Kernels { versions, json } => {
             interrupt::install()?;

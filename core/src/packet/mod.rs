@@ -13,7 +13,7 @@ pub mod trace;
 mod transport;
 pub mod tunnel;
 
-use zerocopy::FromZeros;
+use zerocopy::{FromZeros, TryFromBytes as _};
 
 use crate::address::{Address, Family};
 use crate::bytes::Bytes;
@@ -102,7 +102,10 @@ pub struct Quote {
 }
 
 /// What the headers of a packet say. Ports are in host byte order, 0 where there are none.
+///
+/// Laid out alike by every compiler, so that what the kernel program parsed can be read out of its memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromZeros)]
+#[repr(C)]
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, each of which a header says")]
 pub struct Packet {
     /// IPv4 or IPv6.
@@ -233,12 +236,23 @@ struct Network {
 ///
 /// In the kernel it lies in a map, not on the stack, which is 512 octets; and [`Bytes::settle`] then makes the verifier
 /// follow each header once, where it would follow every way in which parsing can have come to it.
-/// All zero is a valid value, as maps are made.
+/// All zero is a valid value, as maps are made. Begins with the [`Packet`].
 #[derive(Clone, Copy, Debug, FromZeros)]
+#[repr(C)]
 pub struct Work {
     packet: Packet,
     place: Place,
     network: Network,
+}
+
+impl Packet {
+    /// The packet that parsing left in the octets of a [`Work`]; `None` if they are those of none.
+    ///
+    /// Of use only after [`parse_in`] has given one: in front of that, and after a frame that could not be read, it is a
+    /// mixture.
+    pub fn of_work(octets: &[u8; size_of::<Work>()]) -> Option<Self> {
+        Self::try_read_from_prefix(octets).ok().map(|(packet, _)| packet)
+    }
 }
 
 /// Reads the headers of a frame from `offset` on.

@@ -16,6 +16,8 @@ use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey};
 use tollfree_core::interface::Role;
 use tollfree_core::limits::COPY_OCTETS_MAX;
 use tollfree_core::packet::{Start, parse};
+use tollfree_core::settings::{Settings, TagMetadata};
+use tollfree_core::tag::{self, Tagged};
 use zerocopy::FromBytes as _;
 
 use crate::case::{Case, Expect};
@@ -127,6 +129,8 @@ impl Checker {
             pass(&tables, transports, *role, frame);
         }
         let decided = pass(&tables, transports, case.role, &case.frame);
+        let settings = self.world.kernel.settings(case.role)?;
+        let (leaves_as, is_forged) = tag(&settings, transports, &case.frame, &decided.0);
         let Expect { reason, rule, class: tag, copied: copy, volume_octets, bucket, .. } = case.expect;
         let wanted = (
             Decision { subscriber: subscriber(&case.expect), rule, reason, tag, copy, flow: 0 },
@@ -134,6 +138,9 @@ impl Checker {
         );
         ensure!(decided == wanted, "decided {decided:?}, not {wanted:?}");
         ensure!(decided.0.reason.bucket() == bucket, "bucket {:?}", decided.0.reason.bucket());
+        let wanted = leaving(case);
+        ensure!(leaves_as == wanted, "left as {leaves_as:02x?}, not {wanted:02x?}");
+        ensure!(is_forged == case.expect.forged, "forged: {is_forged}");
         Ok(())
     }
 }
@@ -152,6 +159,24 @@ pub(crate) fn pass(
         }
         Err(reason) => (Decision::unattributed(reason), 0),
     }
+}
+
+/// How a frame leaves this process, with metadata in front, and whether a forged code point was cleared.
+fn tag(
+    settings: &Settings,
+    transports: &MemoryTransports,
+    frame: &[u8],
+    decision: &Decision,
+) -> (Vec<u8>, bool) {
+    let mut leaves_as = frame.to_vec();
+    let Ok(packet) = parse(&Frame::new(frame), Start::Ethernet, 0, transports, &mut ()) else {
+        return (leaves_as, false);
+    };
+    let tagged = tag::apply(&mut leaves_as[..], settings, &packet, decision);
+    if let Tagged::WithMetadata(TagMetadata { mark, priority }) = tagged {
+        leaves_as = [&mark.to_ne_bytes()[..], &priority.to_ne_bytes(), &leaves_as].concat();
+    }
+    (leaves_as, tagged == Tagged::Cleared)
 }
 
 /// Eight octets: of IPv6 the first half, of IPv4 `0000:ffff:` and the address.

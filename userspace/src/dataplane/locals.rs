@@ -14,7 +14,7 @@ use crate::memory::inherited;
 
 /// Prefixes whose traffic is between neighbours, never a subscriber's: unspecified, loopback, link-local, multicast
 /// and broadcast (RFC 6890).
-const NEIGHBOURS: [&str; 9] = [
+pub const NEIGHBOURS: [&str; 9] = [
     "0.0.0.0/32",
     "127.0.0.0/8",
     "169.254.0.0/16",

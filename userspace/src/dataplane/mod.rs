@@ -40,7 +40,7 @@ pub use control::monotonic_ns;
 pub use counters::{Cut, InterfaceCounts, InterfaceCut};
 pub use error::DataplaneError;
 pub use flows::FlowTables;
-pub use locals::local_prefixes;
+pub use locals::{NEIGHBOURS, local_prefixes};
 pub use nic::{NicCounts, merges};
 pub use plans::PlanTables;
 pub use preflight::{KERNEL_OLDEST, check_root, preflight};

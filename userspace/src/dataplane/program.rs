@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io::Read as _;
 use std::time::Duration;
 
-use aya::maps::{Array, Map, MapData};
+use aya::maps::{Array, Map, MapData, PerCpuArray};
 use aya::programs::{ProgramError, SchedClassifier, TestRun as _, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use tollfree_core::layout::{LAYOUT_VERSION, LayoutEntry};
+use tollfree_core::packet::{Packet, Work};
 use tollfree_core::settings::Settings;
 
 use super::DataplaneError;
@@ -19,6 +20,8 @@ use crate::config::Config;
 const RUN_HEADROOM_OCTETS: usize = 256;
 const XDP_PROGRAM: &str = "tollfree";
 const TC_PROGRAM: &str = "tollfree_tc";
+/// Not pinned: each load of the program has its own.
+const WORK_MAP: &str = "SCRATCH";
 
 /// The kernel object, as built with this controller.
 pub fn object() -> &'static [u8] {
@@ -144,8 +147,9 @@ impl Programs {
     /// Runs the XDP program on `frame`, `repeat` times, without an interface (`BPF_PROG_TEST_RUN`).
     ///
     /// # Errors
-    /// [`DataplaneError::Program`] for frames that the kernel does not take: shorter than an Ethernet header, or
-    /// longer than a page.
+    /// [`DataplaneError::Program`] for frames that the kernel does not take: shorter than an Ethernet header. Of one that
+    /// does not fit into a page with what the kernel keeps free there (3520 octets of 4096), the program is shown only the
+    /// beginning.
     pub fn run(&mut self, frame: &[u8], repeat: u32) -> Result<Run, DataplaneError> {
         let mut out = vec![0; frame.len() + RUN_HEADROOM_OCTETS];
         let options =
@@ -159,6 +163,22 @@ impl Programs {
     pub fn verified_instructions(&mut self) -> Result<Option<u32>, DataplaneError> {
         let info = self.xdp()?.info().map_err(DataplaneError::program(XDP_PROGRAM))?;
         Ok(info.verified_instruction_count())
+    }
+
+    /// What the XDP program read of the last frame on the CPU of this number; `None`: there is no such CPU, or none has
+    /// read a frame.
+    ///
+    /// Of use only for a frame whose headers could be read: of any other it is a mixture.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn parsed(&self, cpu: usize) -> Result<Option<Packet>, DataplaneError> {
+        let map =
+            self.ebpf.map(WORK_MAP).ok_or_else(|| DataplaneError::MissingMap { map: WORK_MAP.into() })?;
+        let map: PerCpuArray<_, [u8; size_of::<Work>()]> =
+            map.try_into().map_err(DataplaneError::map(WORK_MAP))?;
+        let works = map.get(&0, 0).map_err(DataplaneError::map(WORK_MAP))?;
+        Ok(works.get(cpu).and_then(Packet::of_work))
     }
 
     pub(super) fn load(pins: &Pins, config: &Config, settings: &Settings) -> Result<Self, DataplaneError> {

@@ -1,12 +1,9 @@
 //! Writing a code point into IP headers.
 
-use aya_ebpf::programs::XdpContext;
-use tollfree_core::address::Family;
-use tollfree_core::limits::OFFSET_MAX;
-use tollfree_core::packet::{Packet, checksum_after};
-use tollfree_core::settings::Settings;
-
-use crate::xdp_bytes::opaque;
+use crate::address::Family;
+use crate::bytes::OctetsMut;
+use crate::packet::{Packet, checksum_after};
+use crate::settings::Settings;
 
 /// Octets of the IP header that are rewritten: up to and with the IPv4 checksum.
 const REWRITTEN_OCTETS: usize = 12;
@@ -26,32 +23,33 @@ impl Change {
     }
 }
 
-/// Writes `dscp` into the headers that `headers` names, as [`Settings::dscp_at`] does, keeping the congestion bits, and every checksum right.
+/// Writes `dscp` (0 to 63) into the headers of `packet` that `headers` names, as [`Settings::dscp_at`] does, keeping the
+/// congestion bits (RFC 3168, section 5), and every checksum right.
 ///
 /// A change in an inner IPv4 header needs no other checksum mended: its own checksum makes up for it. IPv6 has none,
 /// so the innermost tunnel's that covers it is mended; those further out then have nothing to make up for.
 #[inline(always)]
-pub fn dscp(context: &XdpContext, packet: &Packet, headers: u32, dscp: u8) {
+pub(crate) fn dscp<M: OctetsMut + ?Sized>(frame: &mut M, packet: &Packet, headers: u32, dscp: u8) {
     if headers & Settings::INNER != 0 || packet.outer_ip_offset == packet.ip_offset {
-        let change = write(context, packet.ip_offset, packet.family, dscp);
+        let change = write(frame, packet.ip_offset, packet.family, dscp);
         if let (Some(change), Family::V6) = (change, packet.family)
             && packet.covering_checksum_offset != 0
         {
             let checksum_offset = packet.covering_checksum_offset;
             // A compressed PPP protocol field in between is one octet.
             let is_odd = (packet.ip_offset ^ checksum_offset) & 1 == 1;
-            mend(context, checksum_offset, if is_odd { change.swapped() } else { change });
+            mend(frame, checksum_offset, if is_odd { change.swapped() } else { change });
         }
     }
     if headers & Settings::OUTER != 0 && packet.outer_ip_offset != packet.ip_offset {
-        write(context, packet.outer_ip_offset, packet.outer_family, dscp);
+        write(frame, packet.outer_ip_offset, packet.outer_family, dscp);
     }
 }
 
 /// Writes one header; says how its first word changed, if it did.
 #[inline(always)]
-fn write(context: &XdpContext, offset: usize, family: Family, dscp: u8) -> Option<Change> {
-    let header = octets::<REWRITTEN_OCTETS>(context, offset)?;
+fn write<M: OctetsMut + ?Sized>(frame: &mut M, offset: usize, family: Family, dscp: u8) -> Option<Change> {
+    let header = frame.octets_mut::<REWRITTEN_OCTETS>(offset)?;
     let before = u16::from_be_bytes([header[0], header[1]]);
     match family {
         Family::V4 => header[1] = dscp << 2 | header[1] & 0x03,
@@ -72,25 +70,9 @@ fn write(context: &XdpContext, offset: usize, family: Family, dscp: u8) -> Optio
 
 /// Mends the checksum at `offset`. All zero would say that there is none, so its other form is written (RFC 768).
 #[inline(always)]
-fn mend(context: &XdpContext, offset: usize, change: Change) {
-    if let Some(field) = octets::<2>(context, offset) {
+fn mend<M: OctetsMut + ?Sized>(frame: &mut M, offset: usize, change: Change) {
+    if let Some(field) = frame.octets_mut::<2>(offset) {
         let mended = checksum_after(u16::from_be_bytes(*field), change.before, change.after);
         *field = if mended == 0 { [0xff; 2] } else { mended.to_be_bytes() };
     }
-}
-
-/// The packet's octets at `offset`, to be written.
-#[inline(always)]
-fn octets<const N: usize>(context: &XdpContext, offset: usize) -> Option<&mut [u8; N]> {
-    let offset = opaque(offset);
-    if offset > OFFSET_MAX {
-        return None;
-    }
-    let start = context.data() + offset;
-    if start + N > opaque(context.data_end()) {
-        return None;
-    }
-    // SAFETY: the octets lie inside the packet, as just compared, and need no alignment; one reference to them lives at
-    // a time. JUSTIFICATION: packet memory can only be written through a pointer. This is the one place.
-    Some(unsafe { &mut *(start as *mut [u8; N]) })
 }
