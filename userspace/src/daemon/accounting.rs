@@ -8,7 +8,7 @@ use super::engine::Engine;
 use crate::dataplane::Cut;
 use crate::export;
 use crate::ledger::{CallRow, CloseReason, InterfaceCut, IntervalClose};
-use crate::status::{self, AuditStatus, LedgerStatus, NameStatus, RuleStatus, Status};
+use crate::status::{self, AuditStatus, FlowsStatus, LedgerStatus, NameStatus, RuleStatus, Status};
 
 impl Engine {
     /// Closes the interval now. What cannot be recorded stays in the kernel, and is recorded by the next close.
@@ -119,6 +119,12 @@ impl Engine {
             rules: self.plan.rules.iter().map(RuleStatus::from).collect(),
             totals: status::totals(&standing),
             counters: status::counters(&standing, name),
+            sent_again: status::sent_again(&cut, name),
+            flows: FlowsStatus {
+                open: self.sweep.open,
+                awaiting_evidence: self.sweep.awaiting,
+                past_ceiling: self.sweep.past_ceiling.len() as u64,
+            },
             reconciliation: status::reconcile(&cut, &standing, &interfaces),
             interfaces,
             names: self.names(),

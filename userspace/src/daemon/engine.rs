@@ -200,6 +200,13 @@ impl Engine {
         self.next_sweep = Instant::now() + SWEEP_INTERVAL;
         let swept = self.parts.dataplane.sweep(&self.unsettled).map(|sweep| self.sweep = sweep);
         self.note("flows", swept.map_err(RunError::from));
+        match self.sweep.waiting_for_room {
+            0 => drop(self.alarms.remove("verdicts")),
+            flows => {
+                let alarm = format!("verdicts: {flows} flows find no room for theirs, and go on waiting");
+                self.alarms.insert("verdicts", alarm);
+            }
+        }
         if self.day_ends <= Timestamp::now() {
             let begun = self.begin_day();
             self.note("day", begun);

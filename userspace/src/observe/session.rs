@@ -22,7 +22,9 @@ use super::settings::{Limits, Settings, Showing};
 use super::side::Side;
 use crate::dataplane::{self, NicCounts, local_prefixes, monotonic_ns};
 use crate::day::DayEnd;
-use crate::status::{self, AuditStatus, CallsStatus, InterfaceStatus, LedgerStatus, Status, render};
+use crate::status::{
+    self, AuditStatus, CallsStatus, FlowsStatus, InterfaceStatus, LedgerStatus, Status, render,
+};
 
 /// Frames counted between two looks at anything else. Reason: less than a millisecond's work.
 const BATCH_FRAMES: u64 = 256;
@@ -269,6 +271,8 @@ impl Session {
             rules: self.book.rules(),
             totals: status::totals(&standing),
             counters: status::counters(&standing, |rule| self.book.rule_name(rule)),
+            sent_again: status::sent_again(&cut, |rule| self.book.rule_name(rule)),
+            flows: FlowsStatus::default(),
             reconciliation: status::reconcile(&cut, &standing, &interfaces),
             interfaces,
             names: self.book.names(),
