@@ -1,5 +1,7 @@
 //! Closing intervals, publishing, and answering for status.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use tollfree_core::interface::InterfaceUsage;
 
@@ -31,6 +33,12 @@ impl Engine {
             closed_at,
             reason,
             cumulative: &cut.counters,
+            pending: &BTreeMap::new(),
+            verdicts: &BTreeMap::new(),
+            sent_again: &BTreeMap::new(),
+            ceilings: &[],
+            identities: &|_| None,
+            only: None,
             arrived_packets: cut.total.seen.packets,
             interfaces: &interfaces,
             rating_groups: &self.rating_groups,
