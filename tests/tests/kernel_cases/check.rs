@@ -128,8 +128,10 @@ impl Checker {
         }
         let decided = pass(&tables, transports, case.role, &case.frame);
         let Expect { reason, rule, class: tag, copied: copy, volume_octets, bucket, .. } = case.expect;
-        let wanted =
-            (Decision { subscriber: subscriber(&case.expect), rule, reason, tag, copy, flow: 0 }, volume_octets);
+        let wanted = (
+            Decision { subscriber: subscriber(&case.expect), rule, reason, tag, copy, flow: 0 },
+            volume_octets,
+        );
         ensure!(decided == wanted, "decided {decided:?}, not {wanted:?}");
         ensure!(decided.0.reason.bucket() == bucket, "bucket {:?}", decided.0.reason.bucket());
         Ok(())
