@@ -17,6 +17,7 @@ pub use metrics::encode;
 pub use table::render;
 
 use crate::dataplane::{Attached, Cut, InterfaceCut};
+use crate::identity::IdentityStatus;
 use crate::policy::PlanRule;
 use crate::resolve;
 
@@ -55,6 +56,8 @@ pub struct Status {
     pub reconciliation: Reconciliation,
     /// Each name's addresses.
     pub names: Vec<NameStatus>,
+    /// Who has which address.
+    pub identity: IdentityStatus,
     /// Free calls.
     pub calls: CallsStatus,
     /// Event counters.
