@@ -219,6 +219,18 @@ fn status() -> Result<Status, serde_json::Error> {
         "reconciliation": {
             "difference_packets": 0, "difference_octets": 0, "nic_difference_packets": 0, "nic_difference_octets": 0,
         },
+        "sent_again": [{
+            "rule": 1, "policy": "p", "rule_id": "r", "uplink_segments": 1, "uplink_octets": 1,
+            "downlink_segments": 0, "downlink_octets": 0,
+        }],
+        "flows": { "open": 0, "awaiting_evidence": 0, "past_ceiling": 0 },
+        "identity": {
+            "bindings": {
+                "sessions": 0, "leases": 0, "file_entries": 0, "file_out_of_pool": 0, "out_of_pool": 0, "late": 0,
+                "full": 0, "expired": 0,
+            },
+            "radius": null,
+        },
         "names": [], "calls": { "active": 0, "granted": 0, "stats": {} }, "stats": { "copy-sent": 0 }, "alarms": [],
         "ledger": { "intervals": 0, "records": 0, "last_error": null, "export_error": null },
         "audit": { "size": 0, "verifier_key": "" },

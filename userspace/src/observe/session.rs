@@ -22,6 +22,7 @@ use super::settings::{Limits, Settings, Showing};
 use super::side::Side;
 use crate::dataplane::{self, NicCounts, local_prefixes, monotonic_ns};
 use crate::day::DayEnd;
+use crate::identity::IdentityStatus;
 use crate::status::{
     self, AuditStatus, CallsStatus, FlowsStatus, InterfaceStatus, LedgerStatus, Status, render,
 };
@@ -276,6 +277,7 @@ impl Session {
             reconciliation: status::reconcile(&cut, &standing, &interfaces),
             interfaces,
             names: self.book.names(),
+            identity: IdentityStatus::default(),
             calls: CallsStatus::default(),
             stats: self.stats(),
             alarms: self.alarms(),
