@@ -27,6 +27,7 @@ impl Engine {
     pub(super) fn close_cut(&mut self, cut: &Cut, reason: CloseReason) -> Result<(), RunError> {
         let closed = self.record(cut, reason, None)?;
         self.interval_started = self.interval_ends;
+        self.unsettled.clone_from(&closed.unsettled);
         self.last_grown = usize::try_from(closed.records).unwrap_or(usize::MAX);
         let retired = self.parts.dataplane.retire(cut, &closed.settled).map(drop);
         self.note("counters that are over", retired.map_err(RunError::from));
@@ -173,6 +174,8 @@ impl Engine {
     /// Everything, as of one instant.
     pub(super) fn status(&mut self) -> Result<Status, RunError> {
         let cut = self.parts.dataplane.cut()?;
+        let instance = self.parts.dataplane.instance();
+        let standing = self.parts.ledger.standing(instance, &cut.counters, &cut.pending, &cut.verdicts)?;
         let parts = &self.parts;
         let interfaces = status::interfaces(&cut, parts.dataplane.attached());
         let stats = parts.dataplane.stats()?;
@@ -182,7 +185,6 @@ impl Engine {
                 alarms.push(format!("{stat}: {} packets", stats[stat]));
             }
         }
-        let standing = status::standing(&cut);
         let name = |rule| self.rule_names.get(&rule).cloned().unwrap_or_default();
         Ok(Status {
             gateway: parts.config.gateway.id.clone(),

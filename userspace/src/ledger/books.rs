@@ -13,6 +13,7 @@ use tollfree_core::reason::{Bucket, Reason};
 
 use super::LedgerError;
 use super::posting::Posting;
+use super::standing::Standing;
 use super::stored::{plus, usage};
 
 /// What a flow carried while its address was one identity's.
@@ -38,8 +39,8 @@ pub(super) struct Books {
     pub(super) pending: BTreeMap<PendingKey, Vec<Part>>,
     /// What pending accounts' flows hold.
     pub(super) held: BTreeMap<CounterKey, Usage>,
-    /// The balances of accounts that were closed.
-    pub(super) retired: Usage,
+    /// The balances of accounts that were closed, over all epochs.
+    pub(super) retired: Standing,
     /// Packets in all balances, closed accounts' too.
     pub(super) packets: u128,
     /// What was sent again, by rule.
@@ -67,7 +68,7 @@ impl Books {
             }
         }
         let balances = books.counted.values().chain(books.received.values()).chain(books.held.values());
-        books.packets = balances.chain([&books.retired]).map(|usage| u128::from(usage.packets())).sum();
+        books.packets = balances.chain(books.retired.values()).map(|usage| u128::from(usage.packets())).sum();
         Ok(books)
     }
 
@@ -91,7 +92,7 @@ impl Books {
             self.counted.remove(key);
             self.received.remove(key);
         }
-        self.retired = posting.retired;
+        self.retired.extend(posting.retired);
         self.packets = posting.packets;
         self.sent_again.extend(posting.sent_again);
     }
@@ -169,13 +170,16 @@ pub(super) fn flow(row: &Row<'_>, column: usize) -> rusqlite::Result<PendingKey>
     })
 }
 
-fn retired(connection: &Connection, instance: i64) -> Result<Usage, LedgerError> {
+fn retired(connection: &Connection, instance: i64) -> Result<Standing, LedgerError> {
     let mut statement = connection.prepare(
-        "SELECT uplink_packets, uplink_octets, downlink_packets, downlink_octets
+        "SELECT subscriber, bucket, reason, rule, uplink_packets, uplink_octets, downlink_packets, downlink_octets
          FROM retired WHERE instance = ?",
     )?;
-    let mut rows = statement.query_map([instance], |row| usage(row, 0))?;
-    Ok(rows.next().transpose()?.unwrap_or_default())
+    let rows = statement.query_map([instance], |row| {
+        let place = (SubscriberId::from_octets(row.get(0)?), row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok((place, usage(row, 4)?))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn sent_again(connection: &Connection, instance: i64) -> Result<BTreeMap<u32, Usage>, LedgerError> {

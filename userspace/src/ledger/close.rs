@@ -10,6 +10,7 @@ use super::books::{Books, Part, settled_account};
 use super::identities::{Identities, UNKNOWN};
 use super::interval::{ClosedInterval, InterfaceCut, InterfaceDifference, IntervalClose};
 use super::posting::{Entry, Poster, Posting};
+use super::standing::Standing;
 use super::stored::{signed, signed_usage};
 use super::{Ledger, LedgerError};
 
@@ -35,8 +36,9 @@ impl Ledger {
         let posting = post(&transaction, &books, close, &mut identities)?;
         let closed = write(&transaction, &books, close, &posting, &mut identities)?;
         transaction.commit()?;
-        let closed = ClosedInterval { settled: posting.settled.clone(), ..closed };
+        let settled = posting.settled.clone();
         books.apply(posting);
+        let closed = ClosedInterval { settled, unsettled: books.unsettled(), ..closed };
         (self.books, self.identities) = (Some(books), identities);
         Ok(closed)
     }
@@ -154,6 +156,7 @@ fn insert_interval(
         difference_packets: counted - arrived,
         interfaces: Vec::new(),
         settled: Vec::new(),
+        unsettled: Vec::new(),
         is_complete: close.only.is_none(),
     })
 }
@@ -411,14 +414,34 @@ fn drop_rows(transaction: &Transaction<'_>, instance: u64, posting: &Posting) ->
             statement.execute(values)?;
         }
     }
-    if !posting.closed.is_empty() {
-        let [up, up_octets, down, down_octets] = signed_usage(&posting.retired)?;
-        transaction.execute(
-            "INSERT OR REPLACE INTO retired
-                 (instance, uplink_packets, uplink_octets, downlink_packets, downlink_octets)
-             VALUES (?, ?, ?, ?, ?)",
-            params![instance, up, up_octets, down, down_octets],
-        )?;
+    save_retired(transaction, instance, &posting.retired)
+}
+
+fn save_retired(transaction: &Transaction<'_>, instance: i64, retired: &Standing) -> Result<(), LedgerError> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO retired
+             (instance, subscriber, rule, bucket, reason, uplink_packets, uplink_octets, downlink_packets,
+              downlink_octets)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let mut places: Vec<_> = retired.iter().collect();
+    places.sort_unstable_by_key(|((subscriber, bucket, reason, rule), _)| {
+        (subscriber.octets(), *rule, *bucket, *reason)
+    });
+    for ((subscriber, bucket, reason, rule), usage) in places {
+        let [up, up_octets, down, down_octets] = signed_usage(usage)?;
+        let subscriber = subscriber.octets();
+        statement.execute(params![
+            instance,
+            subscriber,
+            rule,
+            bucket,
+            reason,
+            up,
+            up_octets,
+            down,
+            down_octets
+        ])?;
     }
     Ok(())
 }

@@ -153,6 +153,8 @@ pub struct ClosedInterval {
     pub interfaces: Vec<InterfaceDifference>,
     /// Pending entries that the kernel had at the cut, and whose whole content is transferred: they may be taken out.
     pub settled: Vec<PendingKey>,
+    /// Flows of which something is pending and no verdict is known, by number, in the kernel or not any more.
+    pub unsettled: Vec<u64>,
     /// Whether every subscriber's growth is recorded. Only then may entries of epochs that are over be taken out of the
     /// kernel's maps; after a close for some subscribers only, nothing but `settled`.
     pub is_complete: bool,

@@ -20,6 +20,7 @@ mod posting;
 mod record;
 mod rules;
 mod schema;
+mod standing;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub use interval::{
 };
 pub use record::Record;
 pub use rules::NumberedRule;
+pub use standing::{Place, Standing};
 
 /// How long a statement waits for another process that holds the file. Reason: only short reads by the
 /// command line compete with the daemon.

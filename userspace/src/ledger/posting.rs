@@ -32,6 +32,7 @@ use super::books::{Books, Part, pending_account, settled_account};
 use super::interval::IntervalClose;
 use super::key::{flow_name, key_name};
 use super::merge::merged;
+use super::standing::{Standing, place};
 use super::stored::{plus, signed_usage};
 
 /// A change of one account's balance, by what happened while its subscriber had one identity.
@@ -72,8 +73,8 @@ pub(super) struct Posting {
     pub(super) forgotten: Vec<PendingKey>,
     /// Accounts whose row is dropped.
     pub(super) closed: Vec<CounterKey>,
-    /// The balances of all accounts ever closed.
-    pub(super) retired: Usage,
+    /// Places of accounts that are closed now, with the balances of all that ever were.
+    pub(super) retired: Standing,
     /// Packets in all balances.
     pub(super) packets: u128,
     /// Packets that counters grew by and that were left to the next close.
@@ -110,7 +111,6 @@ impl<'a, W: FnMut(SubscriberId) -> Result<i64, LedgerError>> Poster<'a, W> {
         self.counters()?;
         self.flows()?;
         self.balances()?;
-        self.posting.retired = self.books.retired;
         if self.close.only.is_none() {
             self.sent_again()?;
             self.retire()?;
@@ -321,7 +321,10 @@ impl<'a, W: FnMut(SubscriberId) -> Result<i64, LedgerError>> Poster<'a, W> {
             let counted = self.books.counted.get(key).copied().unwrap_or_default();
             let received = self.posting.received.get(key).or_else(|| self.books.received.get(key));
             let balance = plus(counted, received.copied().unwrap_or_default())?;
-            self.posting.retired = plus(self.posting.retired, balance)?;
+            let place = place(key);
+            let known = self.posting.retired.get(&place).or_else(|| self.books.retired.get(&place));
+            let sum = plus(known.copied().unwrap_or_default(), balance)?;
+            self.posting.retired.insert(place, sum);
         }
         self.posting.closed = closed.into_iter().collect();
         Ok(())

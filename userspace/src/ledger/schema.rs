@@ -254,13 +254,18 @@ const VERSION_2: &str = "
         PRIMARY KEY (instance, flow, subscriber, epoch, rule, identity)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE retired (
-        -- Each instance's sum of the balances of accounts that can change no more and are in no other table.
-        instance INTEGER PRIMARY KEY,
+        -- The balances of accounts that can change no more and are in no other table, summed over epochs.
+        instance INTEGER NOT NULL,
+        subscriber BLOB NOT NULL,
+        rule INTEGER NOT NULL,
+        bucket INTEGER NOT NULL,
+        reason INTEGER NOT NULL,
         uplink_packets INTEGER NOT NULL,
         uplink_octets INTEGER NOT NULL,
         downlink_packets INTEGER NOT NULL,
-        downlink_octets INTEGER NOT NULL
-    ) STRICT;
+        downlink_octets INTEGER NOT NULL,
+        PRIMARY KEY (instance, subscriber, rule, bucket, reason)
+    ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE sent_again (
         -- Payload that was sent before, by rule, since the maps were made, at the intervals in which it grew. It is

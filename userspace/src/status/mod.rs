@@ -18,6 +18,7 @@ pub use table::render;
 
 use crate::dataplane::{Attached, Cut, InterfaceCut};
 use crate::identity::IdentityStatus;
+use crate::ledger::Standing;
 use crate::policy::PlanRule;
 use crate::resolve;
 
@@ -257,9 +258,6 @@ pub struct RuleName {
     /// Rating group; 0 for a rule that is not in force any more.
     pub rating_group: u32,
 }
-
-/// What was counted, over all epochs, by subscriber, bucket, reason and rule.
-pub type Standing = BTreeMap<(SubscriberId, u16, u16, u32), Usage>;
 
 /// What a cut alone knows: what was pending of a flow that is decided stands where its verdict puts it.
 pub fn standing(cut: &Cut) -> Standing {
