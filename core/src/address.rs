@@ -32,6 +32,12 @@ impl Address {
         Self { words }
     }
 
+    /// Whether it is an IPv4 address: an IPv6 one may be mapped too, but no subscriber's is (see [`SubscriberId`]).
+    #[inline(always)]
+    pub const fn is_v4(&self) -> bool {
+        self.words[0] == 0 && self.words[1] == 0 && self.words[2] == V4_MAPPED_WORD
+    }
+
     /// The octets of an IPv4 address as they lie in memory; meaningless for an IPv6 one.
     #[inline(always)]
     pub const fn v4_word(&self) -> u32 {

@@ -38,10 +38,11 @@ pub trait Tables: Words {
     /// The flow, over or not.
     fn flow(&self, key: &FlowKey) -> Option<Self::Flow<'_>>;
     /// Puts a flow in its place; where there is one already, only if it `replaces` that. A full table has no place for it.
+    /// One that gets a place and replaces none is counted as its subscriber's.
     fn open_flow(&self, key: &FlowKey, entry: &FlowEntry, replaces: bool);
     /// A number that no flow was given before.
     fn flow_number(&self) -> u64;
-    /// Takes room for one more flow of a subscriber's, if he may have one more.
+    /// Whether a subscriber may have one more flow.
     fn admit_flow(&self, subscriber: SubscriberId) -> bool;
     /// What evidence said of the flow with this number: a [`Reason`], by number.
     fn verdict(&self, flow: u64) -> Option<u32>;

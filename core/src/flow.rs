@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::address::{Address, SubscriberId};
+use crate::address::{Address, Family, SubscriberId};
 use crate::counter::Usage;
 use crate::interface::Role;
 use crate::limits::{
@@ -356,8 +356,9 @@ pub struct GrantEntry {
     pub valid_until_ns: u64,
 }
 
-/// Value of `SUBSCRIBER_FLOWS`: flows that the kernel ever opened for a subscriber. `SUBSCRIBER_FLOWS_ENDED` holds how
-/// many of them have ended, written by userspace alone; the difference is how many are open.
+/// Value of `SUBSCRIBER_FLOWS`: places in the flow table that the kernel ever took for a subscriber; a flow that replaces
+/// another takes its place. `SUBSCRIBER_FLOWS_ENDED` holds how many userspace, which alone writes it, gave back; the
+/// difference is how many he has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct SubscriberFlows {
@@ -365,14 +366,11 @@ pub struct SubscriberFlows {
     pub opened: u64,
 }
 
-/// The subscriber of a flow.
 impl FlowKey {
     /// Whose flow it is.
-    pub fn owner(&self) -> SubscriberId {
-        let is_v4 = self.subscriber.to_ip().is_ipv4();
-        SubscriberId::of(
-            &self.subscriber,
-            if is_v4 { crate::address::Family::V4 } else { crate::address::Family::V6 },
-        )
+    #[inline(always)]
+    pub const fn owner(&self) -> SubscriberId {
+        let family = if self.subscriber.is_v4() { Family::V4 } else { Family::V6 };
+        SubscriberId::of(&self.subscriber, family)
     }
 }

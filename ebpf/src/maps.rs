@@ -281,32 +281,37 @@ pub fn flow_number() -> u64 {
 /// Where the CPU begins in a flow's number. Reason: 2^48 flows of one CPU are eight years of a million a second.
 const FLOW_NUMBER_CPU_BIT: u32 = 48;
 
-/// Takes room for one more flow, unless the subscriber has as many as he may. What two CPUs take at once may be one
-/// too many.
+/// Whether the subscriber may have one more flow. What two CPUs open at once may be one too many.
 #[inline(always)]
 pub fn admit_flow(subscriber: &SubscriberId, max: u32) -> bool {
-    let opened = match SUBSCRIBER_FLOWS.get_ptr_mut(subscriber) {
-        Some(opened) => opened,
-        None => {
-            let none = SubscriberFlows { opened: 0 };
-            let _ = SUBSCRIBER_FLOWS.insert(subscriber, none, BPF_NOEXIST as u64);
-            let Some(opened) = SUBSCRIBER_FLOWS.get_ptr_mut(subscriber) else { return false };
-            opened
-        }
-    };
+    let Some(opened) = subscriber_flows(subscriber) else { return false };
     let ended = match SUBSCRIBER_FLOWS_ENDED.get_ptr(subscriber) {
         // SAFETY: a live map value. JUSTIFICATION: map values are pointers.
         Some(ended) => unsafe { (*ended).opened },
         None => 0,
     };
     // SAFETY: a live map value, aligned to eight octets. JUSTIFICATION: as above.
-    unsafe {
-        if (*opened).opened.saturating_sub(ended) >= max as u64 {
-            return false;
-        }
-        add_atomically(&raw mut (*opened).opened, 1);
+    let opened = unsafe { (*opened).opened };
+    opened.saturating_sub(ended) < max as u64
+}
+
+/// Counts a flow that is in its place now: one that found none is not its subscriber's.
+#[inline(always)]
+pub fn count_flow(subscriber: &SubscriberId) {
+    if let Some(opened) = subscriber_flows(subscriber) {
+        // SAFETY: a live map value, aligned to eight octets. JUSTIFICATION: map values are pointers.
+        unsafe { add_atomically(&raw mut (*opened).opened, 1) };
     }
-    true
+}
+
+/// How many flows were opened for a subscriber, in its place.
+#[inline(always)]
+fn subscriber_flows(subscriber: &SubscriberId) -> Option<*mut SubscriberFlows> {
+    SUBSCRIBER_FLOWS.get_ptr_mut(subscriber).or_else(|| {
+        let none = SubscriberFlows { opened: 0 };
+        let _ = SUBSCRIBER_FLOWS.insert(subscriber, none, BPF_NOEXIST as u64);
+        SUBSCRIBER_FLOWS.get_ptr_mut(subscriber)
+    })
 }
 
 /// What a subscriber used of a rule, in its place.

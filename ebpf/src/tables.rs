@@ -108,6 +108,9 @@ impl Tables for Maps {
         let flags = if replaces { BPF_ANY } else { BPF_NOEXIST };
         if maps::FLOWS.insert(key, entry, flags as u64).is_ok() {
             maps::stat(Stat::FlowOpened);
+            if !replaces {
+                maps::count_flow(&key.owner());
+            }
         }
     }
 

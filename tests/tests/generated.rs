@@ -12,8 +12,9 @@ use jiff::Timestamp;
 use tollfree::dataplane::PlanTables;
 use tollfree::memory::{MemoryTables, MemoryTransports};
 use tollfree::policy::{CompileInput, RuleKey, compile as compile_policies, load};
-use tollfree_core::flow::{FlowKey, GrantEntry};
-use tollfree_model::compare::{Core, Histogram, compare, minimise};
+use tollfree_core::flow::GrantEntry;
+use tollfree_core::plan::Evidence;
+use tollfree_model::compare::{Controls, Core, Histogram, compare, grant_key, minimise};
 use tollfree_model::generate::{sequence, world};
 use tollfree_model::step::Step;
 use tollfree_model::world::{Ports, Rule, World};
@@ -39,7 +40,15 @@ fn policy(rule: &Rule, media: &[IpNet]) -> Result<String> {
         writeln!(text, "media_networks = {}", list(media))?;
         return Ok(text);
     }
-    text += "[[site]]\nid = \"it\"\nevidence = \"address\"\nrating_group = 1\n";
+    text += "[[site]]\nid = \"it\"\nrating_group = 1\n";
+    writeln!(text, "evidence = \"{}\"", rule.evidence.name())?;
+    if rule.evidence == Evidence::NameAndAddress {
+        // The name has no address beside the networks.
+        writeln!(text, "domains = [\"rule-{}.example\"]", rule.number)?;
+    }
+    if let Some(octets) = rule.ceiling_octets {
+        writeln!(text, "daily_ceiling = \"{octets} B\"")?;
+    }
     writeln!(text, "class = \"{}\"\nnetworks = {}", rule.class.name(), list(&rule.networks))?;
     if !rule.ports.is_empty() {
         writeln!(text, "ports = {}", list(&rule.ports.iter().copied().map(ports).collect::<Vec<_>>()))?;
@@ -87,16 +96,16 @@ fn plan(world: &World) -> Result<PlanTables> {
 
 fn tables(world: &World) -> Result<MemoryTables> {
     let mut tables = MemoryTables::new(&plan(world)?, &world.pools, world.flows_max);
+    tables.set_flows_per_subscriber(world.flows_per_subscriber);
+    tables.set_quotas_max(world.quotas_max);
+    tables.set_day_ends(world.day_ends_ns);
     for own in &world.own {
         tables.add_own(*own);
     }
     for grant in &world.grants {
-        let ((subscriber, subscriber_port), (remote, remote_port)) = (grant.subscriber, grant.remote);
-        let (subscriber, remote) = (subscriber.into(), remote.into());
-        let key = FlowKey { subscriber, remote, subscriber_port, remote_port, protocol: 17 };
         let rule = world.rules.iter().find(|rule| rule.number == grant.rule).context("a grant's rule")?;
         let class = rule.class as u32;
-        tables.grant(key, GrantEntry { rule: grant.rule, class, valid_until_ns: grant.ends_ns });
+        tables.grant(grant_key(grant), GrantEntry { rule: grant.rule, class, valid_until_ns: grant.ends_ns });
     }
     Ok(tables)
 }
@@ -110,6 +119,13 @@ fn transports(world: &World) -> MemoryTransports {
     }
     MemoryTransports::new(&kinds)
 }
+
+const CONTROLS: Controls<MemoryTables> = Controls {
+    set_now: MemoryTables::set_now,
+    tell: |tables, flow, reason| tables.decide_flow(flow, u32::from(reason as u16)),
+    revoke: MemoryTables::revoke,
+    sent_again: MemoryTables::sent_again,
+};
 
 /// A number in the environment.
 fn setting(name: &str, default: u64) -> Result<u64> {
@@ -125,7 +141,7 @@ fn the_core_agrees_with_the_model() -> Result<()> {
     let seed = setting("TOLLFREE_GENERATED_SEED", 0)?;
     let world = world();
     let (tables, transports) = (tables(&world)?, transports(&world));
-    let core = || Core::new(tables.clone(), transports.clone(), world.sip_port, MemoryTables::set_now);
+    let core = || Core::new(tables.clone(), transports.clone(), world.sip_port, CONTROLS);
     let run = |steps: &[Step]| compare(&world, core(), steps);
     let mut histogram = Histogram::default();
     let mut number = seed;

@@ -3,8 +3,9 @@
 //! A gateway's [`config`] and its [`policy`] directory come in. The policy is validated, compiled into a plan and
 //! put into the kernel by [`dataplane`]; [`resolve`] keeps the addresses of its names fresh; [`calls`] follows
 //! signalling. [`audit`] records each activation before it takes effect. [`ledger`] turns the kernel's counters into
-//! records, and [`export`] publishes them. [`daemon`] ties them together; [`cli`] is what a person calls. [`classify`]
-//! makes of [`capture`]s what the kernel makes of traffic; [`observe`] does so live, on a mirror port.
+//! records, [`identity`] tells whose they are, and [`export`] publishes them. [`daemon`] ties them together; [`cli`] is
+//! what a person calls. [`classify`] makes of [`capture`]s what the kernel makes of traffic; [`observe`] does so live, on
+//! a mirror port.
 
 pub mod api;
 pub mod audit;
@@ -20,6 +21,7 @@ pub mod diagnostic;
 mod document;
 pub mod exit;
 pub mod export;
+pub mod identity;
 pub mod ledger;
 pub mod memory;
 pub mod observe;

@@ -172,6 +172,11 @@ impl MemoryTables {
         self.grants.insert(key, entry);
     }
 
+    /// Ends a media stream's grant; what was opened under it stays open.
+    pub fn revoke(&mut self, key: &FlowKey) {
+        self.grants.remove(key);
+    }
+
     /// Sets the clock, in nanoseconds.
     pub fn set_now(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
@@ -282,8 +287,11 @@ impl Tables for MemoryTables {
 
     fn open_flow(&self, key: &FlowKey, entry: &FlowEntry, replaces: bool) {
         let mut flows = self.flows.borrow_mut();
-        if replaces || flows.len() < self.flows_max {
-            flows.insert(*key, Rc::new((*entry).into()));
+        if !replaces && flows.len() >= self.flows_max {
+            return;
+        }
+        if flows.insert(*key, Rc::new((*entry).into())).is_none() {
+            *self.subscriber_flows.borrow_mut().entry(key.owner()).or_default() += 1;
         }
     }
 
@@ -293,11 +301,8 @@ impl Tables for MemoryTables {
     }
 
     fn admit_flow(&self, subscriber: SubscriberId) -> bool {
-        let mut flows = self.subscriber_flows.borrow_mut();
-        let open = flows.entry(subscriber).or_default();
-        let has_room = *open < self.flows_per_subscriber;
-        *open += u32::from(has_room);
-        has_room
+        let open = self.subscriber_flows.borrow().get(&subscriber).copied().unwrap_or_default();
+        open < self.flows_per_subscriber
     }
 
     fn verdict(&self, flow: u64) -> Option<u32> {

@@ -58,6 +58,7 @@ fn ports<B: Bytes>(bytes: &B, packet: &mut Packet, header_octets: usize) -> bool
 }
 
 #[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "a packet's length has 17 bits")]
 fn tcp<B: Bytes>(bytes: &B, packet: &mut Packet) -> bool {
     if !ports(bytes, packet, TCP_HEADER_OCTETS_MIN) {
         return false;
@@ -82,8 +83,8 @@ fn tcp<B: Bytes>(bytes: &B, packet: &mut Packet) -> bool {
     packet.finishes = flags & TCP_FIN != 0;
     packet.resets = flags & TCP_RST != 0;
     // A SYN takes the first number, its payload those that follow (RFC 9293, section 3.4).
-    packet.sequence =
-        u32::from_be_bytes([read[0], read[1], read[2], read[3]]).wrapping_add((flags & TCP_SYN != 0) as u32);
+    packet.sequence = u32::from_be_bytes([read[0], read[1], read[2], read[3]])
+        .wrapping_add(u32::from(flags & TCP_SYN != 0));
     packet.payload_octets = packet.end().saturating_sub(end) as u32;
     end <= packet.end()
 }

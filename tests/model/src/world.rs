@@ -56,6 +56,8 @@ pub struct Grant {
     pub rule: u32,
     /// From this instant on it holds no longer, in nanoseconds.
     pub ends_ns: u64,
+    /// From this instant on the gateway knows nothing of it, in nanoseconds.
+    pub gone_ns: u64,
 }
 
 /// All that the gateway is told.
@@ -77,10 +79,13 @@ pub struct World {
     pub media: Vec<IpNet>,
     /// Streams of free calls.
     pub grants: Vec<Grant>,
-    /// Flows that may be open at once.
+    /// Flows for which there is room. Nobody sweeps here, so one that is over keeps its place until its conversation
+    /// begins anew.
     pub flows_max: usize,
-    /// Flows that one subscriber may have open at once.
-    pub flows_per_subscriber: usize,
+    /// Of them, those that one subscriber may have; a call's is not refused, but is one of them.
+    pub flows_per_subscriber: u32,
+    /// Subscribers and rules for which a daily ceiling can be kept.
+    pub quotas_max: usize,
     /// The end of some day, in nanoseconds.
     pub day_ends_ns: u64,
 }

@@ -45,6 +45,21 @@ pub const GRACE: Duration = Duration::from_mins(5);
 /// What `resolver.grace` may be.
 pub const GRACE_RANGE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24);
 
+/// `identity.radius.session_timeout`. Reason: access servers report every few minutes to hours, if they do; a day bounds
+/// what a lost Stop does.
+pub const SESSION_TIMEOUT: Duration = Duration::from_hours(24);
+
+/// What `identity.radius.session_timeout` may be. Reason: a shorter one ends sessions that live, a longer one bounds
+/// nothing.
+pub const SESSION_TIMEOUT_RANGE: RangeInclusive<Duration> =
+    Duration::from_mins(5)..=Duration::from_hours(30 * 24);
+
+/// Addresses in `identity.radius.listen`. Reason: a gateway has one or two in each of a few networks.
+pub const RADIUS_LISTEN_MAX: usize = 16;
+
+/// `[[identity.radius_client]]` tables. Reason: a carrier's relays and access servers, each listed alone.
+pub const RADIUS_CLIENTS_MAX: usize = 1024;
+
 /// `ledger.interval`.
 pub const LEDGER_INTERVAL: Duration = Duration::from_mins(1);
 

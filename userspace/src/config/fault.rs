@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use ipnet::IpNet;
 use tollfree_core::limits::INTERFACES_MAX;
 
-use super::defaults::{INTERFACE_NAME_OCTETS_MAX, POOLS_MAX};
+use super::defaults::{INTERFACE_NAME_OCTETS_MAX, POOLS_MAX, RADIUS_CLIENTS_MAX, RADIUS_LISTEN_MAX};
 use crate::diagnostic::Explain;
 use crate::policy::network::NetworkError;
 
@@ -60,6 +60,27 @@ pub(super) enum ConfigFault {
     /// Not an address with a port.
     #[error("this is not an address with a port")]
     Socket,
+    /// The unspecified address: answers could leave from another one than was asked.
+    #[error("this is not one address with a port")]
+    RadiusListen,
+    /// More than anybody needs.
+    #[error("this is one address more than the {RADIUS_LISTEN_MAX} that are listened on")]
+    TooManyRadiusListen,
+    /// Not where requests can come from.
+    #[error("this is not a client's address")]
+    RadiusClient,
+    /// Two clients of one network: it would be unclear whose secret counts.
+    #[error("another client has the same address")]
+    RadiusClientTwice,
+    /// More than anybody needs.
+    #[error("this is one client more than the {RADIUS_CLIENTS_MAX} that one gateway takes")]
+    TooManyRadiusClients,
+    /// A listener that takes nothing.
+    #[error("no client may send to this listener")]
+    NoRadiusClient,
+    /// Clients that nobody listens to.
+    #[error("this client has nowhere to send to")]
+    NoRadiusListener,
     /// Not a pool's network.
     #[error("{0}")]
     Network(NetworkError),
@@ -89,7 +110,9 @@ impl Explain for ConfigFault {
             .into(),
             Self::Role => "write \"access\" where uplink arrives, \"core\" where downlink arrives".into(),
             Self::TunnelKind => "write \"gtpu\", \"ipip\", \"gre\", \"vxlan\" or \"geneve\"".into(),
-            Self::Endpoint => "write a host's address, or a network with its host bits zero".into(),
+            Self::Endpoint | Self::RadiusClient => {
+                "write a host's address, or a network with its host bits zero".into()
+            }
             Self::EndpointInPool => "list addresses that no pool in [subscribers] holds".into(),
             Self::DscpAt => "write \"inner\", \"outer\" or \"both\"".into(),
             Self::RelativePath => "begin the path with /".into(),
@@ -99,6 +122,14 @@ impl Explain for ConfigFault {
             Self::Address => "write one IPv4 or IPv6 address, neither unspecified nor multicast".into(),
             Self::NameServer => "write 192.0.2.53, or with a port [2001:db8::53]:5353".into(),
             Self::Socket => "write 192.0.2.53:9469 or [2001:db8::53]:9469".into(),
+            Self::RadiusListen => "write an address of this gateway and a port, as in 192.0.2.9:1813".into(),
+            Self::TooManyRadiusListen => "list the addresses that clients send to".into(),
+            Self::RadiusClientTwice => "list each address or network once".into(),
+            Self::TooManyRadiusClients => "join neighbouring clients that share a secret to networks".into(),
+            Self::NoRadiusClient => {
+                "add an [[identity.radius_client]] with `address` and `secret_file`".into()
+            }
+            Self::NoRadiusListener => "add [identity.radius] with `listen`".into(),
             Self::Network(error) => error.help(),
             Self::LongerThanSubscriber => "write a prefix of /64 or shorter".into(),
             Self::Reserved => "write the network that subscribers really have".into(),

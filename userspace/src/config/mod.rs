@@ -5,6 +5,7 @@
 
 pub mod defaults;
 mod fault;
+mod identity;
 mod pool;
 mod read;
 #[cfg(test)]
@@ -54,6 +55,8 @@ pub struct Config {
     /// Which headers of a tunnelled packet carry the code point: [`Settings::INNER`](tollfree_core::settings::Settings),
     /// `OUTER` or both.
     pub dscp_at: u32,
+    /// Who subscribers are.
+    pub identity: IdentityConfig,
     /// How counters become records.
     pub ledger: LedgerConfig,
     /// Where records go.
@@ -113,6 +116,35 @@ pub struct SignallingConfig {
     pub domains: Vec<DomainName>,
     /// Their UDP port.
     pub port: u16,
+}
+
+/// `[identity]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdentityConfig {
+    /// The file of addresses that do not change hands; absolute.
+    pub file: Option<PathBuf>,
+    /// `[identity.radius]`: how access servers tell of sessions.
+    pub radius: Option<RadiusConfig>,
+}
+
+/// `[identity.radius]` and `[[identity.radius_client]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RadiusConfig {
+    /// Where Accounting-Requests arrive; at least one, at most [`defaults::RADIUS_LISTEN_MAX`].
+    pub listen: Vec<SocketAddr>,
+    /// How long a session may be silent before it is taken for dead.
+    pub session_timeout: Duration,
+    /// Who may send them; at least one, at most [`defaults::RADIUS_CLIENTS_MAX`], networks unique.
+    pub clients: Vec<RadiusClientConfig>,
+}
+
+/// One `[[identity.radius_client]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RadiusClientConfig {
+    /// Where its requests come from.
+    pub address: IpNet,
+    /// The file of the secret that it shares with this gateway; absolute.
+    pub secret_file: PathBuf,
 }
 
 /// `[ledger]`.

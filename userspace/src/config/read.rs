@@ -13,6 +13,7 @@ use tollfree_core::settings::{Settings, Tag};
 use toml::Spanned;
 
 use super::fault::ConfigFault;
+use super::identity::read_identity;
 use super::{Config, ExportConfig, GatewayConfig, InterfaceConfig, LedgerConfig, LimitsConfig};
 use super::{ResolverConfig, SignallingConfig, defaults, pool, value};
 use crate::diagnostic::Diagnostic;
@@ -41,6 +42,7 @@ pub(super) fn read(file: &str, octets: &[u8]) -> Result<Config, Vec<Diagnostic>>
     let transports = read_transports(&mut document, pools.as_deref().unwrap_or_default(), report_ref);
     let signalling = document.section(report_ref, "signalling");
     let tags = document.section(report_ref, "tag");
+    let identity = document.section(report_ref, "identity");
     let ledger = document.section(report_ref, "ledger");
     let export = document.section(report_ref, "export");
     let audit = document.section(report_ref, "audit");
@@ -49,6 +51,7 @@ pub(super) fn read(file: &str, octets: &[u8]) -> Result<Config, Vec<Diagnostic>>
     let resolver = read_resolver(resolver, report_ref);
     let signalling = read_signalling(signalling, report_ref);
     let (tags, dscp_at) = read_tags(tags, report_ref);
+    let identity = identity.map(|section| read_identity(section, report_ref)).unwrap_or_default();
     let ledger = read_ledger(ledger, report_ref);
     let export = export.map(|section| read_export(section, report_ref)).unwrap_or_default();
     let audit_domain = audit.and_then(|section| read_audit(section, report_ref));
@@ -63,6 +66,7 @@ pub(super) fn read(file: &str, octets: &[u8]) -> Result<Config, Vec<Diagnostic>>
         signalling,
         tags,
         dscp_at,
+        identity,
         ledger,
         export,
         audit_domain,
@@ -281,11 +285,15 @@ fn read_limits<'i>(section: Option<Section<'i>>, report: &mut Report<'i>) -> Lim
     limits
 }
 
-fn path<'i>(section: &mut Section<'i>, report: &mut Report<'i>, key: &'static str) -> Option<PathBuf> {
+pub(super) fn path<'i>(
+    section: &mut Section<'i>,
+    report: &mut Report<'i>,
+    key: &'static str,
+) -> Option<PathBuf> {
     section.parsed(report, key, value::absolute_path).map(Spanned::into_inner)
 }
 
-fn duration<'i>(
+pub(super) fn duration<'i>(
     section: &mut Section<'i>,
     report: &mut Report<'i>,
     key: &'static str,

@@ -60,6 +60,21 @@ mark = 0x10
 [tag.priority]
 priority = 6
 
+[identity]
+file = "/srv/subscribers.csv"
+
+[identity.radius]
+listen = ["192.0.2.9:1813", "[2001:db8::9]:1646"]
+session_timeout = "6h"
+
+[[identity.radius_client]]
+address = "192.0.2.64/26"
+secret_file = "/srv/radius.secret"
+
+[[identity.radius_client]]
+address = "192.0.2.65"
+secret_file = "/srv/pgw.secret"
+
 [ledger]
 interval = "1h"
 
@@ -116,6 +131,25 @@ mark = 0
 [tag.gratis]
 dscp = 10
 
+[identity]
+file = "subscribers.csv"
+secret = "xyzzy5461"
+
+[identity.radius]
+listen = ["0.0.0.0:1813", "192.0.2.9"]
+session_timeout = "1m"
+
+[[identity.radius_client]]
+address = "192.0.2.65/26"
+secret_file = "radius.secret"
+
+[[identity.radius_client]]
+address = "192.0.2.66"
+secret_file = "/srv/radius.secret"
+
+[[identity.radius_client]]
+address = "192.0.2.66/32"
+
 [ledger]
 interval = "0s"
 
@@ -148,6 +182,7 @@ fn what_is_left_out_has_its_documented_default() {
     assert_eq!(config.resolver.grace, Duration::from_mins(5));
     assert_eq!(config.signalling, SignallingConfig { proxies: vec![], domains: vec![], port: 5060 });
     assert_eq!(config.tags, [Tag::NONE; 3]);
+    assert_eq!(config.identity, IdentityConfig { file: None, radius: None });
     assert_eq!(config.ledger.interval, Duration::from_mins(1));
     assert_eq!(config.export, ExportConfig::default());
     assert_eq!(config.limits, LimitsConfig::default());
@@ -186,11 +221,57 @@ fn every_setting_arrives_where_it_belongs() {
     let free = Tag { dscp: 10, mark: 16, priority: 0 };
     let priority = Tag { dscp: Tag::NO_DSCP, mark: 0, priority: 6 };
     assert_eq!(config.tags, [free, Tag::NONE, priority]);
+    assert_eq!(config.identity, full_identity());
     assert_eq!(config.ledger.interval, Duration::from_hours(1));
     assert_eq!(config.export.csv_directory.as_deref(), Some(Path::new("/srv/export")));
     assert_eq!(config.export.prometheus_listen, "127.0.0.1:9469".parse().ok());
     assert_eq!(config.audit_domain, "audit.example.vn".parse().ok());
     assert_eq!(config.limits, LimitsConfig { counters: 2048, flows: 4096, ..LimitsConfig::default() });
+}
+
+fn full_identity() -> IdentityConfig {
+    let client = |address: &str, secret_file: &str| RadiusClientConfig {
+        address: address.parse().expect("a network"),
+        secret_file: secret_file.into(),
+    };
+    let radius = RadiusConfig {
+        listen: vec![
+            "192.0.2.9:1813".parse().expect("a socket"),
+            "[2001:db8::9]:1646".parse().expect("a socket"),
+        ],
+        session_timeout: Duration::from_hours(6),
+        clients: vec![
+            client("192.0.2.64/26", "/srv/radius.secret"),
+            client("192.0.2.65/32", "/srv/pgw.secret"),
+        ],
+    };
+    IdentityConfig { file: Some("/srv/subscribers.csv".into()), radius: Some(radius) }
+}
+
+#[test]
+fn a_radius_listener_and_its_clients_need_each_other() {
+    let listener = "[identity.radius]\nlisten = [\"192.0.2.9:1813\"]\n";
+    let client = |index: usize| {
+        format!(
+            "[[identity.radius_client]]\naddress = \"10.0.{}.{}\"\nsecret_file = \"/s\"\n",
+            index / 256,
+            index % 256
+        )
+    };
+    let listens = vec!["\"192.0.2.9:1813\""; 17].join(", ");
+    let many = format!("[identity.radius]\nlisten = [{listens}]\n");
+    let both = parse(&format!("{MINIMAL}{listener}{}", client(0))).expect("settings without fault");
+    let radius = both.identity.radius.expect("a listener");
+    assert_eq!(radius.session_timeout, Duration::from_hours(24));
+    for (text, fault) in [
+        (listener.to_owned(), "no client may send to this listener"),
+        (client(0), "this client has nowhere to send to"),
+        (format!("{listener}{}", (0..1025).map(client).collect::<String>()), "one client more than the 1024"),
+        (format!("{many}{}", client(0)), "one address more than the 16"),
+    ] {
+        let shown = parse(&format!("{MINIMAL}{text}")).expect_err(fault).to_string();
+        assert!(shown.contains(fault) && shown.matches("help:").count() == 1, "{shown}");
+    }
 }
 
 #[test]

@@ -58,6 +58,16 @@ pub(super) fn endpoint(text: &str) -> Result<IpNet, ConfigFault> {
     if net == net.trunc() && is_host(&net.network()) { Ok(net) } else { Err(ConfigFault::Endpoint) }
 }
 
+/// Where a RADIUS client's requests come from: a network, or one address.
+pub(super) fn radius_client(text: &str) -> Result<IpNet, ConfigFault> {
+    endpoint(text).map_err(|_| ConfigFault::RadiusClient)
+}
+
+/// One address of this gateway, and a port to listen on.
+pub(super) fn radius_listen(text: &str) -> Result<SocketAddr, ConfigFault> {
+    listen(text).ok().filter(|socket| is_host(&socket.ip())).ok_or(ConfigFault::RadiusListen)
+}
+
 /// Which headers carry the code point.
 pub(super) fn dscp_at(text: &str) -> Result<u32, ConfigFault> {
     match text {

@@ -1,44 +1,101 @@
 //! Closing intervals, publishing, and answering for status.
 
-use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use jiff::{Timestamp, Zoned};
+use tollfree_core::address::SubscriberId;
 use tollfree_core::interface::InterfaceUsage;
 
 use super::RunError;
-use super::engine::Engine;
-use crate::dataplane::Cut;
+use super::engine::{Engine, Parts};
+use crate::dataplane::{Cut, PastCeiling};
 use crate::export;
-use crate::ledger::{CallRow, CloseReason, InterfaceCut, IntervalClose};
-use crate::status::{self, AuditStatus, LedgerStatus, NameStatus, RuleStatus, Status};
+use crate::ledger::{CallRow, CeilingPassed, CloseReason, ClosedInterval, InterfaceCut, IntervalClose};
+use crate::status::{self, AuditStatus, FlowsStatus, LedgerStatus, NameStatus, RuleStatus, Status};
 
 impl Engine {
     /// Closes the interval now. What cannot be recorded stays in the kernel, and is recorded by the next close.
     pub(super) fn close(&mut self, reason: CloseReason) {
-        self.next_close = std::time::Instant::now() + self.parts.config.ledger.interval;
+        self.next_close = Instant::now() + self.parts.config.ledger.interval;
         let closed =
             self.parts.dataplane.cut().map_err(RunError::from).and_then(|cut| self.close_cut(&cut, reason));
         self.note("ledger", closed);
     }
 
+    /// Records everybody's growth. What can grow no more is taken out of the kernel's maps then.
     pub(super) fn close_cut(&mut self, cut: &Cut, reason: CloseReason) -> Result<(), RunError> {
+        let closed = self.record(cut, reason, None)?;
+        self.interval_started = self.interval_ends;
+        self.unsettled.clone_from(&closed.unsettled);
+        self.last_grown = usize::try_from(closed.records).unwrap_or(usize::MAX);
+        let retired = self.parts.dataplane.retire(cut, &closed.settled).map(drop);
+        self.note("counters that are over", retired.map_err(RunError::from));
+        self.hands_changed()
+    }
+
+    /// Addresses have changed hands: what their subscribers' counters grew by until now is the former holders'.
+    pub(super) fn split(&mut self) {
+        let began = Instant::now();
+        let result = self.parts.dataplane.cut().map_err(RunError::from).and_then(|cut| {
+            let counted = cut.counters.keys().map(|key| key.subscriber);
+            let waiting = cut.pending.keys().map(|key| key.subscriber);
+            let holders = &self.parts.holders;
+            let only: BTreeSet<_> =
+                counted.chain(waiting).filter(|subscriber| holders.has_changed(*subscriber)).collect();
+            if !only.is_empty() {
+                self.record(&cut, CloseReason::Identity, Some(&only))?;
+            }
+            self.hands_changed()
+        });
+        self.note("addresses that changed hands", result);
+        self.parts.holders.split_took(began.elapsed());
+    }
+
+    /// What has changed hands is recorded: flows that former holders began are nobody's.
+    fn hands_changed(&mut self) -> Result<(), RunError> {
+        let Parts { holders, dataplane, .. } = &mut self.parts;
+        if holders.split_at().is_some() {
+            dataplane.end_flows(|subscriber| holders.has_been_left(subscriber))?;
+            holders.recorded();
+        }
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        cut: &Cut,
+        reason: CloseReason,
+        only: Option<&BTreeSet<SubscriberId>>,
+    ) -> Result<ClosedInterval, RunError> {
         let closed_at = Timestamp::now();
         let interfaces = self.interface_cuts(cut);
-        let closed = self.parts.ledger.close_interval(&IntervalClose {
-            gateway: &self.parts.config.gateway.id,
+        let ceilings = self.ceilings_passed();
+        let Parts { ledger, config, dataplane, holders, .. } = &mut self.parts;
+        let closed = ledger.close_interval(&IntervalClose {
+            gateway: &config.gateway.id,
             boot_id: &self.boot_id,
-            instance: self.parts.dataplane.instance(),
+            instance: dataplane.instance(),
             epoch: cut.control.epoch(),
             started_at: self.interval_started,
             closed_at,
             reason,
             cumulative: &cut.counters,
+            pending: &cut.pending,
+            verdicts: &cut.verdicts,
+            sent_again: &cut.sent_again,
+            ceilings: &ceilings,
+            identities: &|subscriber| holders.until_now(subscriber),
+            only,
             arrived_packets: cut.total.seen.packets,
             interfaces: &interfaces,
             rating_groups: &self.rating_groups,
         })?;
-        self.interval_started = closed_at;
+        self.reported_ceilings.retain(|passed| passed.day == Zoned::now().date());
+        self.reported_ceilings.extend(ceilings);
+        self.interval_ends = closed_at;
         self.intervals = closed.interval;
         self.records = closed.last_record;
-        self.last_grown = usize::try_from(closed.records).unwrap_or(usize::MAX);
         if closed.difference_packets == 0 {
             self.alarms.remove("reconciliation");
         } else {
@@ -47,7 +104,28 @@ impl Engine {
             tracing::error!("reconciliation: {alarm}");
             self.alarms.insert("reconciliation", alarm);
         }
-        Ok(())
+        Ok(closed)
+    }
+
+    /// Who is past a ceiling today, as far as it was noticed, and not in the records yet.
+    fn ceilings_passed(&self) -> Vec<CeilingPassed> {
+        let day = Zoned::now().date();
+        self.sweep
+            .past_ceiling
+            .iter()
+            .map(|PastCeiling { subscriber, rule, used_octets, .. }| CeilingPassed {
+                subscriber: *subscriber,
+                rule: *rule,
+                day,
+                used_octets: *used_octets,
+            })
+            .filter(|passed| {
+                let is_same = |other: &&CeilingPassed| {
+                    (other.subscriber, other.rule, other.day) == (passed.subscriber, passed.rule, passed.day)
+                };
+                !self.reported_ceilings.iter().any(|other| is_same(&other))
+            })
+            .collect()
     }
 
     fn interface_cuts(&self, cut: &Cut) -> Vec<InterfaceCut> {
@@ -96,6 +174,8 @@ impl Engine {
     /// Everything, as of one instant.
     pub(super) fn status(&mut self) -> Result<Status, RunError> {
         let cut = self.parts.dataplane.cut()?;
+        let instance = self.parts.dataplane.instance();
+        let standing = self.parts.ledger.standing(instance, &cut.counters, &cut.pending, &cut.verdicts)?;
         let parts = &self.parts;
         let interfaces = status::interfaces(&cut, parts.dataplane.attached());
         let stats = parts.dataplane.stats()?;
@@ -105,7 +185,6 @@ impl Engine {
                 alarms.push(format!("{stat}: {} packets", stats[stat]));
             }
         }
-        let standing = status::standing(&cut);
         let name = |rule| self.rule_names.get(&rule).cloned().unwrap_or_default();
         Ok(Status {
             gateway: parts.config.gateway.id.clone(),
@@ -119,9 +198,16 @@ impl Engine {
             rules: self.plan.rules.iter().map(RuleStatus::from).collect(),
             totals: status::totals(&standing),
             counters: status::counters(&standing, name),
+            sent_again: status::sent_again(&cut, name),
+            flows: FlowsStatus {
+                open: self.sweep.open,
+                awaiting_evidence: self.sweep.awaiting,
+                past_ceiling: self.sweep.past_ceiling.len() as u64,
+            },
             reconciliation: status::reconcile(&cut, &standing, &interfaces),
             interfaces,
             names: self.names(),
+            identity: parts.holders.status(),
             calls: parts.shared.calls.load().as_ref().clone(),
             stats: stats.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
             alarms,

@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
+use super::holders::Holders;
 use super::{FirstPolicy, RuleNames, RunError, Shared};
 use crate::audit::Log;
 use crate::config::Config;
 use crate::dataplane::{Dataplane, Sweep};
 use crate::day::DayEnd;
 use crate::diagnostic::Diagnostics;
-use crate::ledger::{CallRow, CloseReason, Ledger};
+use crate::identity::radius::Received;
+use crate::ledger::{CallRow, CeilingPassed, CloseReason, Ledger};
 use crate::policy::{Plan, PolicySet};
 use crate::resolve::Resolved;
 use crate::status::Status;
@@ -35,6 +37,8 @@ pub(super) enum Command {
     Policy(Result<PolicySet, Diagnostics>),
     /// The resolver has other addresses.
     Addresses,
+    /// An access server said who has an address.
+    Identity(Box<Received>),
     /// A free call ended.
     Call(Box<CallRow>),
     /// Somebody wants to know.
@@ -50,6 +54,7 @@ pub(super) struct Parts {
     pub(super) dataplane: Dataplane,
     pub(super) ledger: Ledger,
     pub(super) log: Log,
+    pub(super) holders: Holders,
     /// Names that are to be resolved.
     pub(super) names: watch::Sender<BTreeSet<String>>,
     /// Their addresses.
@@ -66,6 +71,8 @@ pub(super) struct Engine {
     pub(super) rule_names: RuleNames,
     pub(super) rating_groups: BTreeMap<u32, u32>,
     pub(super) interval_started: Timestamp,
+    /// When the last interval was closed, for all subscribers or for some.
+    pub(super) interval_ends: Timestamp,
     pub(super) next_close: Instant,
     next_locals: Instant,
     next_sweep: Instant,
@@ -73,6 +80,8 @@ pub(super) struct Engine {
     day_ends: Timestamp,
     /// What the last sweep found.
     pub(super) sweep: Sweep,
+    /// Ceilings that were passed today, and are in the records.
+    pub(super) reported_ceilings: Vec<CeilingPassed>,
     /// A policy that could not be put in force for reasons of the machine, and when it is tried again.
     pub(super) waiting_policy: Option<(PolicySet, Instant)>,
     /// Conditions that want attention, by what they concern.
@@ -101,11 +110,13 @@ impl Engine {
             rule_names: RuleNames::new(),
             rating_groups: BTreeMap::new(),
             interval_started,
+            interval_ends: interval_started,
             next_close,
             next_locals: Instant::now() + LOCALS_INTERVAL,
             next_sweep: Instant::now(),
             day_ends: now,
             sweep: Sweep::default(),
+            reported_ceilings: Vec::new(),
             waiting_policy: None,
             alarms: BTreeMap::new(),
             intervals: 0,
@@ -145,6 +156,7 @@ impl Engine {
             match inbox.recv_timeout(self.sleep()) {
                 Ok(Command::Policy(loaded)) => self.policy_loaded(loaded),
                 Ok(Command::Addresses) => self.addresses_changed(),
+                Ok(Command::Identity(message)) => self.parts.holders.take(&message.event, message.at),
                 Ok(Command::Call(row)) => self.call_ended(&row),
                 Ok(Command::Status(reply)) => {
                     // Whoever asked may have gone.
@@ -163,7 +175,8 @@ impl Engine {
     fn sleep(&self) -> Duration {
         let now = Timestamp::now();
         let retry = self.waiting_policy.as_ref().map_or(self.next_close, |(_, at)| *at);
-        let next = self.next_close.min(self.next_locals).min(self.next_sweep).min(retry);
+        let split = self.parts.holders.split_at().unwrap_or(self.next_close);
+        let next = self.next_close.min(self.next_locals).min(self.next_sweep).min(retry).min(split);
         let clock = next.saturating_duration_since(Instant::now());
         let rules = self
             .plan
@@ -183,6 +196,10 @@ impl Engine {
         if self.next_sweep <= Instant::now() {
             self.look_after_flows();
         }
+        self.parts.holders.expire();
+        if self.parts.holders.split_at().is_some_and(|at| at <= Instant::now()) {
+            self.split();
+        }
         if self.next_close <= Instant::now() {
             self.close(CloseReason::Clock);
             self.publish();
@@ -193,6 +210,8 @@ impl Engine {
             let pools = self.parts.config.pools.clone();
             let result = self.parts.dataplane.set_locals(&pools);
             self.note("own addresses", result.map_err(RunError::from));
+            let read = self.parts.holders.read_file();
+            self.note("file of subscribers", read);
         }
     }
 
@@ -200,6 +219,13 @@ impl Engine {
         self.next_sweep = Instant::now() + SWEEP_INTERVAL;
         let swept = self.parts.dataplane.sweep(&self.unsettled).map(|sweep| self.sweep = sweep);
         self.note("flows", swept.map_err(RunError::from));
+        match self.sweep.waiting_for_room {
+            0 => drop(self.alarms.remove("verdicts")),
+            flows => {
+                let alarm = format!("verdicts: {flows} flows find no room for theirs, and go on waiting");
+                self.alarms.insert("verdicts", alarm);
+            }
+        }
         if self.day_ends <= Timestamp::now() {
             let begun = self.begin_day();
             self.note("day", begun);

@@ -8,6 +8,7 @@ use crate::audit::AuditError;
 use crate::dataplane::DataplaneError;
 use crate::diagnostic::Diagnostics;
 use crate::exit::Exit;
+use crate::identity::radius::{ListenError, SecretError};
 use crate::ledger::LedgerError;
 use crate::policy::CompileError;
 use crate::resolve::{ProbeError, ResolverError};
@@ -28,6 +29,12 @@ pub enum RunError {
     /// The kernel's side.
     #[error(transparent)]
     Dataplane(#[from] DataplaneError),
+    /// A secret of the RADIUS listener.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The RADIUS listener.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// Another controller has the lock.
     #[error("another controller runs: it holds {path}; stop it first, or set another gateway.run_dir")]
     AlreadyRunning {
@@ -92,14 +99,14 @@ impl RunError {
     /// The exit code that says so.
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) => Exit::Config,
+            Self::Config(_) | Self::Secret(_) => Exit::Config,
             Self::Policy(_) | Self::Compile(_) => Exit::Policy,
             Self::Dataplane(error) => dataplane_exit(error),
             Self::AlreadyRunning { .. } => Exit::AlreadyRunning,
             Self::Resolver(_) | Self::NoResolver(_) => Exit::NoResolver,
             Self::Ledger(_) => Exit::Ledger,
             Self::Audit(_) | Self::Statement(_) => Exit::Audit,
-            Self::Server(_) => Exit::Export,
+            Self::Server(_) | Self::Listen(_) => Exit::Export,
             Self::Lock { .. } | Self::Watch { .. } | Self::Runtime { .. } | Self::NotEnded => Exit::Failure,
         }
     }

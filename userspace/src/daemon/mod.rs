@@ -9,6 +9,7 @@ mod activation;
 mod calls;
 mod engine;
 mod error;
+mod holders;
 mod lock;
 mod rollback;
 mod watch;
@@ -30,6 +31,7 @@ use crate::api;
 use crate::audit::Log;
 use crate::config::Config;
 use crate::daemon::engine::{Command, Engine, Parts};
+use crate::daemon::holders::{Holders, Radius};
 use crate::daemon::rollback::Rollback;
 use crate::dataplane::{Dataplane, preflight};
 use crate::ledger::Ledger;
@@ -96,7 +98,10 @@ async fn run_async(config: Config) -> Result<(), RunError> {
         tokio::spawn(resolve::run(Arc::new(resolver), scheduler, names, answer_sender, stopped));
     }
     let (commands, inbox) = std::sync::mpsc::sync_channel(COMMANDS_MAX);
+    let radius = Radius::bind(&config.identity).await?;
+    let holders = Holders::load(&config, radius.as_ref().map(Radius::counters))?;
     let parts = Parts {
+        holders,
         config: Arc::clone(&config),
         shared: Arc::clone(&shared),
         dataplane,
@@ -117,6 +122,9 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     rollback.keep();
     tokio::spawn(forward_status(status_requests, commands.clone()));
     tokio::spawn(forward_addresses(answers, commands.clone()));
+    if let Some(radius) = radius {
+        radius.listen(commands.clone());
+    }
     let engine = std::thread::spawn(move || engine.run(&inbox));
     tracing::info!(gateway = config.gateway.id, "running");
     // Nobody may be listening, as outside systemd.

@@ -4,7 +4,7 @@
 //! out, some time later: what could still be writing it has ended by then. If the same 5-tuple begins anew in just that
 //! moment, the call that takes the old entry out gives back the new one, which is put in again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap as StdHashMap, HashSet};
+use std::collections::{BTreeMap, HashMap as StdHashMap, HashSet};
 
 use aya::Pod;
 use aya::maps::{HashMap, IterableMap as _, MapError};
@@ -115,11 +115,11 @@ impl Dataplane {
         Ok(sweep)
     }
 
-    /// Ends all flows of subscribers whose addresses have changed hands; says how many.
-    pub fn end_flows(&mut self, of: &BTreeSet<SubscriberId>) -> Result<usize, DataplaneError> {
+    /// Ends all flows of such subscribers; says how many.
+    pub fn end_flows(&mut self, of: impl Fn(SubscriberId) -> bool) -> Result<usize, DataplaneError> {
         let flows: Vec<(FlowKey, FlowEntry)> = self.read_hash("FLOWS")?;
         let theirs: Vec<FlowKey> =
-            flows.into_iter().map(|(key, _)| key).filter(|key| of.contains(&key.owner())).collect();
+            flows.into_iter().map(|(key, _)| key).filter(|key| of(key.owner())).collect();
         let map: HashMap<_, FlowKey, FlowEntry> = self.typed("FLOWS")?;
         batch::delete_all(map.map(), &theirs).map_err(DataplaneError::map("FLOWS"))
     }

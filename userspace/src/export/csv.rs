@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 
 use tollfree_core::counter::Usage;
 
-use crate::ledger::{CallFile, Interval, Ledger, LedgerError, Record, StoredCall};
+use crate::ledger::{CallFile, Change, Interval, Ledger, LedgerError, Record, StoredCall};
 
 /// Columns of a file of records. Empty `subscriber`: nobody's; empty `rule`, `policy`, `rule_id`,
-/// `rating_group`: none. Times are RFC 3339 in UTC; octets are inner IP length.
-pub const RECORD_COLUMNS: [&str; 28] = [
+/// `rating_group`: none; empty `msisdn`, `imsi`: not known. A delta of a pending account may be negative. Times are RFC 3339 in UTC; octets are inner IP length.
+pub const RECORD_COLUMNS: [&str; 30] = [
     "interval",
     "record",
     "gateway",
@@ -27,6 +27,8 @@ pub const RECORD_COLUMNS: [&str; 28] = [
     "epoch",
     "policy_digest",
     "subscriber",
+    "msisdn",
+    "imsi",
     "bucket",
     "reason",
     "rule",
@@ -162,7 +164,7 @@ fn file_name(gateway: &str, kind: &str, number: u64) -> Result<String, PublishEr
 }
 
 fn record_fields(interval: &Interval, record: &Record) -> [String; RECORD_COLUMNS.len()] {
-    let [delta_up, delta_up_octets, delta_down, delta_down_octets] = usage_fields(&record.delta);
+    let [delta_up, delta_up_octets, delta_down, delta_down_octets] = change_fields(&record.delta);
     let [up, up_octets, down, down_octets] = usage_fields(&record.cumulative);
     let [previous_up, previous_up_octets, previous_down, previous_down_octets] =
         usage_fields(&record.previous);
@@ -177,6 +179,8 @@ fn record_fields(interval: &Interval, record: &Record) -> [String; RECORD_COLUMN
         record.epoch.to_string(),
         record.policy_digest.clone(),
         record.subscriber.clone(),
+        record.identity.msisdn.clone().unwrap_or_default(),
+        record.identity.imsi.clone().unwrap_or_default(),
         record.bucket.clone(),
         record.reason.clone(),
         optional(record.rule),
@@ -227,6 +231,11 @@ fn call_fields(call: &StoredCall) -> [String; CALL_COLUMNS.len()] {
 
 fn usage_fields(usage: &Usage) -> [String; 4] {
     [usage.uplink_packets, usage.uplink_octets, usage.downlink_packets, usage.downlink_octets]
+        .map(|count| count.to_string())
+}
+
+fn change_fields(change: &Change) -> [String; 4] {
+    [change.uplink_packets, change.uplink_octets, change.downlink_packets, change.downlink_octets]
         .map(|count| count.to_string())
 }
 
@@ -315,6 +324,12 @@ mod tests {
             closed_at: at("2020-02-01T00:01:00.5Z")?,
             reason: CloseReason::Clock,
             cumulative: &BTreeMap::from([(key, usage)]),
+            pending: &BTreeMap::new(),
+            verdicts: &BTreeMap::new(),
+            sent_again: &BTreeMap::new(),
+            ceilings: &[],
+            identities: &|_| None,
+            only: None,
             arrived_packets: 0,
             interfaces: &[],
             rating_groups: &BTreeMap::from([(1, 9001)]),

@@ -1,104 +1,111 @@
-//! Closing an interval: counters become records.
+//! Closing an interval: what a cut changes is written, in one transaction.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::{Transaction, params, params_from_iter};
 use tollfree_core::address::SubscriberId;
-use tollfree_core::counter::{CounterKey, Usage};
+use tollfree_core::counter::{CounterKey, PendingKey, Usage};
 
+use super::books::{Books, Part, settled_account};
+use super::identities::{Identities, UNKNOWN};
 use super::interval::{ClosedInterval, InterfaceCut, InterfaceDifference, IntervalClose};
-use super::key::key_name;
-use super::stored::{signed, signed_usage, usage};
+use super::posting::{Entry, Poster, Posting};
+use super::standing::Standing;
+use super::stored::{signed, signed_usage};
 use super::{Ledger, LedgerError};
 
-/// A counter that grew since its last cut.
-struct Growth {
-    key: CounterKey,
-    previous: Usage,
-    cumulative: Usage,
-}
-
 impl Ledger {
-    /// Closes an interval: each counter that differs from its last cut becomes one record, and the cut is
-    /// kept for the next. If this fails, nothing is written, and the next close that succeeds records the
-    /// growth of both.
+    /// Closes an interval: each account whose balance differs from its last becomes one record (one for each identity
+    /// that its subscriber had), flows that have their verdict are transferred, and the cut is kept for the next. If
+    /// this fails, nothing is written, and the next close that succeeds records the growth of both.
     ///
     /// # Errors
     ///
     /// [`LedgerError::WentBack`], [`LedgerError::UnknownEpoch`], [`LedgerError::UnknownRule`] and
-    /// [`LedgerError::TooLarge`] if the counters cannot be right; else a fault of the file.
+    /// [`LedgerError::TooLarge`] if the counters cannot be right, [`LedgerError::Unbalanced`] if the file cannot be;
+    /// else a fault of the file.
     pub fn close_interval(&mut self, close: &IntervalClose<'_>) -> Result<ClosedInterval, LedgerError> {
+        // Put back only after a commit: whatever fails, the next close reads what the file holds.
+        let books = self.books.take().filter(|books| books.instance == close.instance);
+        let mut identities = std::mem::take(&mut self.identities);
         let transaction = self.begin()?;
-        let mut last = last_cut(&transaction, close.instance)?;
-        let grown = growth(&last, close.cumulative)?;
-        check_references(&transaction, close.epoch, &grown)?;
-        last.extend(grown.iter().map(|growth| (growth.key, growth.cumulative)));
-        let closed = insert_interval(&transaction, close, &last, grown.len())?;
-        insert_records(&transaction, close, &closed, &grown)?;
-        save_cut(&transaction, close.instance, &grown)?;
-        let interfaces = insert_interfaces(&transaction, closed.interval, close.interfaces)?;
+        let mut books = match books {
+            Some(books) => books,
+            None => Books::load(&transaction, close.instance)?,
+        };
+        let posting = post(&transaction, &books, close, &mut identities)?;
+        let closed = write(&transaction, &books, close, &posting, &mut identities)?;
         transaction.commit()?;
-        Ok(ClosedInterval { interfaces, ..closed })
+        let settled = posting.settled.clone();
+        books.apply(posting);
+        let closed = ClosedInterval { settled, unsettled: books.unsettled(), ..closed };
+        (self.books, self.identities) = (Some(books), identities);
+        Ok(closed)
     }
 }
 
-fn last_cut(
+fn post(
     transaction: &Transaction<'_>,
-    instance: u64,
-) -> Result<BTreeMap<CounterKey, Usage>, LedgerError> {
-    let mut statement = transaction.prepare_cached(
-        "SELECT subscriber, epoch, rule, bucket, reason, uplink_packets, uplink_octets, downlink_packets,
-                downlink_octets
-         FROM cumulatives WHERE instance = ?",
-    )?;
-    let rows = statement.query_map([instance.cast_signed()], |row| {
-        let key = CounterKey {
-            subscriber: SubscriberId::from_octets(row.get(0)?),
-            epoch: row.get(1)?,
-            rule: row.get(2)?,
-            bucket: row.get(3)?,
-            reason: row.get(4)?,
-            reserved: 0,
-        };
-        Ok((key, usage(row, 5)?))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    books: &Books,
+    close: &IntervalClose<'_>,
+    identities: &mut Identities,
+) -> Result<Posting, LedgerError> {
+    // Accounts come in the order of subscribers, so the last answer often is the next.
+    let mut last = (SubscriberId::NONE, UNKNOWN);
+    let who = |subscriber| {
+        if subscriber != last.0 {
+            last = (subscriber, identities.number(transaction, (close.identities)(subscriber))?);
+        }
+        Ok(last.1)
+    };
+    Poster::new(books, close, who).post()
 }
 
-fn growth(
-    last: &BTreeMap<CounterKey, Usage>,
-    cumulative: &BTreeMap<CounterKey, Usage>,
-) -> Result<Vec<Growth>, LedgerError> {
-    let mut grown = Vec::new();
-    for (key, read) in cumulative {
-        let previous = last.get(key).copied().unwrap_or_default();
-        let Some(delta) = read.since(&previous) else {
-            let (recorded, read) = (Box::new(previous), Box::new(*read));
-            return Err(LedgerError::WentBack { key: key_name(key), recorded, read });
-        };
-        if delta != Usage::default() {
-            // Checked here, so that the sums below cannot overflow.
-            signed_usage(read)?;
-            grown.push(Growth { key: *key, previous, cumulative: *read });
-        }
-    }
-    Ok(grown)
+fn write(
+    transaction: &Transaction<'_>,
+    books: &Books,
+    close: &IntervalClose<'_>,
+    posting: &Posting,
+    identities: &mut Identities,
+) -> Result<ClosedInterval, LedgerError> {
+    check_references(transaction, close, posting)?;
+    let closed = insert_interval(transaction, close, posting)?;
+    insert_records(transaction, close, &closed, &posting.entries)?;
+    insert_transfers(transaction, closed.interval, posting)?;
+    insert_sent_again(transaction, closed.interval, books, posting)?;
+    insert_ceilings(transaction, closed.interval, close, identities)?;
+    save_counted(transaction, close.instance, posting)?;
+    save_received(transaction, close.instance, posting)?;
+    save_pending(transaction, close.instance, posting)?;
+    drop_rows(transaction, close.instance, posting)?;
+    let interfaces = insert_interfaces(transaction, closed.interval, close.interfaces)?;
+    Ok(ClosedInterval { interfaces, ..closed })
 }
 
 /// Finds the epoch or rule that the ledger does not know, so that the error can name it; the foreign keys
 /// would not.
-fn check_references(transaction: &Transaction<'_>, epoch: u32, grown: &[Growth]) -> Result<(), LedgerError> {
+fn check_references(
+    transaction: &Transaction<'_>,
+    close: &IntervalClose<'_>,
+    posting: &Posting,
+) -> Result<(), LedgerError> {
     let mut find_epoch = transaction.prepare_cached("SELECT 1 FROM epochs WHERE epoch = ?")?;
-    let mut epochs: BTreeSet<u32> = grown.iter().map(|growth| growth.key.epoch).collect();
-    epochs.insert(epoch);
+    let mut epochs: BTreeSet<u32> = posting.entries.iter().map(|entry| entry.key.epoch).collect();
+    epochs.extend(posting.pending.iter().map(|(key, _)| key.epoch));
+    epochs.insert(close.epoch);
     for epoch in epochs {
         if !find_epoch.exists([epoch])? {
             return Err(LedgerError::UnknownEpoch { epoch });
         }
     }
     let mut find_rule = transaction.prepare_cached("SELECT 1 FROM rules WHERE number = ?")?;
-    let mut rules: BTreeSet<u32> = grown.iter().map(|growth| growth.key.rule).collect();
+    let mut rules: BTreeSet<u32> = posting.entries.iter().map(|entry| entry.key.rule).collect();
     rules.remove(&0);
+    // Without a rule there is none of these.
+    rules.extend(posting.pending.iter().map(|(key, _)| key.rule));
+    rules.extend(posting.transfers.iter().map(|transfer| transfer.key.rule));
+    rules.extend(posting.sent_again.keys());
+    rules.extend(close.ceilings.iter().map(|ceiling| ceiling.rule));
     for rule in rules {
         if !find_rule.exists([rule])? {
             return Err(LedgerError::UnknownRule { rule });
@@ -110,22 +117,22 @@ fn check_references(transaction: &Transaction<'_>, epoch: u32, grown: &[Growth])
 fn insert_interval(
     transaction: &Transaction<'_>,
     close: &IntervalClose<'_>,
-    cut: &BTreeMap<CounterKey, Usage>,
-    records: usize,
+    posting: &Posting,
 ) -> Result<ClosedInterval, LedgerError> {
     let before: i64 = transaction.query_row(
         "SELECT coalesce(max(last_record), 0) FROM intervals WHERE gateway = ?",
         [close.gateway],
         |row| row.get(0),
     )?;
-    let records = records as u64;
+    let records = posting.entries.len() as u64;
     let last_record = before.unsigned_abs() + records;
-    let counted = sum("the count of all packets", cut.values().map(Usage::packets))?;
+    let recorded = signed_sum("the count of all recorded packets", posting.packets)?;
+    let counted = signed_sum("the count of all packets", posting.packets + posting.left_packets)?;
     let arrived = signed("the count of all interfaces' packets", close.arrived_packets)?;
     transaction.execute(
         "INSERT INTO intervals (gateway, boot_id, instance, epoch, started_at, closed_at, reason, records,
-                                last_record, counted_packets, interface_packets)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                last_record, recorded_packets, counted_packets, interface_packets)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             close.gateway,
             close.boot_id,
@@ -137,6 +144,7 @@ fn insert_interval(
             close.reason.name(),
             signed("a count of records", records)?,
             signed("a record number", last_record)?,
+            recorded,
             counted,
             arrived,
         ],
@@ -147,11 +155,13 @@ fn insert_interval(
         last_record,
         difference_packets: counted - arrived,
         interfaces: Vec::new(),
+        settled: Vec::new(),
+        unsettled: Vec::new(),
+        is_complete: close.only.is_none(),
     })
 }
 
-fn sum(what: &'static str, values: impl Iterator<Item = u64>) -> Result<i64, LedgerError> {
-    let value: u128 = values.map(u128::from).sum();
+fn signed_sum(what: &'static str, value: u128) -> Result<i64, LedgerError> {
     i64::try_from(value).map_err(|_| LedgerError::TooLarge { what, value })
 }
 
@@ -159,24 +169,25 @@ fn insert_records(
     transaction: &Transaction<'_>,
     close: &IntervalClose<'_>,
     closed: &ClosedInterval,
-    grown: &[Growth],
+    entries: &[Entry],
 ) -> Result<(), LedgerError> {
     let mut statement = transaction.prepare_cached(
-        "INSERT INTO records (interval, record, subscriber, epoch, bucket, reason, rule, rating_group,
+        "INSERT INTO records (interval, record, subscriber, identity, epoch, bucket, reason, rule, rating_group,
                               uplink_packets_previous, uplink_octets_previous, downlink_packets_previous,
                               downlink_octets_previous, uplink_packets, uplink_octets, downlink_packets,
                               downlink_octets)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     let interval = signed("an interval number", closed.interval)?;
     let first = closed.last_record - closed.records + 1;
-    for (record, Growth { key, previous, cumulative }) in (first..).zip(grown) {
+    for (record, Entry { key, identity, previous, balance }) in (first..).zip(entries) {
         let [previous_up, previous_up_octets, previous_down, previous_down_octets] = signed_usage(previous)?;
-        let [up, up_octets, down, down_octets] = signed_usage(cumulative)?;
+        let [up, up_octets, down, down_octets] = signed_usage(balance)?;
         statement.execute(params![
             interval,
             signed("a record number", record)?,
             key.subscriber.octets(),
+            identity,
             key.epoch,
             key.bucket,
             key.reason,
@@ -195,15 +206,139 @@ fn insert_records(
     Ok(())
 }
 
-fn save_cut(transaction: &Transaction<'_>, instance: u64, grown: &[Growth]) -> Result<(), LedgerError> {
+fn insert_transfers(
+    transaction: &Transaction<'_>,
+    interval: u64,
+    posting: &Posting,
+) -> Result<(), LedgerError> {
     let mut statement = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO cumulatives
-             (instance, subscriber, epoch, rule, bucket, reason, uplink_packets, uplink_octets,
-              downlink_packets, downlink_octets)
+        "INSERT INTO transfers (interval, transfer, flow, subscriber, identity, epoch, rule, bucket, reason,
+                                uplink_packets, uplink_octets, downlink_packets, downlink_octets)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let interval = signed("an interval number", interval)?;
+    for (number, transfer) in (1_i64..).zip(&posting.transfers) {
+        let PendingKey { flow, subscriber, epoch, rule } = transfer.key;
+        let to = settled_account(&transfer.key, transfer.reason);
+        let [up, up_octets, down, down_octets] = signed_usage(&transfer.usage)?;
+        statement.execute(params![
+            interval,
+            number,
+            flow.cast_signed(),
+            subscriber.octets(),
+            transfer.identity,
+            epoch,
+            rule,
+            to.bucket,
+            to.reason,
+            up,
+            up_octets,
+            down,
+            down_octets,
+        ])?;
+    }
+    Ok(())
+}
+
+fn insert_sent_again(
+    transaction: &Transaction<'_>,
+    interval: u64,
+    books: &Books,
+    posting: &Posting,
+) -> Result<(), LedgerError> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO sent_again (interval, rule, uplink_segments_previous, uplink_octets_previous,
+                                 downlink_segments_previous, downlink_octets_previous, uplink_segments,
+                                 uplink_octets, downlink_segments, downlink_octets)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
-    for Growth { key, cumulative, .. } in grown {
-        let [up, up_octets, down, down_octets] = signed_usage(cumulative)?;
+    let interval = signed("an interval number", interval)?;
+    for (rule, read) in &posting.sent_again {
+        let previous = books.sent_again.get(rule).copied().unwrap_or_default();
+        let [previous_up, previous_up_octets, previous_down, previous_down_octets] = signed_usage(&previous)?;
+        let [up, up_octets, down, down_octets] = signed_usage(read)?;
+        statement.execute(params![
+            interval,
+            rule,
+            previous_up,
+            previous_up_octets,
+            previous_down,
+            previous_down_octets,
+            up,
+            up_octets,
+            down,
+            down_octets,
+        ])?;
+    }
+    Ok(())
+}
+
+fn insert_ceilings(
+    transaction: &Transaction<'_>,
+    interval: u64,
+    close: &IntervalClose<'_>,
+    identities: &mut Identities,
+) -> Result<(), LedgerError> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO ceilings (interval, subscriber, identity, rule, day, used_octets)
+         VALUES (?, ?, ?, ?, ?, ?)",
+    )?;
+    let interval = signed("an interval number", interval)?;
+    for ceiling in close.ceilings {
+        statement.execute(params![
+            interval,
+            ceiling.subscriber.octets(),
+            identities.number(transaction, (close.identities)(ceiling.subscriber))?,
+            ceiling.rule,
+            ceiling.day.to_string(),
+            signed("a ceiling's octets", ceiling.used_octets)?,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Where an account lies in the tables that are sorted by account: going through them in this order touches each page
+/// once.
+fn place(key: &CounterKey) -> ([u8; 8], u32, u32, u16, u16) {
+    (key.subscriber.octets(), key.epoch, key.rule, key.bucket, key.reason)
+}
+
+const SAVE_COUNTED: &str = "
+    INSERT INTO cumulatives (instance, subscriber, epoch, rule, bucket, reason, uplink_packets, uplink_octets,
+                             downlink_packets, downlink_octets)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET uplink_packets = excluded.uplink_packets, uplink_octets = excluded.uplink_octets,
+                              downlink_packets = excluded.downlink_packets,
+                              downlink_octets = excluded.downlink_octets";
+const SAVE_RECEIVED: &str = "
+    INSERT INTO received (instance, subscriber, epoch, rule, bucket, reason, uplink_packets, uplink_octets,
+                          downlink_packets, downlink_octets)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET uplink_packets = excluded.uplink_packets, uplink_octets = excluded.uplink_octets,
+                              downlink_packets = excluded.downlink_packets,
+                              downlink_octets = excluded.downlink_octets";
+
+fn save_counted(transaction: &Transaction<'_>, instance: u64, posting: &Posting) -> Result<(), LedgerError> {
+    let mut accounts: Vec<_> = posting.counted.iter().map(|(key, usage)| (key, usage)).collect();
+    accounts.sort_unstable_by_key(|(key, _)| place(key));
+    save_accounts(transaction, SAVE_COUNTED, instance, &accounts)
+}
+
+fn save_received(transaction: &Transaction<'_>, instance: u64, posting: &Posting) -> Result<(), LedgerError> {
+    let mut accounts: Vec<_> = posting.received.iter().collect();
+    accounts.sort_unstable_by_key(|(key, _)| place(key));
+    save_accounts(transaction, SAVE_RECEIVED, instance, &accounts)
+}
+
+fn save_accounts(
+    transaction: &Transaction<'_>,
+    query: &str,
+    instance: u64,
+    accounts: &[(&CounterKey, &Usage)],
+) -> Result<(), LedgerError> {
+    let mut statement = transaction.prepare_cached(query)?;
+    for (key, usage) in accounts {
+        let [up, up_octets, down, down_octets] = signed_usage(usage)?;
         statement.execute(params![
             instance.cast_signed(),
             key.subscriber.octets(),
@@ -215,6 +350,97 @@ fn save_cut(transaction: &Transaction<'_>, instance: u64, grown: &[Growth]) -> R
             up_octets,
             down,
             down_octets,
+        ])?;
+    }
+    Ok(())
+}
+
+fn save_pending(transaction: &Transaction<'_>, instance: u64, posting: &Posting) -> Result<(), LedgerError> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO pending
+             (instance, flow, subscriber, epoch, rule, identity, uplink_packets, uplink_octets, downlink_packets,
+              downlink_octets, uplink_packets_held, uplink_octets_held, downlink_packets_held,
+              downlink_octets_held)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let parts = posting.pending.iter().flat_map(|(key, parts)| parts.iter().map(move |part| (key, part)));
+    for (key, Part { identity, counted, held }) in parts {
+        let [up, up_octets, down, down_octets] = signed_usage(counted)?;
+        let [held_up, held_up_octets, held_down, held_down_octets] = signed_usage(held)?;
+        statement.execute(params![
+            instance.cast_signed(),
+            key.flow.cast_signed(),
+            key.subscriber.octets(),
+            key.epoch,
+            key.rule,
+            identity,
+            up,
+            up_octets,
+            down,
+            down_octets,
+            held_up,
+            held_up_octets,
+            held_down,
+            held_down_octets,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Drops what can change no more; what it holds goes into the instance's total.
+fn drop_rows(transaction: &Transaction<'_>, instance: u64, posting: &Posting) -> Result<(), LedgerError> {
+    let instance = instance.cast_signed();
+    let mut drop_flow = transaction.prepare_cached(
+        "DELETE FROM pending WHERE instance = ? AND flow = ? AND subscriber = ? AND epoch = ? AND rule = ?",
+    )?;
+    for key in &posting.forgotten {
+        let subscriber = key.subscriber.octets();
+        drop_flow.execute(params![instance, key.flow.cast_signed(), subscriber, key.epoch, key.rule])?;
+    }
+    let mut drop_counted = transaction.prepare_cached(
+        "DELETE FROM cumulatives
+         WHERE instance = ? AND subscriber = ? AND epoch = ? AND rule = ? AND bucket = ? AND reason = ?",
+    )?;
+    let mut drop_received = transaction.prepare_cached(
+        "DELETE FROM received
+         WHERE instance = ? AND subscriber = ? AND epoch = ? AND rule = ? AND bucket = ? AND reason = ?",
+    )?;
+    let mut closed: Vec<&CounterKey> = posting.closed.iter().collect();
+    closed.sort_unstable_by_key(|key| place(key));
+    for key in closed {
+        let subscriber = key.subscriber.octets();
+        for statement in [&mut drop_counted, &mut drop_received] {
+            let values = params![instance, subscriber, key.epoch, key.rule, key.bucket, key.reason];
+            statement.execute(values)?;
+        }
+    }
+    save_retired(transaction, instance, &posting.retired)
+}
+
+fn save_retired(transaction: &Transaction<'_>, instance: i64, retired: &Standing) -> Result<(), LedgerError> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT OR REPLACE INTO retired
+             (instance, subscriber, rule, bucket, reason, uplink_packets, uplink_octets, downlink_packets,
+              downlink_octets)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let mut places: Vec<_> = retired.iter().collect();
+    places.sort_unstable_by_key(|((subscriber, bucket, reason, rule), _)| {
+        (subscriber.octets(), *rule, *bucket, *reason)
+    });
+    for ((subscriber, bucket, reason, rule), usage) in places {
+        let [up, up_octets, down, down_octets] = signed_usage(usage)?;
+        let subscriber = subscriber.octets();
+        statement.execute(params![
+            instance,
+            subscriber,
+            rule,
+            bucket,
+            reason,
+            up,
+            up_octets,
+            down,
+            down_octets
         ])?;
     }
     Ok(())

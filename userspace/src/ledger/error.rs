@@ -65,6 +65,25 @@ pub enum LedgerError {
         /// What this cut read.
         read: Box<Usage>,
     },
+    /// An account holds less than its flows.
+    #[error(
+        "the account of {key} holds less than its flows do: the ledger was changed by something else; restore a copy"
+    )]
+    Unbalanced {
+        /// The account, in words.
+        key: String,
+    },
+    /// An earlier version wrote the file, and it was opened for reading only.
+    #[error(
+        "its schema is version {found}, this program reads version {known}: start the controller once, which \
+         brings it up to date"
+    )]
+    Older {
+        /// The file's schema version.
+        found: u32,
+        /// The version this program reads.
+        known: u32,
+    },
     /// Usage under an epoch that the ledger has never been told of.
     #[error("epoch {epoch} is not in the ledger: record each epoch before it is activated")]
     UnknownEpoch {

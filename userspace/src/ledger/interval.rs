@@ -1,10 +1,13 @@
 //! Accounting intervals: what a cut of the counters brings in, and what closing it gives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use tollfree_core::counter::{CounterKey, Usage};
+use jiff::civil::Date;
+use tollfree_core::address::SubscriberId;
+use tollfree_core::counter::{CounterKey, PendingKey, Usage};
 use tollfree_core::interface::Role;
+use tollfree_core::reason::Reason;
 
 /// Why an interval was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub enum CloseReason {
     Start,
     /// The controller ends.
     Shutdown,
+    /// An address changed hands: only its subscriber's growth is recorded, under who had it until then.
+    Identity,
 }
 
 impl CloseReason {
@@ -27,6 +32,7 @@ impl CloseReason {
             Self::Activation => "activation",
             Self::Start => "start",
             Self::Shutdown => "shutdown",
+            Self::Identity => "identity",
         }
     }
 }
@@ -52,8 +58,30 @@ pub struct InterfaceCut {
     pub nic_octets: u64,
 }
 
+/// Who a subscriber is to the carrier, as the source of identities says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SubscriberIdentity {
+    /// Telephone number (E.164, digits).
+    pub msisdn: Option<String>,
+    /// International mobile subscriber identity (E.212, digits).
+    pub imsi: Option<String>,
+}
+
+/// A subscriber used up what a rule gives him in a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CeilingPassed {
+    /// Who.
+    pub subscriber: SubscriberId,
+    /// The rule's permanent number.
+    pub rule: u32,
+    /// The gateway's day.
+    pub day: Date,
+    /// Volume of that day when it was noticed, in octets; what came past the ceiling too.
+    pub used_octets: u64,
+}
+
 /// A cut of everything that is counted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct IntervalClose<'a> {
     /// The gateway's id; part of every record's identity.
     pub gateway: &'a str,
@@ -69,9 +97,23 @@ pub struct IntervalClose<'a> {
     pub closed_at: Timestamp,
     /// Why it is closed.
     pub reason: CloseReason,
-    /// The counters at the cut, of all epochs, summed over CPUs and banks. A key that is absent has not
-    /// changed: entries of epochs that are over may be taken out of the kernel's maps.
+    /// Every counter that the kernel has at the cut, of all epochs, summed over CPUs and banks. A key that is absent
+    /// has not changed; if its epoch is over, it was taken out of the kernel's maps, and its account is closed.
     pub cumulative: &'a BTreeMap<CounterKey, Usage>,
+    /// What the kernel counted as awaiting evidence, by flow; every entry that it has, as for `cumulative`.
+    pub pending: &'a BTreeMap<PendingKey, Usage>,
+    /// Verdicts by flow number: those that were in the kernel before the cut began, so that what the flow has pending
+    /// grows no more. To be given until [`ClosedInterval::settled`] lists the flow's keys, or, where the kernel has
+    /// none of them any more, in one close of everybody that succeeds.
+    pub verdicts: &'a BTreeMap<u64, Reason>,
+    /// Payload that was sent before, by rule, since the maps were made; packets are segments.
+    pub sent_again: &'a BTreeMap<u32, Usage>,
+    /// Ceilings that were passed since the last close that succeeded.
+    pub ceilings: &'a [CeilingPassed],
+    /// Who has a subscriber's address up to the cut; `None`: not known.
+    pub identities: &'a dyn Fn(SubscriberId) -> Option<SubscriberIdentity>,
+    /// Record only what these subscribers' counters grew by; everybody else's growth is left to the next close.
+    pub only: Option<&'a BTreeSet<SubscriberId>>,
     /// Packets that arrived on all interfaces that were ever counted, those not listed below too.
     pub arrived_packets: u64,
     /// Every gateway interface at the cut.
@@ -109,6 +151,13 @@ pub struct ClosedInterval {
     pub difference_packets: i64,
     /// Each interface's differences.
     pub interfaces: Vec<InterfaceDifference>,
+    /// Pending entries that the kernel had at the cut, and whose whole content is transferred: they may be taken out.
+    pub settled: Vec<PendingKey>,
+    /// Flows of which something is pending and no verdict is known, by number, in the kernel or not any more.
+    pub unsettled: Vec<u64>,
+    /// Whether every subscriber's growth is recorded. Only then may entries of epochs that are over be taken out of the
+    /// kernel's maps; after a close for some subscribers only, nothing but `settled`.
+    pub is_complete: bool,
 }
 
 /// A closed interval, as its records name it.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use tollfree_core::address::SubscriberId;
-use tollfree_core::counter::CounterKey;
+use tollfree_core::counter::{CounterKey, PendingKey};
 use tollfree_core::reason::{Bucket, Reason};
 
 /// The subscriber's address or prefix, as in `10.20.0.11/32`; empty for nobody.
@@ -26,13 +26,23 @@ pub(super) fn reason_name(number: u16) -> Cow<'static, str> {
 
 /// The whole key, for messages.
 pub(super) fn key_name(key: &CounterKey) -> String {
-    let subscriber = subscriber_name(key.subscriber);
     format!(
         "subscriber {}, bucket {}, reason {}, rule {}, epoch {}",
-        if subscriber.is_empty() { "none" } else { &subscriber },
+        subscriber_or_none(key.subscriber),
         bucket_name(key.bucket),
         reason_name(key.reason),
         key.rule,
         key.epoch
     )
+}
+
+/// A pending key, for messages.
+pub(super) fn flow_name(key: &PendingKey) -> String {
+    let subscriber = subscriber_or_none(key.subscriber);
+    format!("flow {}, subscriber {subscriber}, rule {}, epoch {}", key.flow, key.rule, key.epoch)
+}
+
+fn subscriber_or_none(subscriber: SubscriberId) -> String {
+    let name = subscriber_name(subscriber);
+    if name.is_empty() { "none".into() } else { name }
 }

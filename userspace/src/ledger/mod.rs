@@ -1,20 +1,26 @@
 //! The ledger: what was counted, in records that are written once and never changed.
 //!
 //! One `SQLite` file holds the permanent numbers of rules, the epochs, every closed accounting interval with
-//! its records and interface totals, the free calls, and the last good addresses of names. Every change is
+//! its records, transfers and interface totals, the free calls, and the last good addresses of names. Every change is
 //! one transaction: it is there completely or not at all, after a full disk or a crash as well. The API
 //! blocks; the daemon calls it from a thread of its own.
 
+mod books;
 mod calls;
+mod change;
 mod close;
 mod epochs;
 mod error;
+mod identities;
 mod interval;
 mod key;
+mod merge;
 mod names;
+mod posting;
 mod record;
 mod rules;
 mod schema;
+mod standing;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -24,11 +30,18 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use books::Books;
 pub use calls::{CallFile, CallRow, StoredCall};
+pub use change::Change;
 pub use error::LedgerError;
-pub use interval::{CloseReason, ClosedInterval, InterfaceCut, InterfaceDifference, Interval, IntervalClose};
+use identities::Identities;
+pub use interval::{
+    CeilingPassed, CloseReason, ClosedInterval, InterfaceCut, InterfaceDifference, Interval, IntervalClose,
+    SubscriberIdentity,
+};
 pub use record::Record;
 pub use rules::NumberedRule;
+pub use standing::{Place, Standing};
 
 /// How long a statement waits for another process that holds the file. Reason: only short reads by the
 /// command line compete with the daemon.
@@ -38,6 +51,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Ledger {
     connection: Connection,
+    /// The instance's accounts as of the last close, once one succeeded.
+    books: Option<Books>,
+    identities: Identities,
 }
 
 impl Ledger {
@@ -59,9 +75,8 @@ impl Ledger {
         // A record that was announced must survive a power cut: WAL with FULL syncs at every commit.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "foreign_keys", "ON")?;
         schema::migrate(&mut connection)?;
-        Ok(Self { connection })
+        Ok(Self { connection, books: None, identities: Identities::default() })
     }
 
     /// Begins a change. The write lock is taken at once, so that what is read is what is changed.

@@ -7,19 +7,22 @@ use rusqlite::{Row, params};
 use tollfree_core::address::SubscriberId;
 use tollfree_core::counter::Usage;
 
-use super::interval::Interval;
+use super::change::Change;
+use super::interval::{Interval, SubscriberIdentity};
 use super::key::{bucket_name, reason_name, subscriber_name};
 use super::stored::{parsed, signed, unsigned, usage};
 use super::{Ledger, LedgerError};
 
-/// The usage of one subscriber in one bucket for one reason, under one rule and one epoch, during one
-/// interval.
+/// The change of one account's balance during one interval: of one subscriber in one bucket for one reason, under one
+/// rule and one epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Number within the gateway, from 1 on, gapless.
     pub record: u64,
     /// Address or prefix with its length; empty for what is nobody's.
     pub subscriber: String,
+    /// Who had the address when it was counted.
+    pub identity: SubscriberIdentity,
     /// The epoch under which it was decided.
     pub epoch: u32,
     /// The digest of the policy of that epoch.
@@ -36,12 +39,13 @@ pub struct Record {
     pub rule_id: Option<String>,
     /// The rule's rating group, if it has one.
     pub rating_group: Option<u32>,
-    /// The counter at the interval's cut.
+    /// The balance after this record.
     pub cumulative: Usage,
-    /// The counter at the cut before.
+    /// The balance before it.
     pub previous: Usage,
-    /// `cumulative` less `previous`: the usage of this interval.
-    pub delta: Usage,
+    /// `cumulative` less `previous`: the usage of this interval. Negative where a pending account's usage was
+    /// transferred.
+    pub delta: Change,
 }
 
 impl Ledger {
@@ -124,8 +128,9 @@ impl Ledger {
 const RECORDS: &str = "
     SELECT record, subscriber, epoch, policy_digest, bucket, reason, records.rule, rules.policy, rules.rule,
            rating_group, uplink_packets_previous, uplink_octets_previous, downlink_packets_previous,
-           downlink_octets_previous, uplink_packets, uplink_octets, downlink_packets, downlink_octets
-    FROM records JOIN epochs USING (epoch) LEFT JOIN rules ON rules.number = records.rule
+           downlink_octets_previous, uplink_packets, uplink_octets, downlink_packets, downlink_octets, msisdn, imsi
+    FROM records JOIN epochs USING (epoch) JOIN identities USING (identity)
+         LEFT JOIN rules ON rules.number = records.rule
     WHERE interval = ? ORDER BY record";
 
 fn interval(row: &Row<'_>) -> rusqlite::Result<Interval> {
@@ -148,6 +153,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     Ok(Record {
         record: unsigned(row, 0)?,
         subscriber: subscriber_name(subscriber),
+        identity: SubscriberIdentity { msisdn: row.get(18)?, imsi: row.get(19)? },
         epoch: row.get(2)?,
         policy_digest: row.get(3)?,
         bucket: bucket_name(row.get(4)?).into_owned(),
@@ -158,7 +164,6 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         rating_group: row.get(9)?,
         cumulative,
         previous,
-        // The table's CHECK rules out a counter that went back.
-        delta: cumulative.since(&previous).unwrap_or_default(),
+        delta: Change::between(&previous, &cumulative),
     })
 }

@@ -23,6 +23,16 @@ pub(super) fn signed_usage(usage: &Usage) -> Result<[i64; 4], LedgerError> {
     ])
 }
 
+/// The sum of two usages that the ledger can hold, if it can hold that too.
+pub(super) fn plus(a: Usage, b: Usage) -> Result<Usage, LedgerError> {
+    signed_usage(&a)?;
+    signed_usage(&b)?;
+    // Twice 2^63 - 1 fits.
+    let sum = a + b;
+    signed_usage(&sum)?;
+    Ok(sum)
+}
+
 /// A number that was not negative when it was stored.
 pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     let value: i64 = row.get(column)?;

@@ -22,7 +22,10 @@ use super::settings::{Limits, Settings, Showing};
 use super::side::Side;
 use crate::dataplane::{self, NicCounts, local_prefixes, monotonic_ns};
 use crate::day::DayEnd;
-use crate::status::{self, AuditStatus, CallsStatus, InterfaceStatus, LedgerStatus, Status, render};
+use crate::identity::IdentityStatus;
+use crate::status::{
+    self, AuditStatus, CallsStatus, FlowsStatus, InterfaceStatus, LedgerStatus, Status, render,
+};
 
 /// Frames counted between two looks at anything else. Reason: less than a millisecond's work.
 const BATCH_FRAMES: u64 = 256;
@@ -269,9 +272,12 @@ impl Session {
             rules: self.book.rules(),
             totals: status::totals(&standing),
             counters: status::counters(&standing, |rule| self.book.rule_name(rule)),
+            sent_again: status::sent_again(&cut, |rule| self.book.rule_name(rule)),
+            flows: FlowsStatus::default(),
             reconciliation: status::reconcile(&cut, &standing, &interfaces),
             interfaces,
             names: self.book.names(),
+            identity: IdentityStatus::default(),
             calls: CallsStatus::default(),
             stats: self.stats(),
             alarms: self.alarms(),

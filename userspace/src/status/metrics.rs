@@ -36,6 +36,11 @@ pub fn encode(status: &Status) -> Result<String, prometheus::Error> {
             "Frame octets by interface and by who counted them.",
             frame_octets,
         ),
+        counters(
+            "tollfree_sent_again_bytes_total",
+            "TCP payload that was sent before, by direction and rule.",
+            sent_again(status),
+        ),
         counters("tollfree_events_total", "Events of the data plane.", events),
     ];
     families.extend(gauges(status));
@@ -83,9 +88,25 @@ fn interfaces(status: &Status) -> (Vec<Row>, Vec<Row>) {
     (frames, octets)
 }
 
+/// TCP payload that was sent before, by direction and rule.
+fn sent_again(status: &Status) -> Vec<Row> {
+    let rows = status.sent_again.iter().flat_map(|again| {
+        [("uplink", again.uplink_octets), ("downlink", again.downlink_octets)].map(|(direction, octets)| {
+            let labels = vec![
+                ("direction", direction.to_owned()),
+                ("rule", again.rule.to_string()),
+                ("policy", again.policy.clone()),
+                ("rule_id", again.rule_id.clone()),
+            ];
+            (labels, octets)
+        })
+    });
+    rows.collect()
+}
+
 fn gauges(status: &Status) -> Vec<MetricFamily> {
     let reconciliation = &status.reconciliation;
-    let rows: [(&str, &str, u64); 8] = [
+    let rows: [(&str, &str, u64); 11] = [
         ("tollfree_epoch", "The policy activation in force.", status.epoch.into()),
         (
             "tollfree_reconciliation_difference_packets",
@@ -96,6 +117,13 @@ fn gauges(status: &Status) -> Vec<MetricFamily> {
             "tollfree_reconciliation_difference_bytes",
             "Octets that arrived less octets in buckets; 0 when all is well.",
             reconciliation.difference_octets.unsigned_abs(),
+        ),
+        ("tollfree_flows_open", "Flows to listed addresses.", status.flows.open),
+        ("tollfree_flows_awaiting_evidence", "Flows that await evidence.", status.flows.awaiting_evidence),
+        (
+            "tollfree_subscribers_past_ceiling",
+            "Subscribers and rules past a daily ceiling today.",
+            status.flows.past_ceiling,
         ),
         ("tollfree_calls_active", "Free calls followed now.", status.calls.active),
         (

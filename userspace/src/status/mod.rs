@@ -17,6 +17,8 @@ pub use metrics::encode;
 pub use table::render;
 
 use crate::dataplane::{Attached, Cut, InterfaceCut};
+use crate::identity::IdentityStatus;
+use crate::ledger::Standing;
 use crate::policy::PlanRule;
 use crate::resolve;
 
@@ -47,10 +49,16 @@ pub struct Status {
     pub totals: BTreeMap<String, Volume>,
     /// Volume by subscriber, bucket, reason and rule, over all epochs.
     pub counters: Vec<CounterStatus>,
+    /// Payload of rules' TCP flows that was sent before: billed like any, and counted here once more.
+    pub sent_again: Vec<SentAgainStatus>,
+    /// Flows to listed addresses.
+    pub flows: FlowsStatus,
     /// How the counts agree.
     pub reconciliation: Reconciliation,
     /// Each name's addresses.
     pub names: Vec<NameStatus>,
+    /// Who has which address.
+    pub identity: IdentityStatus,
     /// Free calls.
     pub calls: CallsStatus,
     /// Event counters.
@@ -143,6 +151,36 @@ pub struct CounterStatus {
     pub downlink_octets: u64,
 }
 
+/// Payload of one rule's TCP flows that was sent before; octets are TCP payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentAgainStatus {
+    /// The rule's permanent number.
+    pub rule: u32,
+    /// The rule's policy.
+    pub policy: String,
+    /// The rule's id.
+    pub rule_id: String,
+    /// Segments from subscribers.
+    pub uplink_segments: u64,
+    /// Their octets that were sent before.
+    pub uplink_octets: u64,
+    /// Segments to subscribers.
+    pub downlink_segments: u64,
+    /// Their octets that were sent before.
+    pub downlink_octets: u64,
+}
+
+/// Flows to listed addresses, as of the last time that they were looked after: some seconds ago at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowsStatus {
+    /// Flows that go on.
+    pub open: u64,
+    /// Those of them that await evidence.
+    pub awaiting_evidence: u64,
+    /// Subscribers and rules that are past a daily ceiling today.
+    pub past_ceiling: u64,
+}
+
 /// How the counts agree, over all interfaces. All are 0 when all is well; sums are of absolute differences, so that
 /// one cannot hide another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -221,9 +259,6 @@ pub struct RuleName {
     pub rating_group: u32,
 }
 
-/// What was counted, over all epochs, by subscriber, bucket, reason and rule.
-pub type Standing = BTreeMap<(SubscriberId, u16, u16, u32), Usage>;
-
 /// What a cut alone knows: what was pending of a flow that is decided stands where its verdict puts it.
 pub fn standing(cut: &Cut) -> Standing {
     let mut sums = Standing::new();
@@ -255,6 +290,25 @@ pub fn counters(standing: &Standing, name: impl Fn(u32) -> RuleName) -> Vec<Coun
                 uplink_packets: usage.uplink_packets,
                 uplink_octets: usage.uplink_octets,
                 downlink_packets: usage.downlink_packets,
+                downlink_octets: usage.downlink_octets,
+            }
+        })
+        .collect()
+}
+
+/// What was sent again, in words.
+pub fn sent_again(cut: &Cut, name: impl Fn(u32) -> RuleName) -> Vec<SentAgainStatus> {
+    cut.sent_again
+        .iter()
+        .map(|(&rule, usage)| {
+            let RuleName { policy, rule_id, .. } = name(rule);
+            SentAgainStatus {
+                rule,
+                policy,
+                rule_id,
+                uplink_segments: usage.uplink_packets,
+                uplink_octets: usage.uplink_octets,
+                downlink_segments: usage.downlink_packets,
                 downlink_octets: usage.downlink_octets,
             }
         })

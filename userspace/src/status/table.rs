@@ -33,6 +33,11 @@ pub fn render(status: &Status) -> String {
     );
     let _ = writeln!(
         text,
+        "flows: {} open, {} await evidence   past a daily ceiling: {}",
+        status.flows.open, status.flows.awaiting_evidence, status.flows.past_ceiling
+    );
+    let _ = writeln!(
+        text,
         "calls: {} active, {} streams free   ledger: {} intervals, {} records   audit log: {} entries",
         status.calls.active,
         status.calls.granted,

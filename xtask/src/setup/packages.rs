@@ -15,6 +15,7 @@ pub(super) const ALWAYS: &[&str] = &[
     "bind9-dnsutils",
     "curl",
     "ethtool",
+    "freeradius-utils",
     "iproute2",
     "iputils-ping",
     "libpolly-22-dev",

@@ -1,23 +1,29 @@
 //! What has to become of each packet.
 
 mod attribution;
-mod history;
+mod ceiling;
+mod datagrams;
 mod listing;
+mod talk;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use tollfree_core::counter::Usage;
 use tollfree_core::interface::Role;
-use tollfree_core::plan::RuleClass;
+use tollfree_core::plan::{Evidence, RuleClass};
 use tollfree_core::reason::{Bucket, Reason};
 
 use crate::arrival::Arrival;
 use crate::read::{Fragment, Innermost, Segment, read};
 use crate::world::{Rule, World};
 use attribution::attribute;
-pub use history::Conversation;
-use history::{DatagramKey, History};
+use ceiling::Uses;
+use datagrams::{DatagramKey, Datagrams};
 use listing::listing;
+pub use talk::Conversation;
+use talk::{Passed, Talks};
 
 /// IP protocol numbers.
 const TCP: u8 = 6;
@@ -45,12 +51,26 @@ pub struct Answer {
     pub subscriber: Option<IpNet>,
     /// The innermost conversation, as the packet's own headers tell it.
     pub flow: Option<Flow>,
+    /// Which of the subscriber's conversations awaits evidence: a number that no other has.
+    pub awaits: Option<u64>,
+    /// TCP payload that was sent again, of all packets so far, by rule.
+    pub sent_again: BTreeMap<u32, Usage>,
 }
 
 impl Answer {
     /// Of what no packet is known.
     pub const fn of_nobody(reason: Reason) -> Self {
-        Self { reason, bucket: reason.bucket(), rule: 0, tag: None, volume: 0, subscriber: None, flow: None }
+        Self {
+            reason,
+            bucket: reason.bucket(),
+            rule: 0,
+            tag: None,
+            volume: 0,
+            subscriber: None,
+            flow: None,
+            awaits: None,
+            sent_again: BTreeMap::new(),
+        }
     }
 }
 
@@ -73,7 +93,10 @@ pub struct Flow {
 #[derive(Clone, Debug)]
 pub struct Gateway<'a> {
     world: &'a World,
-    history: History,
+    datagrams: Datagrams,
+    talks: Talks,
+    uses: Uses,
+    sent_again: BTreeMap<u32, Usage>,
     now_ns: u64,
 }
 
@@ -89,22 +112,30 @@ struct Attributed<'p> {
 struct Ruling<'a> {
     reason: Reason,
     rule: Option<&'a Rule>,
+    awaits: Option<u64>,
 }
 
 impl<'a> Ruling<'a> {
     const fn without_rule(reason: Reason) -> Self {
-        Self { reason, rule: None }
+        Self { reason, rule: None, awaits: None }
     }
 
     const fn under(reason: Reason, rule: &'a Rule) -> Self {
-        Self { reason, rule: Some(rule) }
+        Self { reason, rule: Some(rule), awaits: None }
     }
 }
 
 impl<'a> Gateway<'a> {
     /// A gateway that has seen nothing yet.
     pub fn new(world: &'a World) -> Self {
-        Self { world, history: History::default(), now_ns: 0 }
+        Self {
+            world,
+            datagrams: Datagrams::default(),
+            talks: Talks::default(),
+            uses: Uses::default(),
+            sent_again: BTreeMap::new(),
+            now_ns: 0,
+        }
     }
 
     /// Sets the clock.
@@ -112,8 +143,20 @@ impl<'a> Gateway<'a> {
         self.now_ns = now_ns;
     }
 
+    /// Says what evidence came of the conversation that awaits it under this number.
+    pub fn tell(&mut self, number: u64, reason: Reason) {
+        if let Some(talk) = self.talks.numbered(number) {
+            talk.told = Some(reason);
+        }
+    }
+
     /// What becomes of a packet that arrives now.
     pub fn answer(&mut self, arrival: &Arrival) -> Answer {
+        let answer = self.answer_alone(arrival);
+        Answer { sent_again: self.sent_again.clone(), ..answer }
+    }
+
+    fn answer_alone(&mut self, arrival: &Arrival) -> Answer {
         let packet = match read(self.world, arrival) {
             Ok(packet) => packet,
             Err(reason) => return Answer::of_nobody(reason),
@@ -133,16 +176,20 @@ impl<'a> Gateway<'a> {
                 answer.subscriber = Some(payer(subscriber));
                 answer.rule = ruling.rule.map_or(0, |rule| rule.number);
                 answer.tag = tag(&ruling);
+                answer.awaits = ruling.awaits;
             }
         }
         answer.bucket = answer.reason.bucket();
         answer
     }
 
-    /// Docs: architecture, "Decide": not listed first, then what is never free, then the rules.
+    /// Docs: architecture, "Decide": what is about a flow first, then not listed, then what is never free, then the rules.
     fn rule_on(&mut self, attributed: &Attributed<'_>) -> Ruling<'a> {
         if let Some(reason) = attributed.packet.fault {
             return Ruling::without_rule(reason);
+        }
+        if let Some(rule) = self.rule_of_quoted(attributed) {
+            return Ruling::under(Reason::IcmpError, rule);
         }
         let listing = listing(self.world, attributed.remote);
         if listing.is_nothing() {
@@ -164,7 +211,7 @@ impl<'a> Gateway<'a> {
             return Ruling::without_rule(Reason::Signalling);
         }
         if listing.is_media
-            && let Some(ruling) = self.grant(conversation)
+            && let Some(ruling) = self.grant(attributed, conversation)
         {
             return ruling;
         }
@@ -175,6 +222,30 @@ impl<'a> Gateway<'a> {
             None if listing.rules.is_empty() => Ruling::without_rule(Reason::NotListed),
             None => Ruling::without_rule(Reason::PortNotListed),
         }
+    }
+
+    /// The rule of the conversation, not over, of which an ICMP error quotes a packet: one that the subscriber sent, if the
+    /// error is for him; one that was for him, if the error is his (RFC 5927, section 4.1).
+    fn rule_of_quoted(&mut self, attributed: &Attributed<'_>) -> Option<&'a Rule> {
+        let quote = attributed.packet.quote?;
+        let sender = (quote.source, quote.source_port);
+        let receiver = (quote.destination, quote.destination_port);
+        let (own, other) = match attributed.role {
+            Role::Access => (receiver, sender),
+            Role::Core => (sender, receiver),
+        };
+        if own.0 != attributed.subscriber {
+            return None;
+        }
+        let conversation = Conversation {
+            subscriber: own.0,
+            remote: other.0,
+            protocol: quote.protocol,
+            subscriber_port: own.1,
+            remote_port: other.1,
+        };
+        let talk = self.talks.find(&conversation).filter(|talk| !talk.is_over(self.now_ns))?;
+        self.world.rules.iter().find(|rule| rule.number == talk.rule)
     }
 
     /// A rule lists the remote address and port.
@@ -192,32 +263,120 @@ impl<'a> Gateway<'a> {
         let opens = attributed.role == Role::Access
             && !matches!(attributed.packet.fragment, Some(Fragment::Later(..)))
             && (conversation.protocol == UDP || (segment.syn && !segment.ack && !segment.rst));
-        if !self.history.is_open(&conversation) {
-            if !opens {
-                return Ruling::under(Reason::NoFlow, rule);
+        let asks = rule.class.is_free() && rule.evidence == Evidence::NameAndAddress;
+        if let Err(reason) = self.enter(conversation, rule, opens, asks, true) {
+            return Ruling::under(reason, rule);
+        }
+        self.count_again(rule, attributed, conversation);
+        self.pass(attributed, conversation);
+        self.given(rule, attributed, conversation)
+    }
+
+    /// What the rule gives a conversation that goes on.
+    fn given(
+        &mut self,
+        rule: &'a Rule,
+        attributed: &Attributed<'_>,
+        conversation: Conversation,
+    ) -> Ruling<'a> {
+        if !rule.class.is_free() {
+            return Ruling::under(Reason::PriorityOnly, rule);
+        }
+        let talk = self.talks.find(&conversation);
+        let reason = match (rule.evidence, &talk) {
+            (Evidence::Address, _) => Reason::Address,
+            (Evidence::NameAndAddress, Some(talk)) if talk.asked && talk.rule == rule.number => {
+                talk.told.unwrap_or(Reason::AwaitingEvidence)
             }
-            if !self.history.open(conversation, self.world.flows_max) {
-                return Ruling::under(Reason::FlowTableFull, rule);
+            (Evidence::NameAndAddress, _) => Reason::EvidenceMissed,
+        };
+        let number = talk.map(|talk| talk.number);
+        if reason.bucket() == Bucket::Charged {
+            return Ruling::under(reason, rule);
+        }
+        // What may become free counts as what is.
+        let payer = payer(attributed.subscriber);
+        if let Some(reason) = self.uses.add(self.world, payer, rule, self.now_ns, attributed.packet.volume) {
+            return Ruling::under(reason, rule);
+        }
+        let awaits = number.filter(|_| reason == Reason::AwaitingEvidence);
+        Ruling { awaits, ..Ruling::under(reason, rule) }
+    }
+
+    /// Makes sure that the conversation goes on, or begins.
+    fn enter(
+        &mut self,
+        conversation: Conversation,
+        rule: &Rule,
+        opens: bool,
+        asks: bool,
+        is_bounded: bool,
+    ) -> Result<(), Reason> {
+        let mut has_place = false;
+        if let Some(talk) = self.talks.find(&conversation) {
+            has_place = true;
+            // A port that is used again begins another conversation.
+            if !(talk.is_over(self.now_ns) || (opens && talk.is_closed())) {
+                return Ok(());
             }
         }
-        let reason = if rule.class.is_free() { Reason::Address } else { Reason::PriorityOnly };
-        Ruling::under(reason, rule)
+        if !opens {
+            return Err(Reason::NoFlow);
+        }
+        let whose = payer(conversation.subscriber);
+        let taken = self.talks.taken(|talk| payer(talk.conversation.subscriber) == whose);
+        if is_bounded && !has_place && taken >= limit(self.world.flows_per_subscriber) {
+            return Err(Reason::SubscriberFlowsFull);
+        }
+        if !has_place && self.talks.taken(|_| true) >= self.world.flows_max {
+            return Err(Reason::FlowTableFull);
+        }
+        self.talks.open(conversation, rule, asks);
+        Ok(())
+    }
+
+    /// Counts what of a segment's payload its conversation has carried before.
+    fn count_again(&mut self, rule: &Rule, attributed: &Attributed<'_>, conversation: Conversation) {
+        let Some(payload) = attributed.payload() else { return };
+        let Some(talk) = self.talks.find(&conversation) else { return };
+        let octets = talk.again_octets(attributed.role, payload);
+        if octets > 0 {
+            *self.sent_again.entry(rule.number).or_default() += Usage::of(attributed.role, octets);
+        }
+    }
+
+    /// The conversation carries the packet.
+    fn pass(&mut self, attributed: &Attributed<'_>, conversation: Conversation) {
+        let own = attributed.packet.segment;
+        let packet = Passed {
+            role: attributed.role,
+            at_ns: self.now_ns,
+            fin: own.is_some_and(|segment| segment.fin),
+            rst: own.is_some_and(|segment| segment.rst),
+            payload: attributed.payload(),
+        };
+        if let Some(talk) = self.talks.find(&conversation) {
+            talk.add(packet);
+        }
     }
 
     /// The call that was granted exactly this stream, whichever side begins. What it carries is kept with the flows.
-    fn grant(&mut self, conversation: Conversation) -> Option<Ruling<'a>> {
+    fn grant(&mut self, attributed: &Attributed<'_>, conversation: Conversation) -> Option<Ruling<'a>> {
         let grant = self.world.grants.iter().find(|grant| {
             conversation.protocol == UDP
                 && grant.subscriber == (conversation.subscriber, conversation.subscriber_port)
                 && grant.remote == (conversation.remote, conversation.remote_port)
+                && self.now_ns < grant.gone_ns
         })?;
         let rule = self.world.rules.iter().find(|rule| rule.number == grant.rule)?;
         if self.now_ns >= grant.ends_ns {
             return Some(Ruling::under(Reason::Expired, rule));
         }
-        let known = self.history.is_open(&conversation);
-        let room = known || self.history.open(conversation, self.world.flows_max);
-        Some(Ruling::under(if room { Reason::Call } else { Reason::FlowTableFull }, rule))
+        if let Err(reason) = self.enter(conversation, rule, true, false, false) {
+            return Some(Ruling::under(reason, rule));
+        }
+        self.pass(attributed, conversation);
+        Some(Ruling::under(Reason::Call, rule))
     }
 
     /// What the header of TCP or UDP says, of a later fragment what its first one's said.
@@ -235,7 +394,7 @@ impl<'a> Gateway<'a> {
             Fragment::Tiny(_) => Err(Reason::FragmentTiny),
             Fragment::First(_) => {
                 let segment = packet.segment.ok_or(Reason::FragmentTiny)?;
-                if self.history.remember(key, segment, self.now_ns) {
+                if self.datagrams.remember(key, segment, self.now_ns) {
                     Ok(segment)
                 } else {
                     Err(Reason::FragmentOverlap)
@@ -243,15 +402,22 @@ impl<'a> Gateway<'a> {
             }
             // RFC 1858, section 4: the flags of TCP must not be written over.
             Fragment::Later(_, offset) if packet.protocol == TCP && offset < TCP_HEADER => {
-                self.history.forget(&key);
+                self.datagrams.forget(&key);
                 Err(Reason::FragmentOverlap)
             }
-            Fragment::Later(..) => self.history.remembered(&key, self.now_ns).ok_or(Reason::Fragment),
+            Fragment::Later(..) => self.datagrams.remembered(&key, self.now_ns).ok_or(Reason::Fragment),
         }
     }
 }
 
 impl Attributed<'_> {
+    /// Of a TCP segment that is whole and has some: the first octet's number, and how many there are.
+    fn payload(&self) -> Option<(u32, usize)> {
+        let segment = self.packet.segment?;
+        let is_counted = self.packet.protocol == TCP && self.packet.fragment.is_none() && segment.payload > 0;
+        is_counted.then_some((segment.sequence, segment.payload))
+    }
+
     fn conversation(&self, segment: &Segment) -> Conversation {
         let (subscriber_port, remote_port) = match self.role {
             Role::Access => (segment.source_port, segment.destination_port),
@@ -265,6 +431,10 @@ impl Attributed<'_> {
             remote_port,
         }
     }
+}
+
+fn limit(flows: u32) -> usize {
+    usize::try_from(flows).unwrap_or(usize::MAX)
 }
 
 /// Docs, billing: a subscriber is an IPv4 address or an IPv6 /64.
@@ -289,6 +459,9 @@ fn flow(packet: &Innermost) -> Flow {
 
 /// What a rule gives is what the packet is tagged with; nothing else is tagged.
 fn tag(ruling: &Ruling<'_>) -> Option<RuleClass> {
-    let gives = matches!(ruling.reason, Reason::Address | Reason::Call | Reason::PriorityOnly);
+    let gives = matches!(
+        ruling.reason,
+        Reason::Address | Reason::NameAndAddress | Reason::Call | Reason::PriorityOnly
+    );
     ruling.rule.filter(|_| gives).map(|rule| rule.class)
 }

@@ -1,35 +1,62 @@
 //! The core's answer, in the model's terms.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use tollfree_core::address::{Address, Family};
+use tollfree_core::counter::Usage;
 use tollfree_core::decide::{Tables, decide};
+use tollfree_core::flow::FlowKey;
 use tollfree_core::packet::tunnel::Transports;
 use tollfree_core::packet::{Fault, Packet, Start, parse};
+use tollfree_core::reason::Reason;
 
 use super::bytes::ArrivalBytes;
 use crate::answer::{Answer, Flow};
 use crate::arrival::{Arrival, Begin};
+use crate::world::Grant;
+
+/// How some tables are told what the controller knows, and asked what they counted.
+#[derive(Debug)]
+pub struct Controls<T> {
+    /// Sets the clock, in nanoseconds.
+    pub set_now: fn(&mut T, u64),
+    /// Says what evidence said of the flow with a number.
+    pub tell: fn(&mut T, u64, Reason),
+    /// Ends the grant of a stream.
+    pub revoke: fn(&mut T, &FlowKey),
+    /// TCP payload that was sent again, by rule.
+    pub sent_again: fn(&T) -> BTreeMap<u32, Usage>,
+}
 
 /// The core, over some tables.
 pub struct Core<T, R> {
     tables: T,
     transports: R,
     sip_port: u16,
-    set_now: fn(&mut T, u64),
+    controls: Controls<T>,
 }
 
 impl<T: Tables, R: Transports> Core<T, R> {
-    /// Knows what `tables` and `transports` know, and SIP on `sip_port` of the proxies; `set_now` sets the tables' clock,
-    /// in nanoseconds.
-    pub const fn new(tables: T, transports: R, sip_port: u16, set_now: fn(&mut T, u64)) -> Self {
-        Self { tables, transports, sip_port, set_now }
+    /// Knows what `tables` and `transports` know, and SIP on `sip_port` of the proxies.
+    pub const fn new(tables: T, transports: R, sip_port: u16, controls: Controls<T>) -> Self {
+        Self { tables, transports, sip_port, controls }
     }
 
     /// Sets the clock, in nanoseconds.
     pub fn set_now(&mut self, now_ns: u64) {
-        (self.set_now)(&mut self.tables, now_ns);
+        (self.controls.set_now)(&mut self.tables, now_ns);
+    }
+
+    /// Says what evidence came of the flow that awaits it under this number.
+    pub fn tell(&mut self, flow: u64, reason: Reason) {
+        (self.controls.tell)(&mut self.tables, flow, reason);
+    }
+
+    /// Ends the grant of a call's stream.
+    pub fn revoke(&mut self, grant: &Grant) {
+        (self.controls.revoke)(&mut self.tables, &grant_key(grant));
     }
 
     /// What the core says of a packet that arrives now.
@@ -41,7 +68,10 @@ impl<T: Tables, R: Transports> Core<T, R> {
         };
         let packet = match parse(&ArrivalBytes::new(arrival), start, 0, &self.transports, &mut ()) {
             Ok(packet) => packet,
-            Err(reason) => return Answer::of_nobody(reason),
+            Err(reason) => {
+                let sent_again = (self.controls.sent_again)(&self.tables);
+                return Answer { sent_again, ..Answer::of_nobody(reason) };
+            }
         };
         let decision = decide(&self.tables, arrival.role, self.sip_port, &packet);
         Answer {
@@ -52,7 +82,20 @@ impl<T: Tables, R: Transports> Core<T, R> {
             volume: usize::try_from(decision.volume_octets(&packet)).unwrap_or(usize::MAX),
             subscriber: decision.subscriber.prefix().and_then(|(ip, length)| IpNet::new(ip, length).ok()),
             flow: Some(flow(&packet)),
+            awaits: (decision.flow != 0).then_some(decision.flow),
+            sent_again: (self.controls.sent_again)(&self.tables),
         }
+    }
+}
+
+/// The stream that a grant is for: of UDP.
+pub fn grant_key(grant: &Grant) -> FlowKey {
+    FlowKey {
+        subscriber: grant.subscriber.0.into(),
+        remote: grant.remote.0.into(),
+        subscriber_port: grant.subscriber.1,
+        remote_port: grant.remote.1,
+        protocol: 17,
     }
 }
 

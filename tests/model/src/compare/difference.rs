@@ -31,12 +31,24 @@ pub fn compare<T: Tables, R: Transports>(
     mut core: Core<T, R>,
     steps: &[Step],
 ) -> Result<Histogram, Box<Difference>> {
-    let mut model = Gateway::new(world);
+    let mut gateway = Gateway::new(world);
     let mut histogram = Histogram::default();
+    let (mut models, mut cores) = (Numbers::default(), Numbers::default());
+    let mut awaiting = None;
     for (index, step) in steps.iter().enumerate() {
-        model.set_now(step.now_ns);
+        gateway.set_now(step.now_ns);
         core.set_now(step.now_ns);
-        let (model, core) = (model.answer(&step.arrival), core.answer(&step.arrival));
+        for grant in world.grants.iter().filter(|grant| step.now_ns >= grant.gone_ns) {
+            core.revoke(grant);
+        }
+        if let (Some(reason), Some((model, flow))) = (step.told, awaiting.take_if(|_| step.told.is_some())) {
+            gateway.tell(model, reason);
+            core.tell(flow, reason);
+        }
+        let (mut model, mut core) = (gateway.answer(&step.arrival), core.answer(&step.arrival));
+        awaiting = model.awaits.zip(core.awaits).or(awaiting);
+        model.awaits = model.awaits.map(|number| models.place(number));
+        core.awaits = core.awaits.map(|number| cores.place(number));
         if model != core {
             let steps = steps.iter().take(index + 1).cloned().collect();
             return Err(Box::new(Difference { steps, model, core }));
@@ -44,6 +56,23 @@ pub fn compare<T: Tables, R: Transports>(
         histogram.add(model.reason);
     }
     Ok(histogram)
+}
+
+/// Numbers in the order in which they come up: what a flow's number is does not matter, only which packets share one.
+#[derive(Debug, Default)]
+struct Numbers {
+    seen: Vec<u64>,
+}
+
+impl Numbers {
+    /// Which one it is, of all that came up.
+    fn place(&mut self, number: u64) -> u64 {
+        let place = self.seen.iter().position(|seen| *seen == number).unwrap_or_else(|| {
+            self.seen.push(number);
+            self.seen.len() - 1
+        });
+        u64::try_from(place).unwrap_or(u64::MAX)
+    }
 }
 
 impl fmt::Display for Difference {

@@ -7,7 +7,7 @@ mod histogram;
 mod minimise;
 mod tables;
 
-pub use self::core::Core;
+pub use self::core::{Controls, Core, grant_key};
 pub use difference::{Difference, compare};
 pub use histogram::Histogram;
 pub use minimise::minimise;

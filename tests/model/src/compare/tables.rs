@@ -1,22 +1,24 @@
 //! The core's tables as lists that are searched from end to end.
 
-use std::cell::RefCell;
-use std::net::IpAddr;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use ipnet::IpNet;
 use tollfree_core::address::{Address, Family, SubscriberId};
+use tollfree_core::counter::Usage;
 use tollfree_core::decide::Tables;
 use tollfree_core::flow::{FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Words};
 use tollfree_core::interface::Role;
 use tollfree_core::packet::tunnel::{Transports, TunnelKind};
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, Matcher, RuleEntry};
 use tollfree_core::quota::{QuotaCells, QuotaEntry, QuotaKey};
+use tollfree_core::reason::Reason;
 
-use super::core::{Core, ip};
-use crate::world::{Ports, World, contains};
+use super::core::{Controls, Core, grant_key, ip};
+use crate::world::{Grant, Ports, World, contains};
 
 /// A [`World`], as the core looks it up. Without the controller's compiler: for where only the core is in question.
 pub struct ListTables {
@@ -24,8 +26,11 @@ pub struct ListTables {
     now_ns: u64,
     classes: Vec<(IpNet, ClassEntry)>,
     match_sets: Vec<MatchSet>,
+    grants: Vec<(FlowKey, GrantEntry)>,
     flows: RefCell<Vec<(FlowKey, Rc<FlowCells>)>>,
-    admitted: RefCell<Vec<SubscriberId>>,
+    opened: Cell<u64>,
+    verdicts: Vec<(u64, Reason)>,
+    sent_again: RefCell<BTreeMap<u32, Usage>>,
     quotas: RefCell<Vec<(QuotaKey, Rc<QuotaCells>)>>,
     fragments: RefCell<Vec<(FragmentKey, FragmentEntry)>>,
 }
@@ -38,8 +43,11 @@ impl ListTables {
             now_ns: 0,
             classes: Vec::new(),
             match_sets: Vec::new(),
+            grants: world.grants.iter().filter_map(|grant| granted(world, grant)).collect(),
             flows: RefCell::default(),
-            admitted: RefCell::default(),
+            opened: Cell::default(),
+            verdicts: Vec::new(),
+            sent_again: RefCell::default(),
             quotas: RefCell::default(),
             fragments: RefCell::default(),
         };
@@ -53,7 +61,13 @@ impl ListTables {
 
     /// The core over a world.
     pub fn core(world: &World) -> Core<Self, World> {
-        Core::new(Self::new(world), world.clone(), world.sip_port, |tables, now_ns| tables.now_ns = now_ns)
+        let controls = Controls {
+            set_now: |tables: &mut Self, now_ns| tables.now_ns = now_ns,
+            tell: |tables, flow, reason| tables.verdicts.push((flow, reason)),
+            revoke: |tables, key| tables.grants.retain(|(other, _)| other != key),
+            sent_again: |tables| tables.sent_again.borrow().clone(),
+        };
+        Core::new(Self::new(world), world.clone(), world.sip_port, controls)
     }
 
     /// What is said of all addresses of a network: by itself and by those around it.
@@ -102,12 +116,13 @@ impl ListTables {
         };
         ports.iter().map(matcher).collect()
     }
+}
 
-    fn key_is(key: &FlowKey, subscriber: (IpAddr, u16), remote: (IpAddr, u16)) -> bool {
-        (key.subscriber, key.subscriber_port) == (subscriber.0.into(), subscriber.1)
-            && (key.remote, key.remote_port) == (remote.0.into(), remote.1)
-            && key.protocol == 17
-    }
+/// What the controller writes for a grant; `None`: of no rule.
+fn granted(world: &World, grant: &Grant) -> Option<(FlowKey, GrantEntry)> {
+    let rule = world.rules.iter().find(|rule| rule.number == grant.rule)?;
+    let entry = GrantEntry { rule: grant.rule, class: rule.class as u32, valid_until_ns: grant.ends_ns };
+    Some((grant_key(grant), entry))
 }
 
 /// Numbers of this file are small.
@@ -165,10 +180,7 @@ impl Tables for ListTables {
     }
 
     fn grant(&self, key: &FlowKey) -> Option<GrantEntry> {
-        let grants = &self.world.grants;
-        let grant = grants.iter().find(|grant| Self::key_is(key, grant.subscriber, grant.remote))?;
-        let rule = self.world.rules.iter().find(|rule| rule.number == grant.rule)?;
-        Some(GrantEntry { rule: grant.rule, class: rule.class as u32, valid_until_ns: grant.ends_ns })
+        self.grants.iter().find(|(other, _)| other == key).map(|(_, entry)| *entry)
     }
 
     fn flow(&self, key: &FlowKey) -> Option<Rc<FlowCells>> {
@@ -186,30 +198,32 @@ impl Tables for ListTables {
     }
 
     fn flow_number(&self) -> u64 {
-        number(self.flows.borrow().len()).into()
+        self.opened.set(self.opened.get() + 1);
+        self.opened.get()
     }
 
     fn admit_flow(&self, subscriber: SubscriberId) -> bool {
-        let mut admitted = self.admitted.borrow_mut();
-        let has_room =
-            admitted.iter().filter(|other| **other == subscriber).count() < self.world.flows_per_subscriber;
-        if has_room {
-            admitted.push(subscriber);
-        }
-        has_room
+        let flows = self.flows.borrow();
+        let own = flows.iter().filter(|(key, _)| key.owner() == subscriber);
+        number(own.count()) < self.world.flows_per_subscriber
     }
 
-    /// Nobody looks for evidence here.
-    fn verdict(&self, _flow: u64) -> Option<u32> {
-        None
+    fn verdict(&self, flow: u64) -> Option<u32> {
+        let told = self.verdicts.iter().find(|(other, _)| *other == flow);
+        told.map(|(_, reason)| u32::from(*reason as u16))
     }
 
-    fn count_sent_again(&self, _rule: u32, _role: Role, _octets: u32) {}
+    fn count_sent_again(&self, number: u32, role: Role, octets: u32) {
+        *self.sent_again.borrow_mut().entry(number).or_default() += Usage::of(role, octets);
+    }
 
     fn quota(&self, key: &QuotaKey) -> Option<Rc<QuotaCells>> {
         let mut quotas = self.quotas.borrow_mut();
         if let Some((_, quota)) = quotas.iter().find(|(other, _)| other == key) {
             return Some(Rc::clone(quota));
+        }
+        if quotas.len() >= self.world.quotas_max {
+            return None;
         }
         let quota = Rc::new(QuotaEntry::default().into());
         quotas.push((*key, Rc::clone(&quota)));

@@ -47,6 +47,9 @@ const REMOTES: [[&str; 10]; 2] = [
     ],
 ];
 
+/// So many of them are listed by rules or are in media networks.
+const LISTED: usize = 6;
+
 /// Anyone, also those who should not talk.
 const STRANGERS: [[&str; 6]; 2] = [
     ["10.20.0.1", "224.0.0.5", "169.254.1.1", "0.0.0.0", "172.16.0.1", "198.18.0.6"],
@@ -90,6 +93,13 @@ impl Ends {
             destination = draw(random, STRANGERS.get(family));
         }
         Self { source, destination }
+    }
+
+    /// A subscriber, and a remote address that is listed.
+    pub(super) fn listed(random: &mut Random) -> Self {
+        let family = usize::from(random.chance(400));
+        let listed = REMOTES.get(family).map(|remotes| remotes.first_chunk::<LISTED>()).unwrap_or_default();
+        Self { source: draw(random, SUBSCRIBERS.get(family)), destination: draw(random, listed) }
     }
 
     /// Of a tunnel: mostly the carrier's, else a subscriber's own.
@@ -146,12 +156,13 @@ pub fn world() -> World {
         grants: grants(),
         flows_max: 3,
         flows_per_subscriber: 2,
+        quotas_max: 2,
         day_ends_ns: DAY_ENDS_NS,
     }
 }
 
 /// A day ends while a sequence runs, now and then.
-const DAY_ENDS_NS: u64 = END_NS / 2;
+pub(super) const DAY_ENDS_NS: u64 = END_NS / 2;
 
 fn transports() -> Vec<Transport> {
     let ends = ["172.16.0.0/24", "2001:db8:1:1::/64", "172.16.1.0/24", "2001:db8:1:2::/64"];
@@ -165,53 +176,81 @@ fn transports() -> Vec<Transport> {
 
 const HTTPS: Ports = Ports { protocol: 6, first: 443, last: 443 };
 const CONFERENCE: Ports = Ports { protocol: 17, first: 8801, last: 8810 };
+const MEDIA: Ports = Ports { protocol: 17, first: 40_000, last: 40_000 };
 const DNS: Ports = Ports { protocol: 17, first: 53, last: 53 };
 
-/// Networks inside networks, ports that meet, one rule that ends, one that gives priority only.
+/// Networks inside networks, ports that meet, one rule that ends, one that gives priority only, some that ask for evidence,
+/// some with a ceiling of a few packets.
 fn rules() -> Vec<Rule> {
-    let rule = |number, class, texts: &[&str], ports: &[Ports], ends_ns| Rule {
+    let rule = |number, class, texts: &[&str], ports: &[Ports]| Rule {
         number,
         class,
         networks: networks(texts),
         ports: ports.into(),
-        ends_ns,
+        ends_ns: None,
         evidence: Evidence::Address,
         ceiling_octets: None,
     };
+    let asking = |rule| Rule { evidence: Evidence::NameAndAddress, ..rule };
+    let up_to = |ceiling_octets, rule| Rule { ceiling_octets: Some(ceiling_octets), ..rule };
     vec![
-        rule(
+        asking(rule(
             7,
             RuleClass::FreePriority,
             &["203.0.113.0/25", "2001:db8:6000::/48"],
             &[CONFERENCE, HTTPS],
-            None,
-        ),
-        rule(3, RuleClass::Free, &["203.0.113.0/28", "2001:db8:6000::/64"], &[], None),
-        rule(
+        )),
+        up_to(400, rule(3, RuleClass::Free, &["203.0.113.0/28", "2001:db8:6000::/64"], &[])),
+        // Nothing is asked for where nothing is free.
+        asking(rule(
             9,
             RuleClass::Priority,
             &["203.0.113.16/28", "2001:db8:6000:1::/64"],
             &[HTTPS, CONFERENCE],
-            None,
+        )),
+        rule(4, RuleClass::Free, &["203.0.113.16/28", "2001:db8:6000:1::/64"], &[DNS]),
+        Rule {
+            ends_ns: Some(END_NS),
+            ..rule(12, RuleClass::Free, &["203.0.113.200/32", "2001:db8:6001::1/128"], &[])
+        },
+        // What was a call's a moment ago asks for evidence.
+        up_to(
+            300,
+            asking(rule(
+                20,
+                RuleClass::Free,
+                &["198.51.100.10/32", "2001:db8:5060::10/128"],
+                &[CONFERENCE, HTTPS, MEDIA],
+            )),
         ),
-        rule(4, RuleClass::Free, &["203.0.113.16/28", "2001:db8:6000:1::/64"], &[DNS], None),
-        rule(12, RuleClass::Free, &["203.0.113.200/32", "2001:db8:6001::1/128"], &[], Some(END_NS)),
-        rule(20, RuleClass::Free, &["198.51.100.10/32", "2001:db8:5060::10/128"], &[CONFERENCE], None),
         // The hotline's: its media networks are the world's.
-        rule(30, RuleClass::Free, &[], &[], None),
+        rule(30, RuleClass::Free, &[], &[]),
     ]
 }
 
+/// Calls' streams: the first two stay granted, the others end in mid-sequence.
+const CALLS: [[&str; 2]; 4] = [
+    ["10.20.0.11", "198.51.100.7"],
+    ["2001:db8:20:11::1", "2001:db8:5060::7"],
+    ["10.20.0.12", "198.51.100.10"],
+    ["2001:db8:20:12::1", "2001:db8:5060::10"],
+];
+
+/// Both sides of one of them.
+pub(super) fn call(random: &mut Random) -> ((IpAddr, u16), (IpAddr, u16)) {
+    let [subscriber, remote] = random.pick(&CALLS).map(parsed);
+    ((subscriber, 50_000), (remote, 40_000))
+}
+
 fn grants() -> Vec<Grant> {
-    let grant = |subscriber, remote, ends_ns| Grant {
-        subscriber: (parsed(subscriber), 50_000),
-        remote: (parsed(remote), 40_000),
-        rule: 30,
-        ends_ns,
+    let grant = |index: usize, ends_ns, gone_ns| {
+        let [subscriber, remote] = CALLS[index].map(parsed);
+        Grant { subscriber: (subscriber, 50_000), remote: (remote, 40_000), rule: 30, ends_ns, gone_ns }
     };
     vec![
-        grant("10.20.0.11", "198.51.100.7", u64::MAX),
-        grant("2001:db8:20:11::1", "2001:db8:5060::7", u64::MAX),
-        grant("10.20.0.12", "198.51.100.10", END_NS),
+        grant(0, u64::MAX, u64::MAX),
+        grant(1, END_NS, u64::MAX),
+        grant(2, u64::MAX, END_NS / 2),
+        grant(3, u64::MAX, END_NS / 2),
     ]
 }

@@ -30,6 +30,15 @@ pub(super) fn segment(random: &mut Random, role: Role) -> (u8, Vec<u8>) {
     }
 }
 
+/// A TCP header without options (RFC 9293, section 3.1) and what follows it.
+pub(super) fn tcp_around(ports: [u16; 2], sequence: u32, flags: u8, content: &[u8]) -> Vec<u8> {
+    let mut octets = ports.map(u16::to_be_bytes).concat();
+    octets.extend(sequence.to_be_bytes());
+    octets.extend([0, 0, 0, 1, 5 << 4, flags, 0xff, 0xff, 0, 0, 0, 0]);
+    octets.extend(content);
+    octets
+}
+
 /// RFC 9293, section 3.1.
 fn tcp(random: &mut Random, ports: [u16; 2]) -> Vec<u8> {
     // SYN, SYN with ACK, ACK, PSH with ACK, FIN with ACK, RST, SYN with RST, SYN with ECE and CWR.

@@ -1,6 +1,7 @@
 //! From a frame to the innermost packet inside the carrier's own transport, or to why there is none.
 
 mod datagram;
+mod icmp;
 mod ipv4;
 mod ipv6;
 mod link;
@@ -14,7 +15,7 @@ use std::net::IpAddr;
 use tollfree_core::packet::tunnel::TunnelKind;
 use tollfree_core::reason::Reason;
 
-pub use packet::{Fragment, Innermost, Segment};
+pub use packet::{Fragment, Innermost, Quote, Segment};
 
 use crate::arrival::{Arrival, Begin};
 use crate::world::World;

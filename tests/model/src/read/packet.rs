@@ -7,7 +7,7 @@ use tollfree_core::reason::Reason;
 
 use super::Context;
 use super::datagram::Datagram;
-use super::transport;
+use super::{icmp, transport};
 
 /// What is attributed, decided and billed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Innermost {
     pub fragment: Option<Fragment>,
     /// What its transport header says; `None`: it has none, is a later fragment, or too short a first one.
     pub segment: Option<Segment>,
+    /// The packet that it is an error about: of an ICMP error that is whole.
+    pub quote: Option<Quote>,
     /// It is a later fragment of a datagram between two ends of the carrier's tunnels.
     pub is_tunnel_fragment: bool,
     /// What is wrong behind the IP header: whose it is and how long is known all the same.
@@ -43,8 +45,24 @@ pub enum Fragment {
     Later(u32, usize),
 }
 
+/// The packet that an ICMP error is about, as far as the error quotes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// Source address.
+    pub source: IpAddr,
+    /// Destination address.
+    pub destination: IpAddr,
+    /// IP protocol number: TCP's or UDP's.
+    pub protocol: u8,
+    /// Source port.
+    pub source_port: u16,
+    /// Destination port.
+    pub destination_port: u16,
+}
+
 /// What a TCP or UDP header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "one for each bit of a header")]
 pub struct Segment {
     /// Source port.
     pub source_port: u16,
@@ -56,6 +74,10 @@ pub struct Segment {
     pub ack: bool,
     /// TCP: the RST bit.
     pub rst: bool,
+    /// TCP: the FIN bit.
+    pub fin: bool,
+    /// TCP: the sequence number.
+    pub sequence: u32,
     /// Octets behind the header.
     pub payload: usize,
 }
@@ -69,6 +91,7 @@ pub(super) fn innermost(context: &Context<'_>, datagram: &Datagram<'_>) -> Inner
         volume: datagram.volume,
         fragment: None,
         segment: None,
+        quote: None,
         is_tunnel_fragment: false,
         fault: datagram.fault,
         tunnel: context.tunnels.last().copied(),
@@ -87,7 +110,10 @@ pub(super) fn innermost(context: &Context<'_>, datagram: &Datagram<'_>) -> Inner
         (Some(piece), Err(Reason::FragmentTiny)) => {
             packet.fragment = Some(Fragment::Tiny(piece.identification));
         }
-        (None, Ok(segment)) => packet.segment = segment,
+        (None, Ok(segment)) => {
+            packet.segment = segment;
+            packet.quote = icmp::quote(datagram);
+        }
         (_, Err(reason)) => packet.fault = Some(reason),
     }
     packet

@@ -4,7 +4,7 @@ use tollfree_core::reason::Reason;
 
 use super::datagram::Datagram;
 use super::packet::Segment;
-use super::view::{View, u8_at, u16_at};
+use super::view::{View, u8_at, u16_at, u32_at};
 
 /// What the transport header says; `Ok(None)`: a protocol without ports.
 ///
@@ -27,19 +27,21 @@ pub(super) fn read(datagram: &Datagram<'_>) -> Result<Option<Segment>, Reason> {
 fn tcp(view: View<'_>, cut: Reason) -> Result<Segment, Reason> {
     view.first(20).ok_or(cut)?;
     let ports = view.packet_octets_at(0, 4).ok_or(cut)?;
-    let start = view.packet_octets_at(12, 2).ok_or(cut)?;
-    let header_octets = usize::from(u8_at(start, 0) >> 4) * 4;
+    let rest = view.packet_octets_at(4, 10).ok_or(cut)?;
+    let header_octets = usize::from(u8_at(rest, 8) >> 4) * 4;
     if header_octets < 20 {
         return Err(Reason::MalformedTransport);
     }
     let payload = view.octets().checked_sub(header_octets).ok_or(cut)?;
-    let flags = u8_at(start, 1);
+    let flags = u8_at(rest, 9);
     Ok(Segment {
         source_port: u16_at(ports, 0),
         destination_port: u16_at(ports, 2),
         syn: flags & 0x02 != 0,
         ack: flags & 0x10 != 0,
         rst: flags & 0x04 != 0,
+        fin: flags & 0x01 != 0,
+        sequence: u32_at(rest, 0),
         payload,
     })
 }
@@ -57,6 +59,8 @@ fn udp(view: View<'_>) -> Option<Segment> {
         syn: false,
         ack: false,
         rst: false,
+        fin: false,
+        sequence: 0,
         payload: view.octets() - 8,
     })
 }

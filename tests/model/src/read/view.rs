@@ -39,10 +39,15 @@ impl<'a> View<'a> {
 
     /// As [`View::octets_at`], and `None` if they are not in the fragment around.
     pub(super) fn packet_octets_at(&self, offset: usize, octets: usize) -> Option<&'a [u8]> {
-        if offset + octets > self.within {
+        if !self.is_within(offset + octets) {
             return None;
         }
         self.octets_at(offset, octets)
+    }
+
+    /// Whether so many octets are in the fragment around, be they there to be read or not.
+    pub(super) const fn is_within(&self, octets: usize) -> bool {
+        octets <= self.within
     }
 
     /// What follows so many octets, wherever the enclosing headers say that it ends.

@@ -1,23 +1,8 @@
-//! What earlier packets left behind.
+//! What earlier fragments left behind.
 
 use std::net::IpAddr;
 
 use crate::read::{Fragment, Innermost, Segment};
-
-/// A 5-tuple, subscriber's side first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conversation {
-    /// The subscriber's address.
-    pub subscriber: IpAddr,
-    /// The other side's.
-    pub remote: IpAddr,
-    /// IP protocol number.
-    pub protocol: u8,
-    /// The subscriber's port.
-    pub subscriber_port: u16,
-    /// The other side's.
-    pub remote_port: u16,
-}
 
 /// Which datagram a fragment belongs to (RFC 791, section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,27 +38,13 @@ struct Remembered {
 /// How long a first fragment is remembered: RFC 8200, section 4.5 gives a datagram sixty seconds.
 const LIFETIME_NS: u64 = 60_000_000_000;
 
-/// Flows and fragmented datagrams, oldest first.
+/// Fragmented datagrams, oldest first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct History {
-    open: Vec<Conversation>,
+pub(super) struct Datagrams {
     datagrams: Vec<Remembered>,
 }
 
-impl History {
-    pub(super) fn is_open(&self, conversation: &Conversation) -> bool {
-        self.open.contains(conversation)
-    }
-
-    /// Whether there was room.
-    pub(super) fn open(&mut self, conversation: Conversation, max: usize) -> bool {
-        let room = self.open.len() < max;
-        if room {
-            self.open.push(conversation);
-        }
-        room
-    }
-
+impl Datagrams {
     /// Keeps what a first fragment said. `false`: another one of the same datagram said something else, and neither is
     /// kept.
     pub(super) fn remember(&mut self, key: DatagramKey, segment: Segment, now_ns: u64) -> bool {
