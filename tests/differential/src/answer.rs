@@ -26,7 +26,7 @@ impl Place {
         }
     }
 
-    /// Whose it is: the rule's permanent number; 0 where no rule is concerned.
+    /// The rule's permanent number; 0 where no rule is concerned.
     pub(crate) const fn rule(&self) -> u32 {
         match self {
             Self::Counter(key) => key.rule,

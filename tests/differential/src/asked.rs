@@ -25,20 +25,15 @@ pub(crate) struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    pub(crate) const fn new(tables: &'a MemoryTables) -> Self {
+    pub(crate) fn new(tables: &'a MemoryTables) -> Self {
         Self {
             tables,
-            flow: Cell::new(None),
-            opened: Cell::new(false),
-            admitted: Cell::new(None),
-            sent_again: Cell::new(Usage {
-                uplink_packets: 0,
-                uplink_octets: 0,
-                downlink_packets: 0,
-                downlink_octets: 0,
-            }),
-            quota: RefCell::new(None),
-            fragment: Cell::new(None),
+            flow: Cell::default(),
+            opened: Cell::default(),
+            admitted: Cell::default(),
+            sent_again: Cell::default(),
+            quota: RefCell::default(),
+            fragment: Cell::default(),
         }
     }
 
@@ -142,9 +137,9 @@ impl Tables for Asked<'_> {
         self.tables.verdict(flow)
     }
 
-    fn count_sent_again(&self, rule: u32, role: Role, octets: u32) {
-        self.sent_again.set(self.sent_again.get() + Usage::of(role, octets));
-        self.tables.count_sent_again(rule, role, octets);
+    fn count_sent_again(&self, rule: u32, from: Role, octets: u32) {
+        self.sent_again.set(self.sent_again.get() + Usage::of(from, octets));
+        self.tables.count_sent_again(rule, from, octets);
     }
 
     fn quota(&self, key: &QuotaKey) -> Option<Rc<QuotaCells>> {

@@ -41,17 +41,12 @@ pub(crate) struct Maps {
 impl Maps {
     /// Those that are pinned in `directory`.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
-        let pinned = |name: &str| {
-            MapData::from_pin(directory.join(name)).with_context(|| format!("opening the pinned map {name}"))
-        };
-        let per_cpu = |name| Ok::<_, anyhow::Error>(Map::PerCpuHashMap(pinned(name)?));
-        let counters = |name| Ok::<_, anyhow::Error>(Counters::try_from(per_cpu(name)?)?);
-        let pending = |name| Ok::<_, anyhow::Error>(Counters::try_from(per_cpu(name)?)?);
+        let pinned = |name| pinned(directory, name);
         Ok(Self {
-            counters: [counters("COUNTERS_0")?, counters("COUNTERS_1")?],
-            overflow: [counters("OVERFLOW_0")?, counters("OVERFLOW_1")?],
-            pending: [pending("PENDING_0")?, pending("PENDING_1")?],
-            sent_again: Counters::try_from(per_cpu("SENT_AGAIN")?)?,
+            counters: [counters(directory, "COUNTERS_0")?, counters(directory, "COUNTERS_1")?],
+            overflow: [counters(directory, "OVERFLOW_0")?, counters(directory, "OVERFLOW_1")?],
+            pending: [counters(directory, "PENDING_0")?, counters(directory, "PENDING_1")?],
+            sent_again: counters(directory, "SENT_AGAIN")?,
             totals: PerCpuArray::try_from(Map::PerCpuArray(pinned("INTERFACE_TOTALS")?))?,
             buckets: PerCpuArray::try_from(Map::PerCpuArray(pinned("INTERFACE_BUCKETS")?))?,
             flows: HashMap::try_from(Map::HashMap(pinned("FLOWS")?))?,
@@ -133,6 +128,14 @@ fn sum(map: &PerCpuArray<MapData, InterfaceUsage>, index: u32) -> Result<Interfa
     let mut sum = InterfaceUsage::default();
     map.get(&index, 0)?.iter().for_each(|usage| sum += *usage);
     Ok(sum)
+}
+
+fn pinned(directory: &Path, name: &str) -> Result<MapData> {
+    MapData::from_pin(directory.join(name)).with_context(|| format!("opening the pinned map {name}"))
+}
+
+fn counters<K: Pod>(directory: &Path, name: &str) -> Result<Counters<K>> {
+    Ok(Counters::try_from(Map::PerCpuHashMap(pinned(directory, name)?))?)
 }
 
 /// Over all CPUs.

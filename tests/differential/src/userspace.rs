@@ -181,7 +181,7 @@ impl Userspace {
         let ports = |entry: FragmentEntry| (entry.source_port, entry.destination_port);
         let fragments = self.tables.fragments().into_iter().map(|(key, entry)| (key, ports(entry))).collect();
         let sent_again = self.tables.sent_again();
-        Standing { flows, quotas, sent_again, fragments, ..self.standing.clone() }
+        Standing { sent_again, quotas, flows, fragments, ..self.standing.clone() }
     }
 }
 
