@@ -93,6 +93,32 @@ pub const fn day_end_after(day_ends_ns: u64, now_ns: u64) -> u64 {
 mod tests {
     use super::*;
 
+    struct Plain;
+
+    impl Words for Plain {
+        fn load(&self, word: &AtomicU64) -> u64 {
+            word.load(Relaxed)
+        }
+
+        fn store(&self, word: &AtomicU64, value: u64) {
+            word.store(value, Relaxed);
+        }
+
+        fn add(&self, word: &AtomicU64, value: u64) {
+            word.fetch_add(value, Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_day_begins_the_nanosecond_that_another_ends() {
+        for (now_ns, used_octets) in [(999, 12), (1000, 5), (1001, 5)] {
+            let quota = QuotaCells::default();
+            assert!(!quota.is_past(&Plain, 7, 10, 1, 1000));
+            assert_eq!(quota.is_past(&Plain, 5, 10, now_ns, 1000), used_octets > 10, "{now_ns}");
+            assert_eq!(quota.entry().used_octets, used_octets, "{now_ns}");
+        }
+    }
+
     #[test]
     fn days_go_on_by_themselves() {
         let day = DAY_NS;

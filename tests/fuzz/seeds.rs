@@ -7,8 +7,9 @@ use std::{env, fs, io};
 use tollfree_model::generate::sequence;
 use tollfree_model::step::input;
 
-/// Frames of a sequence that one input has. Reason: short inputs are mutated more to the point.
-const FRAMES: usize = 4;
+/// Frames of a sequence that one input has. Reason: short inputs are mutated more to the point, but a flow must have
+/// room to open, end and begin anew.
+const FRAMES: usize = 8;
 
 fn write(directory: &Path, count: u64) -> io::Result<()> {
     fs::create_dir_all(directory)?;

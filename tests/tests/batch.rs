@@ -10,11 +10,12 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use aya::maps::{Array, HashMap, IterableMap as _, Map, MapData, MapError, PerCpuHashMap, PerCpuValues};
 use aya::util::nr_cpus;
 use tollfree::dataplane::batch::{self, AT_ONCE, Values};
-use tollfree::dataplane::{FLOW_IDLE_TCP, FLOW_IDLE_UDP, monotonic_ns};
+use tollfree::dataplane::monotonic_ns;
 use tollfree_benches::harness::KernelHarness;
 use tollfree_benches::sample;
 use tollfree_core::address::Address;
 use tollfree_core::flow::{FlowEntry, FlowKey};
+use tollfree_core::limits::{FLOW_REST_OPENING_NS, FLOW_REST_TCP_OPENING_NS, UPKEEP_MARGIN_NS};
 
 /// Entries that fill a table of as many buckets: some buckets have none, some have several.
 const ENTRIES: u32 = 4096;
@@ -180,19 +181,22 @@ fn the_sweep_forgets_flows_that_rest_and_no_others() -> Result<()> {
     let data = MapData::from_pin(harness.directory().join("FLOWS"))?;
     let mut flows: HashMap<_, FlowKey, FlowEntry> = HashMap::try_from(Map::HashMap(data))?;
     // A machine that booted a moment ago has no flow that has rested for long.
-    let since_boot_ns = u128::from(monotonic_ns());
+    let since_boot_ns = monotonic_ns();
     let mut wanted = BTreeSet::new();
     for port in 0..FLOWS {
-        let (protocol, bound) = if port % 2 == 0 { (tcp, FLOW_IDLE_TCP) } else { (udp, FLOW_IDLE_UDP) };
+        // Nobody answered them.
+        let (protocol, bound_ns) =
+            if port % 2 == 0 { (tcp, FLOW_REST_TCP_OPENING_NS) } else { (udp, FLOW_REST_OPENING_NS) };
         let is_old = port % 3 == 0;
         let last_seen_ns = if is_old { 0 } else { monotonic_ns() };
         flows.insert(flow(port, protocol), FlowEntry { last_seen_ns, ..FlowEntry::default() }, 0)?;
-        if !is_old || since_boot_ns <= bound.as_nanos() {
+        if !is_old || since_boot_ns < bound_ns + UPKEEP_MARGIN_NS {
             wanted.insert(flow(port, protocol));
         }
     }
-    let left = harness.dataplane().take_flow_tables()?.sweep_flows()?;
-    ensure!(left == wanted.len(), "{left} flows are left, not {}", wanted.len());
+    let sweep = harness.dataplane().sweep(&[])?;
+    ensure!(sweep.open == wanted.len() as u64, "{} flows are left, not {}", sweep.open, wanted.len());
+    ensure!(sweep.ended == u64::from(FLOWS) - sweep.open, "{} flows have ended", sweep.ended);
     let found = flows.keys().collect::<Result<BTreeSet<_>, _>>()?;
     ensure!(found == wanted, "{} flows are in the map", found.len());
     Ok(())

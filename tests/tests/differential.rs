@@ -1,9 +1,23 @@
 //! The kernel program and the userspace build say the same of every frame of captures by others, the malformed ones too.
 
 use anyhow::{Result, ensure};
+use tollfree_core::reason::Reason;
 use tollfree_differential::paths;
 use tollfree_differential::runner::{Runner, all_transports};
 use tollfree_tests::corpus;
+
+/// Reasons that follow from packets before, of the flow, of the rule or of the subscriber.
+const LASTING: [Reason; 9] = [
+    Reason::AwaitingEvidence,
+    Reason::NameAndAddress,
+    Reason::OtherName,
+    Reason::Undecided,
+    Reason::EvidenceMissed,
+    Reason::DailyCeiling,
+    Reason::IcmpError,
+    Reason::SubscriberFlowsFull,
+    Reason::Fragment,
+];
 
 #[test]
 fn both_planes_say_the_same_of_every_captured_frame() -> Result<()> {
@@ -29,6 +43,11 @@ fn both_planes_say_the_same_of_every_captured_frame() -> Result<()> {
     {
         ensure!(count > 1000, "only {count} {what}");
     }
-    ensure!(summary.reasons.len() > 20, "only these reasons: {:?}", summary.reasons);
+    ensure!(summary.sent_again_octets > 0, "nothing was sent again");
+    ensure!(summary.decided > 100, "only {} waiting flows were decided", summary.decided);
+    ensure!(summary.reasons.len() > 30, "only these reasons: {:?}", summary.reasons);
+    for reason in LASTING {
+        ensure!(summary.reasons.contains_key(reason.name()), "no packet was {}", reason.name());
+    }
     Ok(())
 }

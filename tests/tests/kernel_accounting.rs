@@ -92,7 +92,7 @@ fn flow(harness: &KernelHarness, port: u16) -> Result<FlowEntry> {
 }
 
 fn conserved(cut: &Cut) -> Result<()> {
-    conservation::check(cut).map_err(|fault| anyhow!(fault))
+    conservation::check(cut, &cut.pending).map_err(|fault| anyhow!(fault))
 }
 
 /// What the counters hold of this reason.

@@ -3,21 +3,22 @@
 #[path = "kernel_cases/conservation.rs"]
 mod conservation;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fs, thread};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use aya::maps::{Array, Map, MapData};
+use aya::maps::{Array, Map, MapData, PerCpuHashMap};
 use tollfree::dataplane::{Cut, Dataplane, DataplaneError, PlanTables, Programs};
 use tollfree_benches::frame::FrameBuilder;
 use tollfree_benches::harness::{FIRST_EPOCH, KernelHarness};
 use tollfree_benches::sample;
 use tollfree_core::address::SubscriberId;
-use tollfree_core::counter::{CounterKey, Usage};
+use tollfree_core::counter::{CounterKey, PendingKey, Usage};
 use tollfree_core::interface::Role;
 use tollfree_core::layout::{LAYOUT_VERSION, LayoutEntry};
+use tollfree_core::plan::Evidence;
 use tollfree_core::reason::{Bucket, Reason};
 
 /// Entries of one counter bank: the least that the configuration allows, as in [`sample::SETTINGS`].
@@ -45,7 +46,8 @@ fn to_stranger(number: u16) -> Result<Vec<u8>> {
 }
 
 fn conserved(cut: &Cut) -> Result<()> {
-    conservation::check(cut).map_err(|fault| anyhow!(fault))
+    // No rule of the sample plan asks for evidence.
+    conservation::check(cut, &BTreeMap::new()).map_err(|fault| anyhow!(fault))
 }
 
 /// The sum of all counters that `of` takes.
@@ -88,6 +90,48 @@ fn a_full_counter_table_loses_nothing() -> Result<()> {
     let stats = harness.dataplane().stats()?;
     ensure!(stats["counter-full"] == u64::from(TOO_MANY), "{} packets found it full", stats["counter-full"]);
     ensure!(stats["overflow-full"] == 0, "{} packets were in no counter", stats["overflow-full"]);
+    Ok(())
+}
+
+/// What flows awaited evidence for, both banks.
+fn pending(harness: &KernelHarness) -> Result<BTreeMap<PendingKey, Usage>> {
+    let mut sums = BTreeMap::<_, Usage>::new();
+    for bank in ["PENDING_0", "PENDING_1"] {
+        let data = MapData::from_pin(harness.directory().join(bank))?;
+        let map = PerCpuHashMap::<_, PendingKey, Usage>::try_from(Map::PerCpuHashMap(data))?;
+        for entry in &map {
+            let (key, usages) = entry?;
+            let sum = sums.entry(key).or_default();
+            usages.iter().for_each(|usage| *sum += *usage);
+        }
+    }
+    Ok(sums)
+}
+
+#[test]
+fn a_full_pending_table_loses_nothing() -> Result<()> {
+    const PENDING_MAX: u16 = 1024;
+    let settings = sample::SETTINGS.replace("flows = 1024", "flows = 2048\npending = 1024");
+    let mut plan = sample::plan()?;
+    for rule in &mut plan.rules {
+        rule.evidence = Evidence::NameAndAddress as u32;
+    }
+    let mut harness = KernelHarness::open(&settings, &plan)?;
+    for number in 0..PENDING_MAX + TOO_MANY {
+        let [high, low] = number.to_be_bytes();
+        let subscriber = SocketAddr::new(Ipv4Addr::new(10, 20, high, low).into(), 40_000);
+        let frame = FrameBuilder::tcp(subscriber, "203.0.113.10:443".parse()?).syn().build()?;
+        harness.run(Role::Access, &frame, 1)?;
+    }
+    let (cut, pending) = (harness.cut()?, pending(&harness)?);
+    conservation::check(&cut, &pending).map_err(|fault| anyhow!(fault))?;
+    ensure!(pending.len() == usize::from(PENDING_MAX), "{} flows", pending.len());
+    ensure!(pending.values().all(|usage| *usage == uplink(1)), "not a packet each");
+    // Without a place of its own, a flow is counted by rule and reason.
+    let counted: Vec<_> =
+        cut.counters.iter().map(|(key, usage)| (key.rule, key.bucket, key.reason, *usage)).collect();
+    let (bucket, reason) = (Bucket::Overflow as u16, Reason::AwaitingEvidence as u16);
+    ensure!(counted == [(1001, bucket, reason, uplink(u64::from(TOO_MANY)))], "counted {counted:?}");
     Ok(())
 }
 

@@ -309,9 +309,9 @@ impl Tables for MemoryTables {
         self.verdicts.get(&flow).copied()
     }
 
-    fn count_sent_again(&self, rule: u32, role: Role, octets: u32) {
+    fn count_sent_again(&self, number: u32, role: Role, octets: u32) {
         let mut rules = self.sent_again.borrow_mut();
-        let usage = rules.entry(rule).or_default();
+        let usage = rules.entry(number).or_default();
         *usage += Usage::of(role, octets);
     }
 

@@ -1,29 +1,65 @@
-//! Listening to what the decision looks up.
+//! Listening to what the decision looks up and changes.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
 
 use tollfree::memory::MemoryTables;
-use tollfree_core::address::{Address, Family};
-use tollfree_core::decide::{FlowState, Tables};
-use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry};
+use tollfree_core::address::{Address, Family, SubscriberId};
+use tollfree_core::counter::Usage;
+use tollfree_core::decide::Tables;
+use tollfree_core::flow::{FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Words};
 use tollfree_core::interface::Role;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry};
+use tollfree_core::quota::{QuotaCells, QuotaKey};
 
-/// The tables, and which flow and which datagram one decision asked them for.
+/// The tables, and what one decision asked of them.
 pub(crate) struct Asked<'a> {
     tables: &'a MemoryTables,
     flow: Cell<Option<FlowKey>>,
+    opened: Cell<bool>,
+    admitted: Cell<Option<SubscriberId>>,
+    sent_again: Cell<Usage>,
+    quota: RefCell<Option<(QuotaKey, Rc<QuotaCells>)>>,
     fragment: Cell<Option<FragmentKey>>,
 }
 
 impl<'a> Asked<'a> {
-    pub(crate) const fn new(tables: &'a MemoryTables) -> Self {
-        Self { tables, flow: Cell::new(None), fragment: Cell::new(None) }
+    pub(crate) fn new(tables: &'a MemoryTables) -> Self {
+        Self {
+            tables,
+            flow: Cell::default(),
+            opened: Cell::default(),
+            admitted: Cell::default(),
+            sent_again: Cell::default(),
+            quota: RefCell::default(),
+            fragment: Cell::default(),
+        }
     }
 
     /// The flow it asked for, and what that has now.
     pub(crate) fn flow(&self) -> Option<(FlowKey, Option<FlowEntry>)> {
         self.flow.get().map(|key| (key, self.tables.flow_entry(&key)))
+    }
+
+    /// Whether it opened a flow.
+    pub(crate) const fn has_opened(&self) -> bool {
+        self.opened.get()
+    }
+
+    /// Who got room for one more flow.
+    pub(crate) const fn admitted(&self) -> Option<SubscriberId> {
+        self.admitted.get()
+    }
+
+    /// Payload that it found to be sent before.
+    pub(crate) const fn sent_again(&self) -> Usage {
+        self.sent_again.get()
+    }
+
+    /// What it counted towards a ceiling.
+    pub(crate) fn quota(&self) -> Option<(QuotaKey, Rc<QuotaCells>)> {
+        self.quota.borrow().clone()
     }
 
     /// The datagram it asked for, and what is remembered of it now.
@@ -32,7 +68,30 @@ impl<'a> Asked<'a> {
     }
 }
 
+impl Words for Asked<'_> {
+    fn load(&self, word: &AtomicU64) -> u64 {
+        self.tables.load(word)
+    }
+
+    fn store(&self, word: &AtomicU64, value: u64) {
+        self.tables.store(word, value);
+    }
+
+    fn add(&self, word: &AtomicU64, value: u64) {
+        self.tables.add(word, value);
+    }
+}
+
 impl Tables for Asked<'_> {
+    type Flow<'a>
+        = Rc<FlowCells>
+    where
+        Self: 'a;
+    type Quota<'a>
+        = Rc<QuotaCells>
+    where
+        Self: 'a;
+
     fn local(&self, address: &Address, family: Family) -> Local {
         self.tables.local(address, family)
     }
@@ -53,9 +112,44 @@ impl Tables for Asked<'_> {
         self.tables.grant(key)
     }
 
-    fn flow(&self, key: &FlowKey, role: Role, volume_octets: u32, now_ns: u64, may_open: bool) -> FlowState {
+    fn flow(&self, key: &FlowKey) -> Option<Rc<FlowCells>> {
         self.flow.set(Some(*key));
-        self.tables.flow(key, role, volume_octets, now_ns, may_open)
+        self.tables.flow(key)
+    }
+
+    fn open_flow(&self, key: &FlowKey, entry: &FlowEntry, replaces: bool) {
+        self.tables.open_flow(key, entry, replaces);
+        let is_there = |opened: FlowEntry| opened.number == entry.number;
+        self.opened.set(self.tables.flow_entry(key).is_some_and(is_there));
+    }
+
+    fn flow_number(&self) -> u64 {
+        self.tables.flow_number()
+    }
+
+    fn admit_flow(&self, subscriber: SubscriberId) -> bool {
+        let has_room = self.tables.admit_flow(subscriber);
+        self.admitted.set(has_room.then_some(subscriber));
+        has_room
+    }
+
+    fn verdict(&self, flow: u64) -> Option<u32> {
+        self.tables.verdict(flow)
+    }
+
+    fn count_sent_again(&self, rule: u32, from: Role, octets: u32) {
+        self.sent_again.set(self.sent_again.get() + Usage::of(from, octets));
+        self.tables.count_sent_again(rule, from, octets);
+    }
+
+    fn quota(&self, key: &QuotaKey) -> Option<Rc<QuotaCells>> {
+        let quota = self.tables.quota(key)?;
+        self.quota.replace(Some((*key, Rc::clone(&quota))));
+        Some(quota)
+    }
+
+    fn day_ends_ns(&self) -> u64 {
+        self.tables.day_ends_ns()
     }
 
     fn fragment(&self, key: &FragmentKey) -> Option<FragmentEntry> {

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use tollfree_core::counter::{CounterKey, Usage};
+use tollfree_core::address::SubscriberId;
+use tollfree_core::counter::{CounterKey, PendingKey, Usage};
 use tollfree_core::interface::Role;
 use tollfree_core::reason::{Bucket, Reason};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Place};
 
 /// Where the planes differ, and in what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,7 @@ pub(crate) fn items(kernel: &Answer, userspace: &Answer) -> Vec<String> {
     };
     item("parsed", format!("{:?}", kernel.parsed), format!("{:?}", userspace.parsed));
     item("counted", counted(&kernel.counted), counted(&userspace.counted));
+    item("sent again", format!("{:?}", kernel.sent_again), format!("{:?}", userspace.sent_again));
     item("flow", format!("{:?}", kernel.flow), format!("{:?}", userspace.flow));
     item("datagram's ports", format!("{:?}", kernel.fragment), format!("{:?}", userspace.fragment));
     item("copied", format!("{:?}", kernel.copied), format!("{:?}", userspace.copied));
@@ -68,19 +70,11 @@ pub(crate) fn items(kernel: &Answer, userspace: &Answer) -> Vec<String> {
     items
 }
 
-fn counted(counted: &[(CounterKey, Usage)]) -> String {
-    let words = counted.iter().map(|(key, usage)| {
-        let whose = key
-            .subscriber
-            .prefix()
-            .map_or_else(|| "nobody".to_owned(), |(ip, length)| format!("{ip}/{length}"));
-        let bucket = Bucket::ALL.iter().find(|bucket| **bucket as u16 == key.bucket);
-        let bucket = bucket.map_or("in no known bucket", |bucket| bucket.name());
-        let reason = Reason::from_number(key.reason).map_or("of no known reason", Reason::name);
+fn counted(counted: &[(Place, Usage)]) -> String {
+    let words = counted.iter().map(|(place, usage)| {
         format!(
-            "{whose}, rule {}, {bucket}, {reason}, epoch {}: {} packets up, {} octets; {} down, {} octets",
-            key.rule,
-            key.epoch,
+            "{}: {} packets up, {} octets; {} down, {} octets",
+            where_counted(place),
             usage.uplink_packets,
             usage.uplink_octets,
             usage.downlink_packets,
@@ -88,6 +82,23 @@ fn counted(counted: &[(CounterKey, Usage)]) -> String {
         )
     });
     words.collect::<Vec<_>>().join(" | ")
+}
+
+fn where_counted(place: &Place) -> String {
+    let whose = |subscriber: SubscriberId| {
+        subscriber.prefix().map_or_else(|| "nobody".to_owned(), |(ip, length)| format!("{ip}/{length}"))
+    };
+    match place {
+        Place::Counter(CounterKey { subscriber, epoch, rule, bucket, reason, .. }) => {
+            let bucket = Bucket::ALL.iter().find(|known| **known as u16 == *bucket);
+            let bucket = bucket.map_or("in no known bucket", |bucket| bucket.name());
+            let reason = Reason::from_number(*reason).map_or("of no known reason", Reason::name);
+            format!("{}, rule {rule}, {bucket}, {reason}, epoch {epoch}", whose(*subscriber))
+        }
+        Place::Pending(PendingKey { flow, subscriber, epoch, rule }) => {
+            format!("{}, rule {rule}, pending of flow {flow}, epoch {epoch}", whose(*subscriber))
+        }
+    }
 }
 
 /// Sixteen octets a line, with the offset in front.
@@ -108,15 +119,14 @@ impl fmt::Display for Hexdump<'_> {
 
 #[cfg(test)]
 mod tests {
-    use tollfree_core::address::SubscriberId;
-
     use super::*;
 
     fn answer(reason: Reason) -> Answer {
         let key = CounterKey::new(SubscriberId::NONE, 1, 0, reason.bucket(), reason);
         Answer {
             parsed: None,
-            counted: vec![(key, Usage { uplink_packets: 1, ..Usage::default() })],
+            counted: vec![(Place::Counter(key), Usage { uplink_packets: 1, ..Usage::default() })],
+            sent_again: Usage::default(),
             leaves_as: vec![0; 14],
             copied: None,
             flow: None,

@@ -12,7 +12,7 @@ use tollfree_core::limits::LOCAL_PREFIXES_MAX;
 use tollfree_core::packet::protocol;
 use tollfree_core::plan::{ClassEntry, RuleClass};
 
-use crate::listing::{LISTINGS, NEVER_NS, PASSED_NS, RULES, class, match_sets, network};
+use crate::listing::{LATER_RULES, LISTINGS, NEVER_NS, PASSED_NS, RULES, class, match_sets, network};
 use crate::survey::Survey;
 use crate::variant::{Pools, Variant};
 
@@ -23,13 +23,15 @@ pub struct Gateway {
     pub pools: Vec<IpNet>,
     /// Ends of the carrier's tunnels, each with the kinds that end there.
     pub transports: BTreeMap<IpNet, u32>,
-    /// What is free.
+    /// What is free in the first half.
     pub plan: PlanTables,
+    /// What is free in the second half: the same addresses, under other rules.
+    pub later_plan: PlanTables,
     /// Media streams of calls.
     pub grants: Vec<(FlowKey, GrantEntry)>,
 }
 
-/// Settings of both interfaces, but for `dscp_at` and the room for flows; the pools are set for each part.
+/// Settings of both interfaces, but for `dscp_at` and how many flows there may be; the pools are set for each part.
 const SETTINGS: &str = r#"
 [[interface]]
 name = "acc0"
@@ -60,6 +62,9 @@ dscp = 18
 [limits]
 counters = 65536
 flows = FLOWS
+flows_per_subscriber = SUBSCRIBERS_OWN
+pending = 65536
+quotas = 65536
 "#;
 
 /// Pools in one part. Reason: half of the room, the rest is for the gateway's own addresses.
@@ -71,7 +76,10 @@ const HOTLINE_RULE: u32 = 1100;
 
 /// `gateway.toml` without `[gateway]`, for the harness.
 pub(crate) fn settings(variant: &Variant) -> String {
-    SETTINGS.replace("DSCP_AT", variant.dscp_at).replace("FLOWS", &variant.flows_max.to_string())
+    SETTINGS
+        .replace("DSCP_AT", variant.dscp_at)
+        .replace("FLOWS", &variant.flows_max.to_string())
+        .replace("SUBSCRIBERS_OWN", &variant.flows_per_subscriber.to_string())
 }
 
 impl Gateway {
@@ -94,11 +102,14 @@ impl Gateway {
             }
             classes.insert(net, class);
         }
+        let grants = grants(survey, &pools, &classes);
+        let plan = PlanTables { classes, match_sets: match_sets(), rules: RULES.to_vec() };
         Self {
-            grants: grants(survey, &pools, &classes),
+            grants,
             pools: pools.into_iter().collect(),
             transports,
-            plan: PlanTables { classes, match_sets: match_sets(), rules: RULES.to_vec() },
+            later_plan: PlanTables { rules: LATER_RULES.to_vec(), ..plan.clone() },
+            plan,
         }
     }
 }

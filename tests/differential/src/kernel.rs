@@ -6,22 +6,23 @@ use anyhow::{Context as _, Result, ensure};
 use aya::maps::{MapData, RingBuf};
 use tollfree::dataplane::{InterfaceCounts, PlanTables};
 use tollfree_benches::harness::{FIRST_EPOCH, KernelHarness};
-use tollfree_core::counter::{CounterKey, Usage};
+use tollfree_core::counter::{PendingKey, Usage};
 use tollfree_core::event::Copy;
-use tollfree_core::flow::{FragmentEntry, FragmentKey};
+use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey};
 use tollfree_core::interface::{InterfaceUsage, Role};
 use tollfree_core::settings::Settings;
 use zerocopy::FromBytes as _;
 
-use crate::answer::{Answer, Copied};
+use crate::answer::{Answer, Copied, Place, timeless, without_rest};
 use crate::gateway::{self, Gateway};
 use crate::maps::{Maps, found};
+use crate::names::Names;
 use crate::part::ETHERNET_OCTETS;
 use crate::standing::Standing;
-use crate::userspace::Places;
+use crate::userspace::{DAY_ENDS_NS, Places};
 use crate::variant::Variant;
 
-/// Later than every packet: a datagram that was seen then never ages.
+/// Later than every packet: a flow or a datagram that was seen then never ages.
 const NEVER_AGES_NS: u64 = u64::MAX;
 /// Longer than any frame that the kernel could take. Reason: the most that an IP packet can have.
 const FRAME_OCTETS_BOUND: usize = 65_536;
@@ -36,8 +37,11 @@ pub(crate) struct Kernel {
     epoch: u32,
     bank: u32,
     settings: [Settings; 2],
-    /// Every counter as last read.
-    counters: BTreeMap<CounterKey, Usage>,
+    /// Every counter as last read, with flows by number.
+    counters: BTreeMap<Place, Usage>,
+    /// Payload that was sent before, by rule, as last read.
+    sent_again: BTreeMap<u32, Usage>,
+    names: Names,
     /// By role's number, when the part began.
     interfaces: [InterfaceCounts; 2],
     stats: BTreeMap<&'static str, u64>,
@@ -47,6 +51,7 @@ impl Kernel {
     /// Loads the programs for `variant`; runs them on `cpu`, on which the caller's thread stays.
     pub(crate) fn open(variant: &Variant, cpu: usize) -> Result<Self> {
         let mut harness = KernelHarness::open(&gateway::settings(variant), &PlanTables::default())?;
+        harness.dataplane().set_day_ends(DAY_ENDS_NS)?;
         Ok(Self {
             maps: Maps::open(harness.directory())?,
             copies: harness.dataplane().take_copies()?,
@@ -55,6 +60,8 @@ impl Kernel {
             bank: 0,
             settings: [harness.settings(Role::Access)?, harness.settings(Role::Core)?],
             counters: BTreeMap::new(),
+            sent_again: BTreeMap::new(),
+            names: Names::default(),
             interfaces: [InterfaceCounts::default(); 2],
             stats: BTreeMap::new(),
             harness,
@@ -93,25 +100,41 @@ impl Kernel {
 
     /// Begins a part: forgets everything, and puts `gateway` in force under a new epoch.
     pub(crate) fn begin(&mut self, gateway: &Gateway) -> Result<()> {
-        self.epoch = self.epoch.checked_add(1).context("the epochs are used up")?;
         let dataplane = self.harness.dataplane();
         dataplane.set_locals(&gateway.pools)?;
         dataplane.set_transports(&gateway.transports)?;
-        dataplane.activate(&gateway.plan, self.epoch)?;
-        self.bank = dataplane.control().bank();
-        self.stats = dataplane.stats()?;
+        self.activate(&gateway.plan)?;
+        self.stats = self.harness.dataplane().stats()?;
         self.maps.reset(&gateway.grants)?;
         self.counters.clear();
+        self.sent_again.clear();
+        self.names = Names::default();
         self.interfaces = self.interface_counts()?;
         Ok(())
+    }
+
+    /// Puts `plan` in force under a new epoch.
+    pub(crate) fn activate(&mut self, plan: &PlanTables) -> Result<()> {
+        self.epoch = self.epoch.checked_add(1).context("the epochs are used up")?;
+        let dataplane = self.harness.dataplane();
+        dataplane.activate(plan, self.epoch)?;
+        self.bank = dataplane.control().bank();
+        Ok(())
+    }
+
+    /// Says what evidence said of the flow with this name.
+    pub(crate) fn decide_flow(&mut self, flow: u64, verdict: u32) -> Result<()> {
+        let number = self.names.number(flow).context("a flow that was never seen")?;
+        Ok(self.maps.verdicts.insert(number, verdict, 0)?)
     }
 
     /// What the kernel program makes of a frame, looked for first where the userspace build says it must be.
     pub(crate) fn pass(&mut self, role: Role, frame: &[u8], places: &Places) -> Result<Answer> {
         let run = self.harness.run(role, frame, 1)?;
         let parsed = if places.is_read { self.harness.parts(role).1.parsed(self.cpu)? } else { None };
+        // In front of what it is counted for: that may be its first packet.
         let flow = match &places.flow {
-            Some(key) => found(self.maps.flows.get(key, 0))?,
+            Some(key) => self.flow(key)?,
             None => None,
         };
         let fragment = match &places.fragment {
@@ -119,26 +142,28 @@ impl Kernel {
             None => None,
         };
         Ok(Answer {
-            parsed,
-            counted: self.counted(&places.counter)?,
+            parsed: parsed.map(without_rest),
+            counted: self.counted(places.counter)?,
+            sent_again: self.sent_again(places.counter.rule())?,
             leaves_as: run.frame,
             copied: self.copied()?,
-            flow: flow.map(|flow| flow.usage),
+            flow,
             fragment: fragment.map(|entry| (entry.source_port, entry.destination_port)),
             verdict: run.verdict,
         })
     }
 
-    /// What has moved: the `expected` counter by one packet, or else whatever did.
-    fn counted(&mut self, expected: &CounterKey) -> Result<Vec<(CounterKey, Usage)>> {
-        let earlier = self.counters.get(expected).copied().unwrap_or_default();
-        let later = self.maps.counter(self.bank, expected)?;
+    /// What has moved: the `expected` counter by one packet, or else whatever did. Flows by name.
+    fn counted(&mut self, expected: Place) -> Result<Vec<(Place, Usage)>> {
+        let numbered = self.numbered(expected);
+        let earlier = self.counters.get(&numbered).copied().unwrap_or_default();
+        let later = self.maps.counter(self.bank, &numbered)?;
         if let Some(later) = later
             && let Some(moved) = later.since(&earlier)
             && moved.packets() == 1
         {
-            self.counters.insert(*expected, later);
-            return Ok(vec![(*expected, moved)]);
+            self.counters.insert(numbered, later);
+            return Ok(vec![(numbered.named(&self.names), moved)]);
         }
         let all = self.maps.counters()?;
         let mut moved = Vec::new();
@@ -146,11 +171,38 @@ impl Kernel {
             let earlier = self.counters.get(key).copied().unwrap_or_default();
             let since = later.since(&earlier).with_context(|| format!("{key:?} went back"))?;
             if since != Usage::default() {
-                moved.push((*key, since));
+                moved.push((key.named(&self.names), since));
             }
         }
         self.counters = all;
         Ok(moved)
+    }
+
+    /// The same, with the flow's number for its name.
+    fn numbered(&self, place: Place) -> Place {
+        match place {
+            Place::Counter(_) => place,
+            Place::Pending(key) => {
+                let flow = self.names.number(key.flow).unwrap_or_default();
+                Place::Pending(PendingKey { flow, ..key })
+            }
+        }
+    }
+
+    /// What a rule's flows have sent again since it was asked last.
+    fn sent_again(&mut self, rule: u32) -> Result<Usage> {
+        let later = self.maps.sent_again_of(rule)?;
+        let earlier = self.sent_again.insert(rule, later).unwrap_or_default();
+        later.since(&earlier).with_context(|| format!("what rule {rule} sent again went back"))
+    }
+
+    /// A flow by its name. Makes it never age.
+    fn flow(&mut self, key: &FlowKey) -> Result<Option<FlowEntry>> {
+        let Some(entry) = found(self.maps.flows.get(key, 0))? else { return Ok(None) };
+        if entry.last_seen_ns != NEVER_AGES_NS {
+            self.maps.flows.insert(key, FlowEntry { last_seen_ns: NEVER_AGES_NS, ..entry }, 0)?;
+        }
+        Ok(Some(timeless(entry, self.names.see(entry.number))))
     }
 
     /// What is remembered of a datagram. Makes it never age.
@@ -177,10 +229,21 @@ impl Kernel {
 
     /// All that the maps hold now.
     pub(crate) fn standing(&self) -> Result<Standing> {
-        let mut standing = Standing { counters: self.maps.counters()?, ..Standing::default() };
+        let mut standing = Standing { sent_again: self.maps.sent_again()?, ..Standing::default() };
+        for (place, usage) in self.maps.counters()? {
+            *standing.counters.entry(place.named(&self.names)).or_default() += usage;
+        }
         for entry in &self.maps.flows {
             let (key, entry) = entry?;
-            standing.flows.insert(key, entry.usage);
+            standing.flows.insert(key, timeless(entry, self.names.of(entry.number)));
+        }
+        for entry in &self.maps.quotas {
+            let (key, entry) = entry?;
+            standing.quotas.insert(key, entry);
+        }
+        for entry in &self.maps.subscriber_flows {
+            let (subscriber, flows) = entry?;
+            standing.subscriber_flows.insert(subscriber, flows.opened);
         }
         for entry in &self.maps.fragments {
             let (key, entry) = entry?;

@@ -4,23 +4,51 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use tollfree_core::limits::MATCHERS_MAX;
-use tollfree_core::plan::{ClassEntry, MatchSet, Matcher, RuleClass, RuleEntry};
+use tollfree_core::plan::{ClassEntry, Evidence, MatchSet, Matcher, RuleClass, RuleEntry};
 
 pub(crate) const NEVER_NS: u64 = u64::MAX;
 /// One nanosecond after the machine started.
 pub(crate) const PASSED_NS: u64 = 1;
-/// Rules by their places: permanent numbers, classes, ends.
-pub(crate) const RULES: [RuleEntry; 4] = [
-    RuleEntry { rule: 1001, class: RuleClass::Free as u32, valid_until_ns: NEVER_NS },
-    RuleEntry { rule: 1002, class: RuleClass::FreePriority as u32, valid_until_ns: NEVER_NS },
-    RuleEntry { rule: 1003, class: RuleClass::Priority as u32, valid_until_ns: NEVER_NS },
-    RuleEntry { rule: 1004, class: RuleClass::Free as u32, valid_until_ns: PASSED_NS },
+/// What a subscriber gets in a day, in octets. Reason: a few packets, so that also short captures pass it.
+const CEILING_OCTETS: u64 = 2000;
+/// Rules by their places, in the first half of a part.
+pub(crate) const RULES: [RuleEntry; 7] = [
+    RuleEntry::new(1001, RuleClass::Free),
+    RuleEntry::new(1002, RuleClass::FreePriority),
+    RuleEntry::new(1003, RuleClass::Priority),
+    RuleEntry { valid_until_ns: PASSED_NS, ..RuleEntry::new(1004, RuleClass::Free) },
+    named(RuleEntry::new(1005, RuleClass::Free)),
+    ceiled(RuleEntry::new(1006, RuleClass::FreePriority)),
+    named(ceiled(RuleEntry::new(1007, RuleClass::Free))),
 ];
+/// In the second half: one asks for evidence that did not, another asks in the place of one that asked as well, and a third
+/// asks no more.
+pub(crate) const LATER_RULES: [RuleEntry; 7] = [
+    named(RULES[FREE as usize]),
+    RULES[FREE_PRIORITY as usize],
+    RULES[PRIORITY as usize],
+    RULES[ENDED as usize],
+    named(RuleEntry::new(1008, RuleClass::Free)),
+    RULES[CEILED as usize],
+    ceiled(RuleEntry::new(1007, RuleClass::Free)),
+];
+
+const fn named(rule: RuleEntry) -> RuleEntry {
+    RuleEntry { evidence: Evidence::NameAndAddress as u32, ..rule }
+}
+
+const fn ceiled(rule: RuleEntry) -> RuleEntry {
+    RuleEntry { ceiling_octets: CEILING_OCTETS, ..rule }
+}
+
 /// Places in [`RULES`].
 const FREE: u16 = 0;
 const FREE_PRIORITY: u16 = 1;
 const PRIORITY: u16 = 2;
 const ENDED: u16 = 3;
+const NAMED: u16 = 4;
+const CEILED: u16 = 5;
+const NAMED_AND_CEILED: u16 = 6;
 const BOTH: u16 = Matcher::TCP | Matcher::UDP;
 
 /// What a remote address is in the plan.
@@ -37,17 +65,23 @@ pub(crate) enum Listing {
 }
 
 /// Addresses take these in turn.
-pub(crate) const LISTINGS: [Listing; 11] = [
+pub(crate) const LISTINGS: [Listing; 17] = [
     Listing::Candidate(ALL_PORTS),
+    Listing::Candidate(NAMES),
     Listing::Candidate(WEB_PORTS),
     Listing::Media,
+    Listing::Candidate(CEILINGS),
     Listing::Candidate(ALL_PORTS),
     Listing::Candidate(PAID_PRIORITY),
+    Listing::Network(NAMES),
     Listing::Network(ALL_PORTS),
     Listing::Candidate(FULL_SET),
+    Listing::MediaAnd(CEILINGS),
     Listing::Not,
+    Listing::Candidate(NAMES),
     Listing::Candidate(ENDED_RULE),
     Listing::MediaAnd(WEB_PORTS),
+    Listing::Candidate(CEILINGS),
     Listing::Candidate(WEB_PORTS),
 ];
 
@@ -57,6 +91,8 @@ const WEB_PORTS: u32 = 1;
 const PAID_PRIORITY: u32 = 2;
 const ENDED_RULE: u32 = 3;
 const FULL_SET: u32 = 4;
+const NAMES: u32 = 5;
+const CEILINGS: u32 = 6;
 
 /// The prefix that an address is listed by, and what that is in the plan.
 pub(crate) fn class(listing: Listing, ip: IpAddr) -> (IpNet, ClassEntry) {
@@ -98,6 +134,8 @@ pub(crate) fn match_sets() -> Vec<MatchSet> {
         vec![all(PRIORITY)],
         vec![matcher(BOTH, 0, 1023, ENDED), all(FREE)],
         full,
+        vec![all(NAMED)],
+        vec![matcher(Matcher::TCP, 0, u16::MAX, CEILED), all(NAMED_AND_CEILED)],
     ];
     sets.iter().map(|matchers| set(matchers)).collect()
 }

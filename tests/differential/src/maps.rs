@@ -9,52 +9,68 @@ use anyhow::{Context as _, Result};
 use aya::Pod;
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuHashMap};
 use tollfree::dataplane::InterfaceCounts;
-use tollfree_core::counter::{CounterKey, Usage};
-use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry};
+use tollfree_core::address::SubscriberId;
+use tollfree_core::counter::{CounterKey, PendingKey, Usage};
+use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, SubscriberFlows};
 use tollfree_core::interface::{InterfaceUsage, bucket_index, totals_index};
 use tollfree_core::limits::BANKS;
+use tollfree_core::quota::{QuotaEntry, QuotaKey};
 use tollfree_core::reason::Bucket;
 
-type Counters = PerCpuHashMap<MapData, CounterKey, Usage>;
+use crate::answer::Place;
+
+type Counters<K> = PerCpuHashMap<MapData, K, Usage>;
 
 /// Those that are read and written here, by their pins.
 pub(crate) struct Maps {
     /// By bank.
-    counters: [Counters; BANKS as usize],
-    overflow: [Counters; BANKS as usize],
+    counters: [Counters<CounterKey>; BANKS as usize],
+    overflow: [Counters<CounterKey>; BANKS as usize],
+    pending: [Counters<PendingKey>; BANKS as usize],
+    sent_again: Counters<u32>,
     totals: PerCpuArray<MapData, InterfaceUsage>,
     buckets: PerCpuArray<MapData, InterfaceUsage>,
     pub(crate) flows: HashMap<MapData, FlowKey, FlowEntry>,
     pub(crate) fragments: HashMap<MapData, FragmentKey, FragmentEntry>,
+    pub(crate) verdicts: HashMap<MapData, u64, u32>,
+    pub(crate) quotas: HashMap<MapData, QuotaKey, QuotaEntry>,
+    pub(crate) subscriber_flows: HashMap<MapData, SubscriberId, SubscriberFlows>,
     grants: HashMap<MapData, FlowKey, GrantEntry>,
 }
 
 impl Maps {
     /// Those that are pinned in `directory`.
     pub(crate) fn open(directory: &Path) -> Result<Self> {
-        let pinned = |name: &str| {
-            MapData::from_pin(directory.join(name)).with_context(|| format!("opening the pinned map {name}"))
-        };
-        let counters = |name| Ok::<_, anyhow::Error>(Counters::try_from(Map::PerCpuHashMap(pinned(name)?))?);
+        let pinned = |name| pinned(directory, name);
         Ok(Self {
-            counters: [counters("COUNTERS_0")?, counters("COUNTERS_1")?],
-            overflow: [counters("OVERFLOW_0")?, counters("OVERFLOW_1")?],
+            counters: [counters(directory, "COUNTERS_0")?, counters(directory, "COUNTERS_1")?],
+            overflow: [counters(directory, "OVERFLOW_0")?, counters(directory, "OVERFLOW_1")?],
+            pending: [counters(directory, "PENDING_0")?, counters(directory, "PENDING_1")?],
+            sent_again: counters(directory, "SENT_AGAIN")?,
             totals: PerCpuArray::try_from(Map::PerCpuArray(pinned("INTERFACE_TOTALS")?))?,
             buckets: PerCpuArray::try_from(Map::PerCpuArray(pinned("INTERFACE_BUCKETS")?))?,
             flows: HashMap::try_from(Map::HashMap(pinned("FLOWS")?))?,
             fragments: HashMap::try_from(Map::LruHashMap(pinned("FRAGMENTS")?))?,
+            verdicts: HashMap::try_from(Map::HashMap(pinned("VERDICTS")?))?,
+            quotas: HashMap::try_from(Map::HashMap(pinned("QUOTAS")?))?,
+            subscriber_flows: HashMap::try_from(Map::HashMap(pinned("SUBSCRIBER_FLOWS")?))?,
             grants: HashMap::try_from(Map::HashMap(pinned("GRANTS")?))?,
         })
     }
 
-    /// Forgets every counter, flow, datagram and grant, and holds these grants.
+    /// Forgets every counter, flow, verdict, ceiling, datagram and grant, and holds these grants.
     pub(crate) fn reset(&mut self, grants: &[(FlowKey, GrantEntry)]) -> Result<()> {
         for counters in self.counters.iter_mut().chain(&mut self.overflow) {
-            for key in counters.keys().collect::<Result<Vec<_>, _>>()? {
-                counters.remove(&key)?;
-            }
+            empty_counters(counters)?;
         }
+        for pending in &mut self.pending {
+            empty_counters(pending)?;
+        }
+        empty_counters(&mut self.sent_again)?;
         empty(&mut self.flows)?;
+        empty(&mut self.verdicts)?;
+        empty(&mut self.quotas)?;
+        empty(&mut self.subscriber_flows)?;
         empty(&mut self.fragments)?;
         empty(&mut self.grants)?;
         for (key, entry) in grants {
@@ -64,22 +80,33 @@ impl Maps {
     }
 
     /// One counter in the bank that is counted in.
-    pub(crate) fn counter(&self, bank: u32, key: &CounterKey) -> Result<Option<Usage>> {
-        match found(self.counters[bank as usize].get(key, 0))? {
-            Some(values) => Ok(Some(values.iter().fold(Usage::default(), |sum, usage| sum + *usage))),
-            None => Ok(None),
+    pub(crate) fn counter(&self, bank: u32, place: &Place) -> Result<Option<Usage>> {
+        match place {
+            Place::Counter(key) => usage(&self.counters[bank as usize], key),
+            Place::Pending(key) => usage(&self.pending[bank as usize], key),
         }
     }
 
+    /// Payload of a rule's flows that was sent before.
+    pub(crate) fn sent_again_of(&self, rule: u32) -> Result<Usage> {
+        Ok(usage(&self.sent_again, &rule)?.unwrap_or_default())
+    }
+
+    /// The same, by rule.
+    pub(crate) fn sent_again(&self) -> Result<BTreeMap<u32, Usage>> {
+        let mut sums = BTreeMap::new();
+        add_all(&self.sent_again, |rule| rule, &mut sums)?;
+        Ok(sums)
+    }
+
     /// Every counter, of both banks, with those that overflowed.
-    pub(crate) fn counters(&self) -> Result<BTreeMap<CounterKey, Usage>> {
-        let mut sums: BTreeMap<CounterKey, Usage> = BTreeMap::new();
+    pub(crate) fn counters(&self) -> Result<BTreeMap<Place, Usage>> {
+        let mut sums = BTreeMap::new();
         for counters in self.counters.iter().chain(&self.overflow) {
-            for entry in counters {
-                let (key, values) = entry?;
-                let sum = sums.entry(key).or_default();
-                values.iter().for_each(|usage| *sum += *usage);
-            }
+            add_all(counters, Place::Counter, &mut sums)?;
+        }
+        for pending in &self.pending {
+            add_all(pending, Place::Pending, &mut sums)?;
         }
         Ok(sums)
     }
@@ -101,6 +128,41 @@ fn sum(map: &PerCpuArray<MapData, InterfaceUsage>, index: u32) -> Result<Interfa
     let mut sum = InterfaceUsage::default();
     map.get(&index, 0)?.iter().for_each(|usage| sum += *usage);
     Ok(sum)
+}
+
+fn pinned(directory: &Path, name: &str) -> Result<MapData> {
+    MapData::from_pin(directory.join(name)).with_context(|| format!("opening the pinned map {name}"))
+}
+
+fn counters<K: Pod>(directory: &Path, name: &str) -> Result<Counters<K>> {
+    Ok(Counters::try_from(Map::PerCpuHashMap(pinned(directory, name)?))?)
+}
+
+/// Over all CPUs.
+fn usage<K: Pod>(counters: &Counters<K>, key: &K) -> Result<Option<Usage>> {
+    let values = found(counters.get(key, 0))?;
+    Ok(values.map(|values| values.iter().fold(Usage::default(), |sum, usage| sum + *usage)))
+}
+
+/// Adds all that `counters` hold to `sums`, under what `name` makes of their keys.
+fn add_all<K: Pod, N: Ord>(
+    counters: &Counters<K>,
+    name: impl Fn(K) -> N,
+    sums: &mut BTreeMap<N, Usage>,
+) -> Result<()> {
+    for entry in counters {
+        let (key, values) = entry?;
+        let sum = sums.entry(name(key)).or_default();
+        values.iter().for_each(|usage| *sum += *usage);
+    }
+    Ok(())
+}
+
+fn empty_counters<K: Pod>(counters: &mut Counters<K>) -> Result<()> {
+    for key in counters.keys().collect::<Result<Vec<_>, _>>()? {
+        counters.remove(&key)?;
+    }
+    Ok(())
 }
 
 fn empty<K: Pod, V: Pod>(map: &mut HashMap<MapData, K, V>) -> Result<()> {

@@ -14,6 +14,7 @@ use tollfree_core::reason::Reason;
 
 use crate::answer::Answer;
 use crate::difference::{self, Difference, DifferingFrame};
+use crate::evidence::Evidence;
 use crate::gateway::Gateway;
 use crate::kernel::Kernel;
 use crate::part::{self, Frame};
@@ -109,10 +110,11 @@ impl<'a> Runner<'a> {
         for (index, (variant, kernel)) in planes.iter_mut().enumerate() {
             let listed = if variant.has_tunnels { transports.clone() } else { BTreeMap::new() };
             let survey = Survey::new(frames, &MemoryTransports::new(&listed));
-            let gateway = Gateway::new(&survey, variant, listed, frames.len() + index);
-            let mut pass = Pass { kernel, variant, gateway: &gateway, path };
-            let mut note = |reason, arrived: &Frame, answer: &Answer| {
-                note(summary, reason, arrived, answer);
+            let seed = frames.len() + index;
+            let gateway = Gateway::new(&survey, variant, listed, seed);
+            let mut pass = Pass { kernel, variant, gateway: &gateway, path, seed };
+            let mut note = |step: &Step<'_>| {
+                note(summary, step);
                 if summary.comparisons.is_multiple_of(PROGRESS_COMPARISONS) {
                     tell(summary);
                 }
@@ -121,21 +123,32 @@ impl<'a> Runner<'a> {
             if difference.frame.is_some() {
                 return Ok(Some(difference));
             }
-            let found = pass.run(frames, Audit::AfterEachFrame, &mut |_, _, _| {})?;
+            let found = pass.run(frames, Audit::AfterEachFrame, &mut |_| {})?;
             return Ok(Some(found.unwrap_or(difference)));
         }
         Ok(None)
     }
 }
 
-/// Takes note of what both planes said of a frame.
-fn note(summary: &mut Summary, reason: Option<Reason>, arrived: &Frame, answer: &Answer) {
+/// One frame, of which both planes said the same.
+struct Step<'a> {
+    arrived: &'a Frame,
+    reason: Option<Reason>,
+    answer: &'a Answer,
+    /// What evidence said of its flow thereafter.
+    verdict: Option<u32>,
+}
+
+fn note(summary: &mut Summary, step: &Step<'_>) {
+    let Step { arrived, reason, answer, verdict } = step;
     if let Some(reason) = reason {
-        summary.compared(reason);
+        summary.compared(*reason);
     }
     summary.changed += u64::from(answer.leaves_as != arrived.octets);
     summary.copied += u64::from(answer.copied.is_some());
     summary.on_flows += u64::from(answer.flow.is_some());
+    summary.sent_again_octets += answer.sent_again.octets();
+    summary.decided += u64::from(verdict.is_some());
 }
 
 /// One part, passed in one way.
@@ -144,9 +157,11 @@ struct Pass<'a> {
     variant: &'a Variant,
     gateway: &'a Gateway,
     path: &'a Path,
+    /// Changes what evidence says.
+    seed: usize,
 }
 
-type Note<'a> = dyn FnMut(Option<Reason>, &Frame, &Answer) + 'a;
+type Note<'a> = dyn FnMut(&Step<'_>) + 'a;
 
 impl Pass<'_> {
     /// Both planes begin with nothing; the first difference.
@@ -154,24 +169,52 @@ impl Pass<'_> {
         self.kernel.begin(self.gateway)?;
         let (settings, epoch) = (self.kernel.settings(), self.kernel.epoch());
         let mut userspace = Userspace::new(self.gateway, self.variant, settings, epoch);
-        for frame in frames {
+        let mut evidence = Evidence::new(self.seed);
+        let middle = frames.len().div_ceil(2);
+        for (index, frame) in frames.iter().enumerate() {
+            if index == middle {
+                self.kernel.activate(&self.gateway.later_plan)?;
+                userspace.activate(&self.gateway.later_plan, self.kernel.epoch());
+            }
             for role in [Role::Access, Role::Core] {
-                let (wanted, places) = userspace.pass(role, &frame.octets);
-                let answer = self.kernel.pass(role, &frame.octets, &places)?;
-                if answer != wanted {
-                    return Ok(Some(
-                        self.difference(Some((frame, role)), difference::items(&answer, &wanted)),
-                    ));
+                let mut items = self.step(&mut userspace, &mut evidence, (frame, role), note)?;
+                if items.is_none() && audit == Audit::AfterEachFrame {
+                    items = self.audit(&userspace)?;
                 }
-                note(Reason::from_number(places.counter.reason), frame, &wanted);
-                if audit == Audit::AfterEachFrame
-                    && let Some(items) = self.audit(&userspace)?
-                {
+                if let Some(items) = items {
                     return Ok(Some(self.difference(Some((frame, role)), items)));
                 }
             }
         }
         Ok(self.audit(&userspace)?.map(|items| self.difference(None, items)))
+    }
+
+    /// Passes one frame, and then says what evidence says of its flow; what the planes do not say alike.
+    fn step(
+        &mut self,
+        userspace: &mut Userspace,
+        evidence: &mut Evidence,
+        (arrived, role): (&Frame, Role),
+        note: &mut Note<'_>,
+    ) -> Result<Option<Vec<String>>> {
+        let (wanted, places) = userspace.pass(role, &arrived.octets);
+        let answer = self.kernel.pass(role, &arrived.octets, &places)?;
+        if answer != wanted {
+            return Ok(Some(difference::items(&answer, &wanted)));
+        }
+        let mut verdict = None;
+        if let Some((flow, is_own)) = wanted.awaiting() {
+            if !is_own {
+                return Ok(Some(vec![format!("pending of flow {flow}, but on {:?}", wanted.flow)]));
+            }
+            verdict = evidence.packet(flow);
+            if let Some(verdict) = verdict {
+                self.kernel.decide_flow(flow, verdict)?;
+                userspace.decide_flow(flow, verdict);
+            }
+        }
+        note(&Step { arrived, reason: places.counter.reason(), answer: &wanted, verdict });
+        Ok(None)
     }
 
     /// What differs of all that the planes hold.

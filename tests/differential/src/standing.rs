@@ -3,18 +3,28 @@
 use std::collections::BTreeMap;
 
 use tollfree::dataplane::InterfaceCounts;
-use tollfree_core::counter::{CounterKey, Usage};
-use tollfree_core::flow::{FlowKey, FragmentKey};
+use tollfree_core::address::SubscriberId;
+use tollfree_core::counter::Usage;
+use tollfree_core::flow::{FlowEntry, FlowKey, FragmentKey};
+use tollfree_core::quota::{QuotaEntry, QuotaKey};
+
+use crate::answer::Place;
 
 /// Everything that a plane has counted and remembered since a part began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
-    /// Every counter.
-    pub(crate) counters: BTreeMap<CounterKey, Usage>,
+    /// Every counter, with flows by name.
+    pub(crate) counters: BTreeMap<Place, Usage>,
+    /// Payload that was sent before, by rule.
+    pub(crate) sent_again: BTreeMap<u32, Usage>,
+    /// Every daily ceiling that is counted towards.
+    pub(crate) quotas: BTreeMap<QuotaKey, QuotaEntry>,
     /// By the number of the interface's role.
     pub(crate) interfaces: [InterfaceCounts; 2],
-    /// Every open flow.
-    pub(crate) flows: BTreeMap<FlowKey, Usage>,
+    /// Every open flow; see [`crate::answer::timeless`].
+    pub(crate) flows: BTreeMap<FlowKey, FlowEntry>,
+    /// How many flows each subscriber was let open.
+    pub(crate) subscriber_flows: BTreeMap<SubscriberId, u64>,
     /// The ports of every remembered datagram.
     pub(crate) fragments: BTreeMap<FragmentKey, (u16, u16)>,
     /// Events, by name.
@@ -26,7 +36,10 @@ impl Standing {
     pub(crate) fn differences(kernel: &Self, userspace: &Self) -> Vec<String> {
         let mut told = Vec::new();
         tell("counter", &kernel.counters, &userspace.counters, &mut told);
+        tell("sent again, rule", &kernel.sent_again, &userspace.sent_again, &mut told);
+        tell("ceiling", &kernel.quotas, &userspace.quotas, &mut told);
         tell("flow", &kernel.flows, &userspace.flows, &mut told);
+        tell("flows of", &kernel.subscriber_flows, &userspace.subscriber_flows, &mut told);
         tell("datagram", &kernel.fragments, &userspace.fragments, &mut told);
         tell("event", &kernel.stats, &userspace.stats, &mut told);
         for (kernel, userspace) in kernel.interfaces.iter().zip(&userspace.interfaces) {

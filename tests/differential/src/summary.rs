@@ -43,6 +43,10 @@ pub struct Summary {
     pub copied: u64,
     /// Comparisons in which the packet was on an open flow.
     pub on_flows: u64,
+    /// Payload that had been sent before, in octets.
+    pub sent_again_octets: u64,
+    /// Flows that evidence decided while they waited.
+    pub decided: u64,
     /// Differences: the first ends the run.
     pub differences: u64,
 }
@@ -105,6 +109,11 @@ impl fmt::Display for Summary {
             f,
             "of the comparisons: {} left changed, {} were copied, {} were on open flows",
             self.changed, self.copied, self.on_flows
+        )?;
+        writeln!(
+            f,
+            "{} octets of payload had been sent before, {} waiting flows were decided",
+            self.sent_again_octets, self.decided
         )?;
         for (bucket, comparisons) in &self.buckets {
             writeln!(f, "{comparisons:>10} {bucket}")?;

@@ -1,29 +1,35 @@
 //! The userspace build.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use tollfree::dataplane::NEIGHBOURS;
+use tollfree::dataplane::{NEIGHBOURS, PlanTables};
 use tollfree::memory::{MemoryTables, MemoryTransports};
+use tollfree_core::address::SubscriberId;
 use tollfree_core::bytes::Frame;
-use tollfree_core::counter::{CounterKey, Usage};
+use tollfree_core::counter::{CounterKey, PendingKey, Usage};
 use tollfree_core::decide::{Decision, decide};
-use tollfree_core::flow::{FlowKey, FragmentEntry, FragmentKey};
+use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey};
 use tollfree_core::interface::{InterfaceUsage, Role};
 use tollfree_core::limits::COPY_OCTETS_MAX;
 use tollfree_core::packet::{Packet, Start, parse};
+use tollfree_core::quota::{QuotaCells, QuotaKey};
 use tollfree_core::settings::Settings;
 use tollfree_core::stat::Stat;
 use tollfree_core::tag::{self, Tagged};
 use zerocopy::IntoBytes as _;
 
-use crate::answer::{Answer, Copied};
+use crate::answer::{Answer, Copied, Place, timeless, without_rest};
 use crate::asked::Asked;
 use crate::gateway::Gateway;
+use crate::names::Names;
 use crate::standing::Standing;
 use crate::variant::Variant;
 
 /// The clock, which stands still: later than what has passed.
 const NOW_NS: u64 = 1_000_000_000;
+/// When the day ends, in both planes: never.
+pub(crate) const DAY_ENDS_NS: u64 = u64::MAX;
 /// Linux's action for what goes on.
 const XDP_PASS: u32 = 2;
 
@@ -32,8 +38,8 @@ const XDP_PASS: u32 = 2;
 pub(crate) struct Places {
     /// The headers could be read.
     pub(crate) is_read: bool,
-    /// The counter that should move.
-    pub(crate) counter: CounterKey,
+    /// The counter that should move, with its flow by name.
+    pub(crate) counter: Place,
     /// The flow that was asked for.
     pub(crate) flow: Option<FlowKey>,
     /// The datagram that was asked for.
@@ -46,6 +52,8 @@ pub(crate) struct Userspace {
     transports: MemoryTransports,
     settings: [Settings; 2],
     epoch: u32,
+    names: Names,
+    quotas: BTreeMap<QuotaKey, Rc<QuotaCells>>,
     standing: Standing,
 }
 
@@ -54,6 +62,8 @@ impl Userspace {
     pub(crate) fn new(gateway: &Gateway, variant: &Variant, settings: [Settings; 2], epoch: u32) -> Self {
         let mut tables = MemoryTables::new(&gateway.plan, &gateway.pools, variant.flows_max as usize);
         tables.set_now(NOW_NS);
+        tables.set_day_ends(DAY_ENDS_NS);
+        tables.set_flows_per_subscriber(variant.flows_per_subscriber);
         for net in NEIGHBOURS.iter().filter_map(|net| net.parse().ok()) {
             tables.add_own(net);
         }
@@ -66,7 +76,22 @@ impl Userspace {
             transports: MemoryTransports::new(&gateway.transports),
             settings,
             epoch,
+            names: Names::default(),
+            quotas: BTreeMap::new(),
             standing: Standing { stats, ..Standing::default() },
+        }
+    }
+
+    /// Puts `plan` in force, and counts under `epoch`.
+    pub(crate) fn activate(&mut self, plan: &PlanTables, epoch: u32) {
+        self.tables.set_plan(plan);
+        self.epoch = epoch;
+    }
+
+    /// Says what evidence said of the flow with this name.
+    pub(crate) fn decide_flow(&mut self, flow: u64, verdict: u32) {
+        if let Some(number) = self.names.number(flow) {
+            self.tables.decide_flow(number, verdict);
         }
     }
 
@@ -83,18 +108,24 @@ impl Userspace {
             }
             Err(reason) => (Decision::unattributed(*reason), 0),
         };
-        let (flow, fragment) = (asked.flow(), asked.fragment());
-        let parsed = read.ok();
+        let (flow, fragment, sent_again) = (asked.flow(), asked.fragment(), asked.sent_again());
+        let changes = (asked.has_opened(), asked.admitted(), asked.quota());
+        let flow_key = flow.map(|(key, _)| key);
+        let named = |entry: FlowEntry| timeless(entry, self.names.see(entry.number));
+        let flow = flow.and_then(|(_, entry)| entry).map(named);
+        let parsed = read.ok().map(without_rest);
         let (leaves_as, tagged) = tagged(frame, &settings, parsed.as_ref(), &decision);
         let moved = self.count(role, frame, &decision, volume_octets);
         self.count_event(Stat::ForgedDscp, tagged == Tagged::Cleared);
         self.count_event(Stat::CopySent, decision.copy);
+        self.keep(changes);
         let answer = Answer {
             parsed,
             counted: vec![moved],
+            sent_again,
             leaves_as,
             copied: decision.copy.then(|| copied(role, self.epoch, frame)),
-            flow: flow.and_then(|(_, entry)| entry).map(|entry| entry.usage),
+            flow,
             fragment: fragment
                 .and_then(|(_, entry)| entry)
                 .map(|entry| (entry.source_port, entry.destination_port)),
@@ -103,33 +134,39 @@ impl Userspace {
         let places = Places {
             is_read: answer.parsed.is_some(),
             counter: moved.0,
-            flow: flow.map(|(key, _)| key),
+            flow: flow_key,
             fragment: fragment.map(|(key, _)| key),
         };
         (answer, places)
     }
 
     /// Counts as the kernel program does: the subscriber's counter, and the interface's total and bucket.
-    fn count(
-        &mut self,
-        role: Role,
-        frame: &[u8],
-        decision: &Decision,
-        volume_octets: u32,
-    ) -> (CounterKey, Usage) {
-        let Decision { subscriber, rule, reason, .. } = *decision;
-        let key = CounterKey::new(subscriber, self.epoch, rule, reason.bucket(), reason);
-        let octets = u64::from(volume_octets);
-        let usage = match role {
-            Role::Access => Usage { uplink_packets: 1, uplink_octets: octets, ..Usage::default() },
-            Role::Core => Usage { downlink_packets: 1, downlink_octets: octets, ..Usage::default() },
+    fn count(&mut self, role: Role, frame: &[u8], decision: &Decision, volume_octets: u32) -> (Place, Usage) {
+        let Decision { subscriber, rule, reason, flow, .. } = *decision;
+        let epoch = self.epoch;
+        let place = if flow == 0 {
+            Place::Counter(CounterKey::new(subscriber, epoch, rule, reason.bucket(), reason))
+        } else {
+            Place::Pending(PendingKey { flow: self.names.of(flow), subscriber, epoch, rule })
         };
-        *self.standing.counters.entry(key).or_default() += usage;
+        let octets = u64::from(volume_octets);
+        let usage = Usage::of(role, volume_octets);
+        *self.standing.counters.entry(place).or_default() += usage;
         let interface = &mut self.standing.interfaces[role as usize];
         let arrived = InterfaceUsage { packets: 1, frame_octets: frame.len() as u64, octets: 0 };
         interface.seen += arrived;
         interface.buckets[reason.bucket() as usize] += InterfaceUsage { octets, ..arrived };
-        (key, usage)
+        (place, usage)
+    }
+
+    /// Keeps what a decision changed beside the counters: whether it opened a flow, whom it let open one, and what it
+    /// counted towards a ceiling.
+    fn keep(&mut self, (opened, admitted, quota): Changes) {
+        self.count_event(Stat::FlowOpened, opened);
+        if let Some(subscriber) = admitted {
+            *self.standing.subscriber_flows.entry(subscriber).or_default() += 1;
+        }
+        self.quotas.extend(quota);
     }
 
     fn count_event(&mut self, stat: Stat, happened: bool) {
@@ -138,16 +175,18 @@ impl Userspace {
 
     /// All that it holds now.
     pub(crate) fn standing(&self) -> Standing {
-        let flows: BTreeMap<_, _> =
-            self.tables.flows().into_iter().map(|(key, entry)| (key, entry.usage)).collect();
+        let named = |entry: FlowEntry| timeless(entry, self.names.of(entry.number));
+        let flows = self.tables.flows().into_iter().map(|(key, entry)| (key, named(entry))).collect();
+        let quotas = self.quotas.iter().map(|(key, quota)| (*key, quota.entry())).collect();
         let ports = |entry: FragmentEntry| (entry.source_port, entry.destination_port);
         let fragments = self.tables.fragments().into_iter().map(|(key, entry)| (key, ports(entry))).collect();
-        let mut standing = Standing { flows, fragments, ..self.standing.clone() };
-        // No flow is closed in between.
-        standing.stats.insert(Stat::FlowOpened.name(), standing.flows.len() as u64);
-        standing
+        let sent_again = self.tables.sent_again();
+        Standing { sent_again, quotas, flows, fragments, ..self.standing.clone() }
     }
 }
+
+/// See [`Userspace::keep`].
+type Changes = (bool, Option<SubscriberId>, Option<(QuotaKey, Rc<QuotaCells>)>);
 
 /// How a frame leaves: metadata in front, as a program's output has it.
 fn tagged(

@@ -25,15 +25,19 @@ pub struct Variant {
     pub has_tunnels: bool,
     /// Room for flows.
     pub flows_max: u32,
+    /// How many of them one subscriber may have.
+    pub flows_per_subscriber: u32,
 }
 
 /// Room for every flow that a part of a capture can open.
 const FLOWS_PLENTY: u32 = 65_536;
 /// The least that the configuration allows: here a capture can fill the table.
 const FLOWS_FEW: u32 = 1024;
+/// The least that the configuration allows: here a subscriber can come to his bound.
+const FLOWS_PER_SUBSCRIBER_FEW: u32 = 16;
 
 impl Variant {
-    /// All of them: each place of the code point, each choice of subscribers.
+    /// All of them: each place of the code point, each choice of subscribers, each bound of flows.
     pub const ALL: [Self; 4] = [
         Self {
             name: "initiators, inner",
@@ -41,6 +45,7 @@ impl Variant {
             pools: Pools::Initiators,
             has_tunnels: true,
             flows_max: FLOWS_PLENTY,
+            flows_per_subscriber: FLOWS_PLENTY,
         },
         Self {
             name: "responders, outer",
@@ -48,6 +53,7 @@ impl Variant {
             pools: Pools::Responders,
             has_tunnels: true,
             flows_max: FLOWS_PLENTY,
+            flows_per_subscriber: FLOWS_PLENTY,
         },
         Self {
             name: "every second, both",
@@ -55,6 +61,7 @@ impl Variant {
             pools: Pools::EverySecond,
             has_tunnels: true,
             flows_max: FLOWS_PLENTY,
+            flows_per_subscriber: FLOWS_PER_SUBSCRIBER_FEW,
         },
         Self {
             name: "initiators, no tunnels",
@@ -62,6 +69,7 @@ impl Variant {
             pools: Pools::Initiators,
             has_tunnels: false,
             flows_max: FLOWS_FEW,
+            flows_per_subscriber: FLOWS_PLENTY,
         },
     ];
 }

@@ -1,13 +1,12 @@
 //! Signalling, and the media of free calls.
 
 use tollfree_benches::frame::FrameBuilder;
-use tollfree_core::interface::Role;
 use tollfree_core::reason::Reason;
 
-use crate::case::{Case, Expect, built, call, charged, free_priority};
+use crate::case::{Case, Expect, call, charged, free_priority};
 use crate::world::{
-    CALLER, CALLER_V6, ENDED_MEDIA, FLOWS_MAX, HOTLINE_RULE, MEDIA, MEDIA_V6, OTHER_MEDIA,
-    PRIORITY_HOTLINE_RULE, PROXY, PROXY_V6, SITE, SUBSCRIBER, SUBSCRIBER_V6, at,
+    CALLER, CALLER_V6, ENDED_MEDIA, HOTLINE_RULE, MEDIA, MEDIA_V6, OTHER_MEDIA, PRIORITY_HOTLINE_RULE, PROXY,
+    PROXY_V6, SUBSCRIBER, SUBSCRIBER_V6, at, filling,
 };
 
 const INVITE: &[u8] = b"INVITE sip:19003228@198.51.100.200 SIP/2.0\r\n\r\n";
@@ -65,11 +64,6 @@ fn media() -> Vec<Case> {
     let no_call = |octets| charged(Reason::NoCall, octets);
     let ended = charged(Reason::Expired, 200).by(HOTLINE_RULE);
     let v6 = Expect { reason: Reason::Call, ..free_priority(PRIORITY_HOTLINE_RULE, 220) }.v6();
-    let opened = (0..FLOWS_MAX).map(|number| {
-        let mut from = at(SUBSCRIBER);
-        from.set_port(10_000 + number);
-        (Role::Access, built(&FrameBuilder::tcp(from, at(SITE)).syn()))
-    });
     let full = Case::uplink(
         "granted, but no place for the flow",
         &voice(CALLER, MEDIA),
@@ -87,6 +81,6 @@ fn media() -> Vec<Case> {
         Case::uplink("another port of the caller", &voice(SUBSCRIBER, MEDIA), no_call(200)),
         Case::downlink("no call, downlink", &voice(OTHER_MEDIA, CALLER), no_call(200)),
         Case::uplink("TCP on the call's ports", &FrameBuilder::tcp(at(CALLER), at(MEDIA)), no_call(40)),
-        Case { before: opened.collect(), ..full },
+        full.after_events(filling(0)),
     ]
 }

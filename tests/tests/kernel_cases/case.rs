@@ -3,21 +3,23 @@
 use std::net::IpAddr;
 
 use tollfree_benches::frame::FrameBuilder;
+use tollfree_core::flow::FlowKey;
 use tollfree_core::interface::Role;
 use tollfree_core::plan::RuleClass;
 use tollfree_core::reason::{Bucket, Reason};
 
 use crate::envelope::packet;
+use crate::event::Event;
 use crate::world::{
     CALLER, FREE_DSCP, FREE_PRIORITY_DSCP, FREE_PRIORITY_METADATA, PRIORITY_METADATA, SITE, SITE_RULE,
     SITE_V6, SUBSCRIBER, SUBSCRIBER_V6, at, billed,
 };
 
-/// A frame that arrives on `role`'s interface after those of `before` did.
+/// A frame that arrives on `role`'s interface after what happened before.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) role: Role,
-    pub(crate) before: Vec<(Role, Vec<u8>)>,
+    pub(crate) before: Vec<Event>,
     pub(crate) frame: Vec<u8>,
     pub(crate) expect: Expect,
     /// How it must leave, where the code point is not in the one IP header behind the VLAN tags.
@@ -41,6 +43,12 @@ pub(crate) struct Expect {
     pub(crate) forged: bool,
     /// Whether userspace gets a copy.
     pub(crate) copied: bool,
+    /// The flow that awaits evidence.
+    pub(crate) awaits: Option<FlowKey>,
+    /// A flow, and whether it begins with this frame or has gone on since before.
+    pub(crate) begins: Option<(FlowKey, bool)>,
+    /// Octets of its payload that were sent before.
+    pub(crate) sent_again_octets: u32,
 }
 
 impl Case {
@@ -99,8 +107,19 @@ impl Case {
 
     /// `frame` arrived on `role`'s interface before.
     pub(crate) fn after_octets(mut self, role: Role, frame: Vec<u8>) -> Self {
-        self.before.push((role, frame));
+        self.before.push(Event::Frame(role, frame));
         self
+    }
+
+    /// All this happened before.
+    pub(crate) fn after_events(mut self, events: impl IntoIterator<Item = Event>) -> Self {
+        self.before.extend(events);
+        self
+    }
+
+    /// Nothing came for so many nanoseconds before.
+    pub(crate) fn resting(self, ns: u64) -> Self {
+        self.after_events([Event::Rest(ns)])
     }
 
     /// It leaves as `frame`.
@@ -143,6 +162,19 @@ pub(crate) fn charged(reason: Reason, volume_octets: u32) -> Expect {
         metadata: None,
         forged: false,
         copied: false,
+        awaits: None,
+        begins: None,
+        sent_again_octets: 0,
+    }
+}
+
+/// Pending for the IPv4 subscriber, until evidence comes of this flow.
+pub(crate) fn pending(rule: u32, volume_octets: u32, flow: FlowKey) -> Expect {
+    Expect {
+        bucket: Bucket::Pending,
+        rule,
+        awaits: Some(flow),
+        ..charged(Reason::AwaitingEvidence, volume_octets)
     }
 }
 
@@ -197,6 +229,36 @@ impl Expect {
     /// For the IPv6 subscriber.
     pub(crate) fn v6(mut self) -> Self {
         self.subscriber = Some(billed(SUBSCRIBER_V6));
+        self
+    }
+
+    /// For the subscriber of this address.
+    pub(crate) fn of(mut self, subscriber: &str) -> Self {
+        self.subscriber = Some(billed(subscriber));
+        self
+    }
+
+    /// By this reason.
+    pub(crate) fn because(mut self, reason: Reason) -> Self {
+        self.reason = reason;
+        self
+    }
+
+    /// The flow begins with it.
+    pub(crate) fn beginning(mut self, flow: FlowKey) -> Self {
+        self.begins = Some((flow, true));
+        self
+    }
+
+    /// The flow goes on.
+    pub(crate) fn going_on(mut self, flow: FlowKey) -> Self {
+        self.begins = Some((flow, false));
+        self
+    }
+
+    /// So much of its payload was sent before.
+    pub(crate) fn sent_again(mut self, octets: u32) -> Self {
+        self.sent_again_octets = octets;
         self
     }
 

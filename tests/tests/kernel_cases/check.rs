@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use anyhow::{Result, anyhow, bail, ensure};
-use aya::maps::{HashMap, Map, MapData, RingBuf};
-use tollfree::memory::{MemoryTables, MemoryTransports};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use aya::maps::{MapData, RingBuf};
+use tollfree::dataplane::{Cut, monotonic_ns};
+use tollfree::memory::MemoryTransports;
 use tollfree_core::address::SubscriberId;
 use tollfree_core::bytes::Frame;
-use tollfree_core::counter::{CounterKey, Usage};
-use tollfree_core::decide::{Decision, decide};
-use tollfree_core::event::Copy;
-use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey};
-use tollfree_core::interface::Role;
+use tollfree_core::counter::{CounterKey, PendingKey, Usage};
+use tollfree_core::decide::Decision;
+use tollfree_core::event::Copy as CopiedFrame;
 use tollfree_core::limits::COPY_OCTETS_MAX;
 use tollfree_core::packet::{Start, parse};
 use tollfree_core::settings::{Settings, TagMetadata};
@@ -22,10 +21,12 @@ use zerocopy::FromBytes as _;
 
 use crate::case::{Case, Expect};
 use crate::conservation;
+use crate::event::{Event, rested_ns};
+use crate::maps::KernelMaps;
+use crate::process::Process;
 use crate::world::World;
 
 const EPOCH: u32 = tollfree_benches::harness::FIRST_EPOCH;
-const SIP_PORT: u16 = 5060;
 /// Linux's action for what goes on.
 const XDP_PASS: u32 = 2;
 
@@ -55,44 +56,89 @@ fn check_in(world: World, cases: &[Case]) -> Result<()> {
 
 struct Checker {
     world: World,
-    flows: HashMap<MapData, FlowKey, FlowEntry>,
-    fragments: HashMap<MapData, FragmentKey, FragmentEntry>,
+    maps: KernelMaps,
     copies: RingBuf<MapData>,
+}
+
+/// What the kernel has counted at some moment.
+struct Counted {
+    cut: Cut,
+    pending: BTreeMap<PendingKey, Usage>,
+    sent_again: BTreeMap<u32, Usage>,
+    stats: BTreeMap<&'static str, u64>,
 }
 
 impl Checker {
     fn new(mut world: World) -> Result<Self> {
-        let flows = MapData::from_pin(world.kernel.directory().join("FLOWS"))?;
-        let flows = HashMap::try_from(Map::HashMap(flows))?;
-        let fragments = MapData::from_pin(world.kernel.directory().join("FRAGMENTS"))?;
-        let fragments = HashMap::try_from(Map::LruHashMap(fragments))?;
+        let maps = KernelMaps::open(world.kernel.directory())?;
         let copies = world.kernel.dataplane().take_copies()?;
-        Ok(Self { world, flows, fragments, copies })
+        Ok(Self { world, maps, copies })
     }
 
     /// The program in the kernel: what it counted, what it copied, and how the frame left it.
     fn kernel(&mut self, case: &Case) -> Result<()> {
-        self.forget()?;
-        for (role, frame) in &case.before {
-            self.world.kernel.run(*role, frame, 1)?;
+        if rested_ns(&case.before) >= monotonic_ns() {
+            println!("{}: left out, this kernel has not run for as long as it rests", case.name);
+            return Ok(());
+        }
+        self.maps.forget()?;
+        for event in &case.before {
+            match event {
+                Event::Frame(role, frame) => drop(self.world.kernel.run(*role, frame, 1)?),
+                event => self.maps.apply(event)?,
+            }
         }
         while self.copies.next().is_some() {}
-        let earlier = self.world.kernel.cut()?;
-        let stats = self.world.kernel.dataplane().stats()?;
+        let earlier = self.counted()?;
+        let before = self.number(case)?;
         let run = self.world.kernel.run(case.role, &case.frame, 1)?;
-        let later = self.world.kernel.cut()?;
-        conservation::check(&later).map_err(|fault| anyhow!(fault))?;
-        let moved = conservation::moved(&earlier, &later).map_err(|fault| anyhow!(fault))?;
-        let wanted = counted(case);
-        ensure!(moved == wanted, "counted {moved:?}, not {wanted:?}");
+        let later = self.counted()?;
+        self.check_counters(case, &earlier, &later)?;
+        check_number(case, before, self.number(case)?)?;
         ensure!(run.verdict == XDP_PASS, "verdict {}", run.verdict);
         let wanted = leaving(case);
         ensure!(run.frame == wanted, "left as {:02x?}, not {wanted:02x?}", run.frame);
-        let now = self.world.kernel.dataplane().stats()?;
-        let since = |name| now[name] - stats[name];
+        let since = |name| later.stats[name] - earlier.stats[name];
         ensure!(since("forged-dscp") == u64::from(case.expect.forged), "{} forged", since("forged-dscp"));
         ensure!(since("copy-sent") == u64::from(case.expect.copied), "{} copied", since("copy-sent"));
         self.check_copy(case)
+    }
+
+    fn counted(&mut self) -> Result<Counted> {
+        Ok(Counted {
+            cut: self.world.kernel.cut()?,
+            pending: self.maps.pending()?,
+            sent_again: self.maps.sent_again()?,
+            stats: self.world.kernel.dataplane().stats()?,
+        })
+    }
+
+    /// Exactly one counter moved, by exactly this frame; and payload that was sent again, if it was.
+    fn check_counters(&self, case: &Case, earlier: &Counted, later: &Counted) -> Result<()> {
+        conservation::check(&later.cut, &later.pending).map_err(|fault| anyhow!(fault))?;
+        let moved = conservation::moved(&earlier.cut, &later.cut).map_err(|fault| anyhow!(fault))?;
+        let pending = grown(&earlier.pending, &later.pending)?;
+        let (wanted, wanted_pending) = match case.expect.awaits {
+            None => (counted(case), BTreeMap::new()),
+            Some(key) => {
+                let flow = self.maps.flow(&key)?.context("the flow is not there")?.number;
+                let Expect { rule, volume_octets, .. } = case.expect;
+                let key = PendingKey { flow, subscriber: subscriber(&case.expect), epoch: EPOCH, rule };
+                (BTreeMap::new(), BTreeMap::from([(key, Usage::of(case.role, volume_octets))]))
+            }
+        };
+        ensure!(moved == wanted, "counted {moved:?}, not {wanted:?}");
+        ensure!(pending == wanted_pending, "pending {pending:?}, not {wanted_pending:?}");
+        let again = grown(&earlier.sent_again, &later.sent_again)?;
+        let wanted = sent_again(case);
+        ensure!(again == wanted, "sent again {again:?}, not {wanted:?}");
+        Ok(())
+    }
+
+    /// The number of the flow that the case is about.
+    fn number(&self, case: &Case) -> Result<Option<u64>> {
+        let Some((key, _)) = case.expect.begins else { return Ok(None) };
+        Ok(self.maps.flow(&key)?.map(|flow| flow.number))
     }
 
     fn check_copy(&mut self, case: &Case) -> Result<()> {
@@ -101,7 +147,7 @@ impl Checker {
             return Ok(());
         };
         ensure!(case.expect.copied, "a copy came");
-        let Ok(copy) = Copy::read_from_bytes(&item) else { bail!("a copy of {} octets", item.len()) };
+        let Ok(copy) = CopiedFrame::read_from_bytes(&item) else { bail!("a copy of {} octets", item.len()) };
         let octets = case.frame.len().min(COPY_OCTETS_MAX);
         ensure!(copy.frame[..octets] == case.frame[..octets], "the copy is not the frame as it arrived");
         let said = (copy.role, copy.epoch, copy.frame_octets as usize, copy.copied_octets as usize);
@@ -110,54 +156,63 @@ impl Checker {
         Ok(())
     }
 
-    /// Each case begins without flows and without fragments.
-    fn forget(&mut self) -> Result<()> {
-        for key in self.flows.keys().collect::<Result<Vec<_>, _>>()? {
-            self.flows.remove(&key)?;
-        }
-        for key in self.fragments.keys().collect::<Result<Vec<_>, _>>()? {
-            self.fragments.remove(&key)?;
-        }
-        Ok(())
-    }
-
     /// The same source, in this process.
     fn userspace(&self, case: &Case) -> Result<()> {
-        let tables = self.world.memory.clone();
-        let transports = &self.world.transports;
-        for (role, frame) in &case.before {
-            pass(&tables, transports, *role, frame);
+        let mut process = Process::new(&self.world.memory, &self.world.transports);
+        for event in &case.before {
+            process.apply(event);
         }
-        let decided = pass(&tables, transports, case.role, &case.frame);
+        let number = |process: &Process<'_>, key| process.tables.flow_entry(&key).map(|flow| flow.number);
+        let before = case.expect.begins.and_then(|(key, _)| number(&process, key));
+        let earlier = process.tables.sent_again();
+        let decided = process.pass(case.role, &case.frame);
         let settings = self.world.kernel.settings(case.role)?;
-        let (leaves_as, is_forged) = tag(&settings, transports, &case.frame, &decided.0);
+        let (leaves_as, is_forged) = tag(&settings, &self.world.transports, &case.frame, &decided.0);
         let Expect { reason, rule, class: tag, copied: copy, volume_octets, bucket, .. } = case.expect;
-        let wanted = (
-            Decision { subscriber: subscriber(&case.expect), rule, reason, tag, copy, flow: 0 },
-            volume_octets,
-        );
+        let flow = case.expect.awaits.map(|key| number(&process, key).context("the flow is not there"));
+        let flow = flow.transpose()?.unwrap_or(0);
+        let wanted =
+            (Decision { subscriber: subscriber(&case.expect), rule, reason, tag, copy, flow }, volume_octets);
         ensure!(decided == wanted, "decided {decided:?}, not {wanted:?}");
         ensure!(decided.0.reason.bucket() == bucket, "bucket {:?}", decided.0.reason.bucket());
         let wanted = leaving(case);
         ensure!(leaves_as == wanted, "left as {leaves_as:02x?}, not {wanted:02x?}");
         ensure!(is_forged == case.expect.forged, "forged: {is_forged}");
-        Ok(())
+        let again = grown(&earlier, &process.tables.sent_again())?;
+        ensure!(again == sent_again(case), "sent again {again:?}");
+        check_number(case, before, case.expect.begins.and_then(|(key, _)| number(&process, key)))
     }
 }
 
-/// What this process makes of a frame: the decision, and the volume counted.
-pub(crate) fn pass(
-    tables: &MemoryTables,
-    transports: &MemoryTransports,
-    role: Role,
-    frame: &[u8],
-) -> (Decision, u32) {
-    match parse(&Frame::new(frame), Start::Ethernet, 0, transports, &mut ()) {
-        Ok(packet) => {
-            let decision = decide(tables, role, SIP_PORT, &packet);
-            (decision, decision.volume_octets(&packet))
+/// Whether the flow that the case is about was there before or begins with it.
+fn check_number(case: &Case, before: Option<u64>, after: Option<u64>) -> Result<()> {
+    let Some((_, begins)) = case.expect.begins else { return Ok(()) };
+    ensure!(after.is_some_and(|number| number != 0), "no flow, or one without a number");
+    ensure!((before != after) == begins, "number {before:?} before, {after:?} after");
+    Ok(())
+}
+
+/// What only grew, and by how much.
+fn grown<K: Copy + Ord + std::fmt::Debug>(
+    earlier: &BTreeMap<K, Usage>,
+    later: &BTreeMap<K, Usage>,
+) -> Result<BTreeMap<K, Usage>> {
+    let mut grown = BTreeMap::new();
+    for (key, usage) in later {
+        let before = earlier.get(key).copied().unwrap_or_default();
+        let delta = usage.since(&before).with_context(|| format!("{key:?} went back"))?;
+        if delta != Usage::default() {
+            grown.insert(*key, delta);
         }
-        Err(reason) => (Decision::unattributed(reason), 0),
+    }
+    Ok(grown)
+}
+
+/// The payload that is counted once more, of the case's rule.
+fn sent_again(case: &Case) -> BTreeMap<u32, Usage> {
+    match case.expect.sent_again_octets {
+        0 => BTreeMap::new(),
+        octets => BTreeMap::from([(case.expect.rule, Usage::of(case.role, octets))]),
     }
 }
 
@@ -204,12 +259,7 @@ fn counted(case: &Case) -> BTreeMap<CounterKey, Usage> {
         reason: reason as u16,
         reserved: 0,
     };
-    let octets = u64::from(volume_octets);
-    let usage = match case.role {
-        Role::Access => Usage { uplink_packets: 1, uplink_octets: octets, ..Usage::default() },
-        Role::Core => Usage { downlink_packets: 1, downlink_octets: octets, ..Usage::default() },
-    };
-    BTreeMap::from([(key, usage)])
+    BTreeMap::from([(key, Usage::of(case.role, volume_octets))])
 }
 
 /// The frame as it must leave: metadata in front, and the code point that is expected.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use tollfree::dataplane::Cut;
-use tollfree_core::counter::{CounterKey, Usage};
+use tollfree_core::counter::{CounterKey, PendingKey, Usage};
 use tollfree_core::reason::Bucket;
 
-/// Totals, buckets and counters of a cut must say the same: else, what does not.
-pub(crate) fn check(cut: &Cut) -> Result<(), String> {
+/// Totals, buckets and counters of a cut, with what flows awaited evidence for when it was made, must say the same: else,
+/// what does not.
+pub(crate) fn check(cut: &Cut, pending: &BTreeMap<PendingKey, Usage>) -> Result<(), String> {
     let (seen, bucketed) = (cut.total.seen, cut.total.bucketed());
     if (seen.packets, seen.frame_octets) != (bucketed.packets, bucketed.frame_octets) {
         return Err(format!("{seen:?} arrived, {bucketed:?} is in buckets"));
@@ -17,7 +18,7 @@ pub(crate) fn check(cut: &Cut) -> Result<(), String> {
         let of_bucket = cut.counters.iter().filter(|(key, _)| key.bucket == bucket as u16);
         let mut usage = of_bucket.fold(Usage::default(), |sum, (_, usage)| sum + *usage);
         if bucket == Bucket::Pending {
-            cut.pending.values().for_each(|pending| usage += *pending);
+            usage = pending.values().fold(usage, |sum, usage| sum + *usage);
         }
         if (counted.packets, counted.octets) != (usage.packets(), usage.octets()) {
             return Err(format!("bucket {} has {counted:?}, its counters {usage:?}", bucket.name()));

@@ -6,7 +6,7 @@ use tollfree_core::interface::Role;
 use tollfree_core::reason::Reason;
 
 use crate::case::{Case, Expect, built, call, changed, charged, free, free_priority};
-use crate::check::pass;
+use crate::process::pass;
 use crate::world::{
     CALLER, CONFERENCE, CONFERENCE_RULE, CONFERENCE_V6, HOTLINE_RULE, MEDIA, NOW_NS, PROXY, SITE, SITE_RULE,
     STRANGER, STRANGER_V6, SUBSCRIBER, SUBSCRIBER_V6, World, at, port,

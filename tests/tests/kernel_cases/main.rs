@@ -7,17 +7,25 @@ mod agreement;
 mod attribution;
 mod calls;
 mod case;
+mod ceilings;
 mod check;
 mod conservation;
 mod encapsulations;
 mod envelope;
+mod errors;
+mod event;
+mod evidence;
 mod fragments;
 mod gtpu;
 mod ipv4;
 mod ipv6;
 mod link;
+mod lives;
+mod maps;
 mod opening;
+mod process;
 mod rules;
+mod sent_again;
 mod tags;
 mod transport;
 mod tunnel_tags;
@@ -44,6 +52,11 @@ fn all_cases() -> Vec<Case> {
         attribution::cases(),
         rules::cases(),
         calls::cases(),
+        lives::cases(),
+        evidence::cases(),
+        ceilings::cases(),
+        sent_again::cases(),
+        errors::cases(),
         gtpu::cases(),
         tunnels::cases(),
         tags::cases(),
@@ -132,6 +145,31 @@ fn rules_of_the_plan() -> Result<()> {
 #[test]
 fn calls_and_signalling() -> Result<()> {
     check_all(&calls::cases())
+}
+
+#[test]
+fn flows_begin_and_end() -> Result<()> {
+    check_all(&lives::cases())
+}
+
+#[test]
+fn what_awaits_evidence() -> Result<()> {
+    check_all(&evidence::cases())
+}
+
+#[test]
+fn daily_ceilings() -> Result<()> {
+    check_all(&ceilings::cases())
+}
+
+#[test]
+fn what_was_sent_again() -> Result<()> {
+    check_all(&sent_again::cases())
+}
+
+#[test]
+fn errors_about_flows() -> Result<()> {
+    check_all(&errors::cases())
 }
 
 #[test]

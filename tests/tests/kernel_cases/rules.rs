@@ -1,14 +1,13 @@
 //! What a plan's rules make of candidates' packets.
 
 use tollfree_benches::frame::FrameBuilder;
-use tollfree_core::interface::Role;
 use tollfree_core::reason::Reason;
 
-use crate::case::{Case, built, charged, free, free_priority, priority};
+use crate::case::{Case, charged, free, free_priority, priority};
 use crate::world::{
-    CONFERENCE, CONFERENCE_RULE, CONFERENCE_V6, ENDED, ENDED_FIRST, ENDED_RULE, FIRST_RULE, FLOWS_MAX,
-    FULL_SET, HOSPITAL, HOSPITAL_RULE, INNER, MEDIA_SITE, OUTER, SECOND_RULE, SITE, SITE_RULE, SITE_V6,
-    SUBSCRIBER, SUBSCRIBER_V6, TWO_RULES, at, port,
+    CONFERENCE, CONFERENCE_RULE, CONFERENCE_V6, ENDED, ENDED_FIRST, ENDED_RULE, FIRST_RULE, FULL_SET,
+    HOSPITAL, HOSPITAL_RULE, INNER, MEDIA_SITE, OUTER, SECOND_RULE, SITE, SITE_RULE, SITE_V6, SUBSCRIBER,
+    SUBSCRIBER_V6, TWO_RULES, at, filling, port,
 };
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -129,17 +128,14 @@ fn times() -> Vec<Case> {
 
 /// The table holds as many flows as were configured, and those go on when it is full.
 fn full_table() -> Vec<Case> {
-    let from = |number: u16| port(SUBSCRIBER, 10_000 + number);
-    let opened: Vec<_> =
-        (0..FLOWS_MAX).map(|number| (Role::Access, built(&syn(&from(number), SITE)))).collect();
-    let full = |case: Case| Case { before: opened.clone(), ..case };
-    let fits = |case: Case| Case { before: opened[1..].to_vec(), ..case };
+    let [first, last] = ["10.20.1.0:10000", "10.20.1.63:10015"];
     let refused = charged(Reason::FlowTableFull, 40).by(SITE_RULE);
+    let full = |case: Case| case.after_events(filling(0));
     vec![
-        fits(Case::uplink("the last place", &syn(&from(FLOWS_MAX), SITE), free(SITE_RULE, 40))),
-        full(Case::uplink("no place left", &syn(&from(FLOWS_MAX), SITE), refused.clone())),
+        Case::uplink("the last place", &syn(SUBSCRIBER, SITE), free(SITE_RULE, 40)).after_events(filling(1)),
+        full(Case::uplink("no place left", &syn(SUBSCRIBER, SITE), refused.clone())),
         full(Case::uplink("no place for priority", &syn(SUBSCRIBER, HOSPITAL), refused.by(HOSPITAL_RULE))),
-        full(Case::uplink("the first has its place", &tcp(&from(0), SITE), free(SITE_RULE, 40))),
-        full(Case::downlink("the last has its place", &tcp(SITE, &from(FLOWS_MAX - 1)), free(SITE_RULE, 40))),
+        full(Case::uplink("the first has its place", &tcp(first, SITE), free(SITE_RULE, 40).of(first))),
+        full(Case::downlink("the last has its place", &tcp(SITE, last), free(SITE_RULE, 40).of(last))),
     ]
 }

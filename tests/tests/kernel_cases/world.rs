@@ -7,13 +7,20 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sched::{CloneFlags, unshare};
 use tollfree::dataplane::PlanTables;
 use tollfree::memory::{MemoryTables, MemoryTransports};
+use tollfree_benches::frame::FrameBuilder;
 use tollfree_benches::harness::KernelHarness;
 use tollfree_core::address::Address;
 use tollfree_core::flow::{FlowKey, GrantEntry};
-use tollfree_core::plan::{ClassEntry, MatchSet, Matcher, RuleClass, RuleEntry};
+use tollfree_core::interface::Role;
+use tollfree_core::plan::{ClassEntry, Evidence, MatchSet, Matcher, RuleClass, RuleEntry};
 
-/// Flows that fit: the least that the configuration allows.
+use crate::case::built;
+use crate::event::Event;
+
+/// Flows that fit, those that fit of one subscriber, and ceilings: the least that the configuration allows.
 pub(crate) const FLOWS_MAX: u16 = 1024;
+pub(crate) const SUBSCRIBER_FLOWS_MAX: u16 = 16;
+pub(crate) const QUOTAS_MAX: u16 = 1024;
 
 /// Tags of the free, the free with priority, and the priority class.
 pub(crate) const FREE_DSCP: u8 = 10;
@@ -71,6 +78,8 @@ mark = 0x20
 [limits]
 counters = 1024
 flows = 1024
+flows_per_subscriber = 16
+quotas = 1024
 "#;
 const POOLS: [&str; 2] = ["10.20.0.0/16", "2001:db8:20::/48"];
 
@@ -102,6 +111,19 @@ pub(crate) const FIRST_RULE: u32 = 1005;
 pub(crate) const SECOND_RULE: u32 = 1006;
 /// As many matchers as fit; the last is for TCP port 8443.
 pub(crate) const FULL_SET: &str = "203.0.113.16:8443";
+/// Free on TCP port 443 for those who ask for its name.
+pub(crate) const NAMED: &str = "203.0.113.20:443";
+pub(crate) const NAMED_RULE: u32 = 1007;
+/// Free up to a ceiling a day, on UDP port 8801.
+pub(crate) const CAPPED: &str = "203.0.113.21:8801";
+pub(crate) const CAPPED_RULE: u32 = 1008;
+pub(crate) const CEILING_OCTETS: u64 = 1000;
+/// Free on TCP port 443 for those who ask for its name, up to the same ceiling.
+pub(crate) const NAMED_CAPPED: &str = "203.0.113.22:443";
+pub(crate) const NAMED_CAPPED_RULE: u32 = 1009;
+/// Priority, paid for, and asks for a name, on TCP port 443.
+pub(crate) const NAMED_HOSPITAL: &str = "203.0.113.23:443";
+pub(crate) const NAMED_HOSPITAL_RULE: u32 = 1010;
 /// A prefix of the site's rule, and inside it one of the two rules.
 pub(crate) const OUTER: &str = "192.0.2.1:443";
 pub(crate) const INNER: &str = "192.0.2.65:443";
@@ -149,9 +171,12 @@ const NEIGHBOURS: [&str; 9] = [
     "ff00::/8",
 ];
 
-const NEVER_NS: u64 = u64::MAX;
+pub(crate) const NEVER_NS: u64 = u64::MAX;
 /// One nanosecond after the machine started.
-const PASSED_NS: u64 = 1;
+pub(crate) const PASSED_NS: u64 = 1;
+/// How long userspace's day is that cases begin with: shorter than any flow may rest.
+pub(crate) const DAY_NS: u64 = 1_000_000_000;
+pub(crate) const SIP_PORT: u16 = 5060;
 /// Userspace's clock: later than what has passed.
 pub(crate) const NOW_NS: u64 = 1_000_000_000;
 
@@ -188,6 +213,9 @@ impl World {
         let pools: Vec<_> = POOLS.iter().map(|pool| pool.parse().expect("a prefix")).collect();
         let mut memory = MemoryTables::new(&plan, &pools, usize::from(FLOWS_MAX));
         memory.set_now(NOW_NS);
+        memory.set_day_ends(NOW_NS + DAY_NS);
+        memory.set_flows_per_subscriber(SUBSCRIBER_FLOWS_MAX.into());
+        memory.set_quotas_max(QUOTAS_MAX.into());
         for own in NEIGHBOURS {
             memory.add_own(own.parse().expect("a prefix"));
         }
@@ -230,6 +258,14 @@ fn rule(rule: u32, class: RuleClass, valid_until_ns: u64) -> RuleEntry {
     RuleEntry { valid_until_ns, ..RuleEntry::new(rule, class) }
 }
 
+const fn asking(rule: RuleEntry) -> RuleEntry {
+    RuleEntry { evidence: Evidence::NameAndAddress as u32, ..rule }
+}
+
+const fn capped(rule: RuleEntry) -> RuleEntry {
+    RuleEntry { ceiling_octets: CEILING_OCTETS, ..rule }
+}
+
 pub(crate) fn plan() -> PlanTables {
     let rules = vec![
         rule(SITE_RULE, RuleClass::Free, NEVER_NS),
@@ -238,8 +274,13 @@ pub(crate) fn plan() -> PlanTables {
         rule(ENDED_RULE, RuleClass::Free, PASSED_NS),
         rule(FIRST_RULE, RuleClass::Free, NEVER_NS),
         rule(SECOND_RULE, RuleClass::Free, NEVER_NS),
+        asking(RuleEntry::new(NAMED_RULE, RuleClass::Free)),
+        capped(RuleEntry::new(CAPPED_RULE, RuleClass::Free)),
+        asking(capped(RuleEntry::new(NAMED_CAPPED_RULE, RuleClass::FreePriority))),
+        asking(RuleEntry::new(NAMED_HOSPITAL_RULE, RuleClass::Priority)),
     ];
     let [site, conference, hospital, ended, first, second] = [0, 1, 2, 3, 4, 5];
+    let [named, capped, named_capped, named_hospital] = [6, 7, 8, 9];
     let mut full: Vec<_> = (1..16).map(|port| matcher(Matcher::TCP, port, port, site)).collect();
     full.push(matcher(Matcher::TCP, 8443, 8443, first));
     let match_sets = vec![
@@ -253,6 +294,10 @@ pub(crate) fn plan() -> PlanTables {
             matcher(Matcher::TCP | Matcher::UDP, 1, 65535, second),
         ]),
         set(&full),
+        set(&[matcher(Matcher::TCP, 443, 443, named)]),
+        set(&[matcher(Matcher::UDP, 8801, 8801, capped)]),
+        set(&[matcher(Matcher::TCP, 443, 443, named_capped)]),
+        set(&[matcher(Matcher::TCP, 443, 443, named_hospital)]),
     ];
     let mut plan = PlanTables { match_sets, rules, ..PlanTables::default() };
     for (prefix, flags, match_set) in [
@@ -265,6 +310,10 @@ pub(crate) fn plan() -> PlanTables {
         ("203.0.113.14/32", ClassEntry::CANDIDATE, 4),
         ("203.0.113.15/32", ClassEntry::CANDIDATE, 5),
         ("203.0.113.16/32", ClassEntry::CANDIDATE, 6),
+        ("203.0.113.20/32", ClassEntry::CANDIDATE, 7),
+        ("203.0.113.21/32", ClassEntry::CANDIDATE, 8),
+        ("203.0.113.22/32", ClassEntry::CANDIDATE, 9),
+        ("203.0.113.23/32", ClassEntry::CANDIDATE, 10),
         ("192.0.2.0/24", ClassEntry::CANDIDATE, 0),
         ("192.0.2.64/26", ClassEntry::CANDIDATE, 5),
         ("198.51.100.0/25", ClassEntry::MEDIA, 0),
@@ -279,15 +328,30 @@ pub(crate) fn plan() -> PlanTables {
 }
 
 /// A UDP flow, subscriber's side first.
-fn udp_flow(subscriber: &str, remote: &str) -> FlowKey {
+pub(crate) fn udp_flow(subscriber: &str, remote: &str) -> FlowKey {
+    FlowKey { protocol: 17, ..tcp_flow(subscriber, remote) }
+}
+
+/// A TCP flow, subscriber's side first.
+pub(crate) fn tcp_flow(subscriber: &str, remote: &str) -> FlowKey {
     let (subscriber, remote) = (at(subscriber), at(remote));
     FlowKey {
         subscriber: Address::from(subscriber.ip()),
         remote: Address::from(remote.ip()),
         subscriber_port: subscriber.port(),
         remote_port: remote.port(),
-        protocol: 17,
+        protocol: 6,
     }
+}
+
+/// SYNs of other subscribers that fill the flow table, but for some places.
+pub(crate) fn filling(left: u16) -> Vec<Event> {
+    let syn = |number: u16| {
+        let [subscriber, flow] = [number / SUBSCRIBER_FLOWS_MAX, number % SUBSCRIBER_FLOWS_MAX];
+        let from = format!("10.20.1.{subscriber}:{}", 10_000 + flow);
+        Event::Frame(Role::Access, built(&FrameBuilder::tcp(at(&from), at(SITE)).syn()))
+    };
+    (0..FLOWS_MAX - left).map(syn).collect()
 }
 
 fn grants() -> Vec<(FlowKey, GrantEntry)> {

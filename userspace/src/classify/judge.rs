@@ -210,8 +210,8 @@ impl Tables for Moment<'_> {
         self.state.verdict(flow)
     }
 
-    fn count_sent_again(&self, rule: u32, role: Role, octets: u32) {
-        self.state.count_sent_again(rule, role, octets);
+    fn count_sent_again(&self, number: u32, role: Role, octets: u32) {
+        self.state.count_sent_again(number, role, octets);
     }
 
     fn quota(&self, key: &QuotaKey) -> Option<Rc<QuotaCells>> {
