@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, value_parser};
 use tollfree_tests::scenario::torture::{Course, LENGTH};
 use tollfree_tests::scenario::{self, Kept, Scenario};
 use tollfree_tests::{binary, demo, interrupt};
@@ -53,8 +53,8 @@ enum Command {
         /// Which scenario.
         #[arg(value_parser = scenario_names(), help = scenario_help())]
         scenario: String,
-        /// How long `torture` lasts.
-        #[arg(long, value_name = "N", default_value_t = LENGTH.as_secs())]
+        /// How long `torture` lasts; in less, not everything happens.
+        #[arg(long, value_name = "N", default_value_t = LENGTH.as_secs(), value_parser = value_parser!(u64).range(15..))]
         seconds: u64,
         /// Where `torture` takes its randomness from; drawn and printed unless given.
         #[arg(long, value_name = "S")]

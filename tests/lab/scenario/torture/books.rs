@@ -1,6 +1,7 @@
 //! The ledger as billing reads it: the sums of its records, by bucket.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::process::Command;
 
@@ -21,24 +22,56 @@ SELECT bucket,
        sum(downlink_octets - downlink_octets_previous) AS down_octets
 FROM records GROUP BY bucket;";
 
+const HOLDERS: &str = "
+SELECT DISTINCT hex(subscriber) AS subscriber, msisdn
+FROM records JOIN identities USING (identity) WHERE identity <> 0;";
+
+/// Whose identity is on records of which subscriber: the address, or the first one of the /64, and an MSISDN.
+///
+/// # Errors
+/// If sqlite3 cannot read it.
+pub(super) fn holders(state: &Path) -> Result<BTreeSet<(IpAddr, String)>> {
+    let holders = rows(&ask(state, HOLDERS)?)?.into_iter().map(|row| {
+        let address = row["subscriber"].as_str().and_then(address).with_context(|| row.to_string())?;
+        Ok((address, row["msisdn"].as_str().unwrap_or_default().to_owned()))
+    });
+    holders.collect()
+}
+
+/// docs/billing.md: `0000FFFF` and an IPv4 address, or a /64.
+fn address(octets: &str) -> Option<IpAddr> {
+    let number = u64::from_str_radix(octets, 16).ok()?;
+    if number >> 32 == 0xffff {
+        return Some(Ipv4Addr::from(u32::try_from(number & 0xffff_ffff).ok()?).into());
+    }
+    Some(Ipv6Addr::from(u128::from(number) << 64).into())
+}
+
 /// What all records of the ledger in `state` add up to, by bucket.
 ///
 /// # Errors
 /// If sqlite3 cannot read it.
 pub(super) fn sums(state: &Path) -> Result<BTreeMap<&'static str, Usage>> {
+    read(&ask(state, SUMS)?)
+}
+
+fn ask(state: &Path, query: &str) -> Result<String> {
     let mut sqlite = Command::new("sqlite3");
-    let answer = command::run(sqlite.args(["-readonly", "-json"]).arg(state.join("ledger.sqlite")).arg(SUMS), "")?;
-    read(&answer)
+    command::run(sqlite.args(["-readonly", "-json"]).arg(state.join("ledger.sqlite")).arg(query), "")
+}
+
+/// Nothing at all is no row.
+fn rows(answer: &str) -> Result<Vec<Value>> {
+    if answer.trim().is_empty() {
+        Ok(Vec::new())
+    } else {
+        serde_json::from_str(answer).context("sqlite3 -json")
+    }
 }
 
 fn read(answer: &str) -> Result<BTreeMap<&'static str, Usage>> {
     let mut sums = BTreeMap::new();
-    // Nothing at all is no row.
-    if answer.trim().is_empty() {
-        return Ok(sums);
-    }
-    let rows: Vec<Value> = serde_json::from_str(answer).context("sqlite3 -json")?;
-    for row in rows {
+    for row in rows(answer)? {
         let number = |column: &str| row[column].as_i64().with_context(|| format!("no {column} in {row}"));
         let bucket = BUCKETS.get(usize::try_from(number("bucket")?)?).context("an unknown bucket")?;
         let uplink = Volume { packets: number("up_packets")?, octets: number("up_octets")? };
@@ -61,5 +94,12 @@ mod tests {
         let downlink = Volume { packets: 2, octets: 300 };
         assert_eq!(sums, BTreeMap::from([("overflow", Usage { uplink, downlink })]));
         assert!(read("\n").unwrap().is_empty());
+    }
+
+    /// The examples of docs/billing.md.
+    #[test]
+    fn subscribers_are_read() {
+        assert_eq!(address("0000FFFF0A14000B"), Some("10.20.0.11".parse().unwrap()));
+        assert_eq!(address("20010DB800200011"), Some("2001:db8:20:11::".parse().unwrap()));
     }
 }

@@ -150,10 +150,7 @@ pub(super) const fn macs(side: Side) -> [[u8; 6]; 2] {
 
 /// The carrier's tunnel ends, from the one that sends toward `side`.
 pub(super) const fn tunnel(side: Side, family: Family) -> Ends {
-    let ends = Ends {
-        source: tunnel_end(Side::Access, family),
-        destination: tunnel_end(Side::Core, family),
-    };
+    let ends = Ends { source: tunnel_end(Side::Access, family), destination: tunnel_end(Side::Core, family) };
     match side {
         Side::Access => ends,
         Side::Core => ends.reversed(),
@@ -197,12 +194,11 @@ mod tests {
     /// The captures' own reader, which knows nothing of this builder, finds the same volume and ports.
     #[test]
     fn what_a_capture_shows_is_what_was_packed() {
-        let ends = Ends {
-            source: "10.20.0.1".parse().unwrap(),
-            destination: "203.0.113.1".parse().unwrap(),
-        };
+        let ends = Ends { source: "10.20.0.1".parse().unwrap(), destination: "203.0.113.1".parse().unwrap() };
         let ip = segment::udp(ends, [7, 9], &[0; 300]);
-        for carriage in [Carriage::Plain, Carriage::Vlan, Carriage::ALL[3], Carriage::ALL[6], Carriage::ALL[8]] {
+        for carriage in
+            [Carriage::Plain, Carriage::Vlan, Carriage::ALL[3], Carriage::ALL[6], Carriage::ALL[8]]
+        {
             let frames = carriage.wrap(&ip, Side::Access).unwrap();
             let read = Packet::read(&frames[0].octets).unwrap();
             assert_eq!((read.volume, read.ports), (328, [7, 9]), "{carriage:?}");

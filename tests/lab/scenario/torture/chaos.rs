@@ -7,19 +7,22 @@ use anyhow::Result;
 
 use super::deeds::Deeds;
 use super::disk::Disk;
+use super::hands::{AccessServer, Claims};
 use super::policies::Policies;
 use super::victim::Victim;
 
 /// How often a thread looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(10);
 /// A life that is not ended while it begins lasts so long after that, at most, in milliseconds.
-const LIFE_MS_MAX: u64 = 6000;
+const LIFE_MS_MAX: u64 = 3000;
 /// One life in so many is ended while it begins.
 const SHORT_LIVES: u8 = 3;
 /// After a start that was refused, as a service manager would wait.
 const AFTER_REFUSAL: Duration = Duration::from_millis(200);
 /// From one change of policies to the next, in milliseconds.
 const BETWEEN_CHANGES_MS: std::ops::Range<u64> = 60..400;
+/// From one address that changes hands to the next, in milliseconds.
+const BETWEEN_HANDS_MS: std::ops::Range<u64> = 5..60;
 /// How long the disk has room, in milliseconds.
 const ROOM_MS: std::ops::Range<u64> = 3000..9000;
 /// How long it has none.
@@ -47,11 +50,8 @@ pub(super) fn kill(victim: &mut Victim, deeds: &Deeds, seed: u64, begins: Durati
     let mut running = true;
     while !deeds.is_over() {
         let is_short = random.u8(0..SHORT_LIVES) == 0;
-        let life_ms = if is_short {
-            random.u64(0..begins_ms)
-        } else {
-            begins_ms + random.u64(0..LIFE_MS_MAX)
-        };
+        let life_ms =
+            if is_short { random.u64(0..begins_ms) } else { begins_ms + random.u64(0..LIFE_MS_MAX) };
         if !running {
             victim.start()?;
             deeds.starts.raise();
@@ -108,4 +108,16 @@ pub(super) fn fill_disk(disk: &Disk, deeds: &Deeds, seed: u64) -> Result<()> {
         disk.free()?;
     }
     disk.free()
+}
+
+/// Lets addresses change hands; says who had them.
+///
+/// # Errors
+/// If the kernel refuses to send.
+pub(super) fn change_hands(mut server: AccessServer, deeds: &Deeds, seed: u64) -> Result<Claims> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    while rest(deeds, Duration::from_millis(random.u64(BETWEEN_HANDS_MS))) {
+        server.tell(deeds, &mut random)?;
+    }
+    Ok(server.claims())
 }

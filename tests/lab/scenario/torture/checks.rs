@@ -1,6 +1,7 @@
 //! What has to hold after it all. The checks' names begin with `torture-`.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -16,6 +17,8 @@ use super::books;
 use super::deeds::Deeds;
 use super::generator::Line;
 use super::ground::Ground;
+use super::hands::Claims;
+use super::junk::Junk;
 use super::people::Habit;
 use super::tally::Tally;
 use super::victim::Victim;
@@ -33,6 +36,18 @@ pub(super) fn wire(report: &mut Report, line: &Line, sent: &Tally) -> Result<()>
         let name = side.name();
         report.check(format!("torture-0-wire-lost-{name}"), 0, received.lost);
         report.check(format!("torture-0-wire-frames-{name}"), sent.packets, received.frames.packets);
+    }
+    Ok(())
+}
+
+/// What arrives leaves on the other side, whether the daemon lives or not; but for frames whose tag is cut, which Linux
+/// itself does not pass on.
+pub(super) fn way_out(report: &mut Report, line: &Line, sent: &Tally) -> Result<()> {
+    let cut = sent.nobodys.get(Junk::MalformedEthernet.reason()).copied().unwrap_or_default();
+    let frames = sent.frames - cut;
+    for (side, frames) in [(Side::Core, frames.uplink), (Side::Access, frames.downlink)] {
+        let passed = line.passed(side)?;
+        report.check(format!("torture-0-left-toward-{}", side.name()), frames.packets, passed.frames.packets);
     }
     Ok(())
 }
@@ -65,6 +80,20 @@ pub(super) fn ledger(report: &mut Report, status: &Status, victim: &Victim) -> R
         let ledger: Usage = buckets.iter().filter_map(|bucket| sums.get(bucket)).copied().sum();
         report.check(format!("torture-2-ledger-{}", buckets.join("-and-")), kernel, ledger);
     }
+    Ok(())
+}
+
+/// Records name only people who had the address, at some time.
+pub(super) fn holders(report: &mut Report, victim: &Victim, claims: &Claims) -> Result<()> {
+    let holders = books::holders(&victim.state_directory())?;
+    let known = |(address, msisdn): &(IpAddr, String)| {
+        let subscriber = Habit::at(*address).filter(|(habit, _)| *habit == Habit::ChangesHands);
+        subscriber.is_some_and(|(_, index)| claims.contains(&(index, msisdn.clone())))
+    };
+    let others: Vec<_> = holders.iter().filter(|holder| !known(holder)).collect();
+    report.check("torture-3-holders-who-never-were", Vec::new(), others);
+    report.check("torture-3-there-were-holders", true, !holders.is_empty());
+    report.figure("holders_in_records", holders.len());
     Ok(())
 }
 
@@ -108,6 +137,7 @@ pub(super) fn occurrence(report: &mut Report, status: &Status, deeds: &Deeds) {
         ("changes", deeds.changes.get()),
         ("faulty-changes", deeds.faulty_changes.get()),
         ("full-disks", deeds.full_disks.get()),
+        ("changed-hands", deeds.changed_hands.get()),
     ] {
         report.check(format!("torture-5-occurs-{deed}"), true, count > 0);
     }
@@ -118,11 +148,8 @@ pub(super) fn health(report: &mut Report, victim: &Victim, deeds: &Deeds, last: 
     let log = victim.log()?;
     let panics: Vec<_> = log.lines().filter(|line| line.contains("panicked")).collect();
     report.check("torture-6-panics", Vec::new(), panics);
-    let others: BTreeMap<_, _> = deeds
-        .refusals()
-        .into_iter()
-        .filter(|(status, _)| !OF_FULL_DISK.contains(&status.as_str()))
-        .collect();
+    let others: BTreeMap<_, _> =
+        deeds.refusals().into_iter().filter(|(status, _)| !OF_FULL_DISK.contains(&status.as_str())).collect();
     report.check("torture-6-refused-with-room-on-the-disk", BTreeMap::new(), others);
     report.figure("refused_starts", deeds.refusals());
     report.figure("alarms", &last.json["alarms"]);

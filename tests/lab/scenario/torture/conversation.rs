@@ -6,12 +6,19 @@ use crate::topology::Side;
 use super::carriage::Carriage;
 use super::frame::Frame;
 use super::junk::Junk;
-use super::people::{Habit, OF_EACH};
+use super::people::{self, Habit};
 use super::segment::{self, ACK, Ends, FIN, Part, RST, SYN};
 use super::sites::Place;
 
-/// Source ports that a subscriber uses again and again: so some flows live long, and closed ones begin anew.
-const PORTS_USED_AGAIN: u16 = 6;
+/// Flows that a subscriber uses again and again, one to each listed place: so some live long, and closed ones begin anew.
+const USED_AGAIN: u8 = 6;
+/// The first of the ports that a subscriber sends from.
+const OWN_PORT: u16 = 40_000;
+/// Ports of sites.
+const PORTS: [u16; 3] = [443, 80, 8801];
+/// One packet in so many comes with the code point of what is free (AF11, RFC 2597), which it must lose unless it is.
+const FORGED_SHARE: u8 = 30;
+const FREE_DSCP: u8 = 10;
 /// ESP and SCTP (IANA).
 const OTHER_PROTOCOLS: [u8; 2] = [50, 132];
 /// Longest payload of one packet, in octets: within 1500 octets behind every transport's headers.
@@ -48,21 +55,25 @@ impl Conversation {
         }
         // Half of all browse.
         let habit = if random.bool() { Habit::Browses } else { *random.choice(&Habit::ALL)? };
-        let family =
-            if habit == Habit::CallsNobody { Family::V4 } else { *random.choice(&Family::ALL)? };
-        let place =
-            if habit == Habit::GoesElsewhere { Place::Unlisted } else { *random.choice(&Place::LISTED)? };
-        let remote =
-            if habit == Habit::CallsNobody { PROXY } else { place.address(family, random) };
-        let source = habit.address(random.u8(0..OF_EACH), family);
-        let port = match habit {
-            Habit::CallsNobody => SIP_PORT,
-            _ => *random.choice(&[80, 443, 8801])?,
+        let family = if habit == Habit::CallsNobody { Family::V4 } else { *random.choice(&Family::ALL)? };
+        let again = random.bool().then(|| random.u8(0..USED_AGAIN));
+        let place = match (habit, again) {
+            (Habit::GoesElsewhere, _) => Place::Unlisted,
+            (_, Some(number)) => *Place::LISTED.get(usize::from(number))?,
+            (_, None) => *random.choice(&Place::LISTED)?,
         };
-        let own = 40_000 + if random.bool() { random.u16(0..PORTS_USED_AGAIN) } else { random.u16(10..20_000) };
+        let source = habit.address(people::any(random), family);
+        let (remote, ports) = match (habit, again) {
+            (Habit::CallsNobody, _) => (PROXY, [SIP_PORT; 2]),
+            (_, Some(number)) => (place.main_address(family), [OWN_PORT + u16::from(number), PORTS[0]]),
+            (_, None) => {
+                let own = OWN_PORT + random.u16(u16::from(USED_AGAIN)..20_000);
+                (place.address(family, random), [own, *random.choice(&PORTS)?])
+            }
+        };
         let carriage = *random.choice(&Carriage::ALL)?;
         let uplink = Ends { source, destination: remote };
-        let mut maker = Maker { random, carriage, frames: Vec::new(), uplink, ports: [own, port] };
+        let mut maker = Maker { random, carriage, frames: Vec::new(), uplink, ports };
         maker.make(habit)?;
         Some(Self { carriage: carriage.name(), frames: maker.frames })
     }
@@ -72,7 +83,11 @@ impl Maker<'_> {
     fn make(&mut self, habit: Habit) -> Option<()> {
         match habit {
             Habit::Browses | Habit::ChangesHands | Habit::GoesElsewhere => {
-                if self.random.bool() { self.tcp()? } else { self.udp()? }
+                if self.random.bool() {
+                    self.tcp()?
+                } else {
+                    self.udp()?
+                }
                 if self.random.u8(0..10) == 0 {
                     self.error_about_flow()?;
                 }
@@ -96,6 +111,12 @@ impl Maker<'_> {
     }
 
     fn send(&mut self, side: Side, packet: &[u8]) -> Option<()> {
+        if self.random.u8(0..FORGED_SHARE) == 0 {
+            let mut forged = packet.to_vec();
+            segment::set_dscp(&mut forged, FREE_DSCP);
+            self.frames.extend(self.carriage.wrap(&forged, side)?);
+            return Some(());
+        }
         self.frames.extend(self.carriage.wrap(packet, side)?);
         Some(())
     }

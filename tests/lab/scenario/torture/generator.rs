@@ -37,6 +37,9 @@ pub(super) struct Line {
     wire: Wire,
     /// What the gateway's interfaces had received before, by side.
     before: [Received; 2],
+    /// The far ends, by side, and what they had received before.
+    far: [Wire; 2],
+    far_before: [Received; 2],
     /// Frames sent so far, by side.
     sent: [AtomicI64; 2],
     /// Conversations begun so far.
@@ -55,10 +58,15 @@ impl Line {
         let wire = Wire::open(&ground.gateway)?;
         let before = Side::ALL.map(|side| wire.received(Ground::interface(side)));
         let [access, core] = before;
+        let far = [Wire::open(&ground.access)?, Wire::open(&ground.core)?];
+        let far_before = [0, 1].map(|end: usize| far[end].received(Ground::FAR_INTERFACE));
+        let [far_access, far_core] = far_before;
         Ok(Self {
             sockets,
             wire,
             before: [access?, core?],
+            far,
+            far_before: [far_access?, far_core?],
             sent: [AtomicI64::new(0), AtomicI64::new(0)],
             begun: AtomicU64::new(0),
             stop: AtomicBool::new(false),
@@ -81,8 +89,17 @@ impl Line {
     /// # Errors
     /// If it is gone.
     pub(super) fn received(&self, side: Side) -> Result<Received> {
-        let (before, now) = (self.before[place(side)], self.wire.received(Ground::interface(side))?);
-        Ok(Received { frames: now.frames - before.frames, lost: now.lost - before.lost })
+        Ok(self.wire.received(Ground::interface(side))?.since(self.before[place(side)]))
+    }
+
+    /// What the far end on this side has received since the beginning: what has passed the gateway.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub(super) fn passed(&self, side: Side) -> Result<Received> {
+        let place = place(side);
+        let now = self.far[place].received(Ground::FAR_INTERFACE)?;
+        Ok(now.since(self.far_before[place]))
     }
 
     fn send(&self, frame: &Frame) -> Result<()> {

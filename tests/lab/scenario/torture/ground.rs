@@ -45,7 +45,8 @@ impl Ground {
     /// If the kernel refuses.
     pub(super) fn create(lab: &str) -> Result<Self> {
         let make = |role| Namespace::create(lab, role);
-        let ground = Self { access: make("acc")?, core: make("core")?, names: make("names")?, gateway: make("gw")? };
+        let ground =
+            Self { access: make("acc")?, core: make("core")?, names: make("names")?, gateway: make("gw")? };
         let Self { access, core, names, gateway } = &ground;
         for silent in [access, core, gateway] {
             silent.shell(NO_IPV6)?;

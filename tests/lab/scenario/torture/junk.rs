@@ -127,10 +127,8 @@ impl Junk {
         let with = |ethertype: u16, rest: &[u8]| {
             [&destination[..], &source, &ethertype.to_be_bytes(), rest].concat()
         };
-        let subscriber = |family| Ends {
-            source: Habit::IsSentTo.address(0, family),
-            destination: foreign(family, 5),
-        };
+        let subscriber =
+            |family| Ends { source: Habit::IsSentTo.address(0, family), destination: foreign(family, 5) };
         let v4 = segment::udp(subscriber(Family::V4), [7, 9], &[0; 50]);
         Some(match self {
             Self::NotIp => with(*random.choice(&[0x0806, 0x88cc, 0x22f0])?, &[0; 46]),

@@ -1,9 +1,9 @@
 //! Everything at once: thousands of flows a second in every transport, while the daemon is killed at random moments,
-//! policies change several times a second, tables are tiny and full, and the disk fills up. Afterwards every packet and
+//! policies change several times a second, addresses change hands, tables are tiny and full, and the disk fills up. Afterwards every packet and
 //! octet that was sent must be in one bucket, and nothing is free that must not be.
 //!
 //! The checks' names begin with `torture-` and what they show: 0. nothing was lost on the way to the gateway; 1. each
-//! packet is in one bucket; 2. the ledger says the same; 4. nothing is free or somebody's that must not be; 5. all of it
+//! packet is in one bucket; 2. the ledger says the same; 3. nobody has what another one used; 4. nothing is free or somebody's that must not be; 5. all of it
 //! happened; 6. the daemon never failed; 7. the audit log is whole.
 
 mod books;
@@ -16,6 +16,7 @@ mod disk;
 mod frame;
 mod generator;
 mod ground;
+mod hands;
 mod junk;
 mod people;
 mod policies;
@@ -42,6 +43,7 @@ use self::deeds::Deeds;
 use self::disk::Disk;
 use self::generator::Line;
 use self::ground::Ground;
+use self::hands::{AccessServer, Claims};
 use self::policies::Policies;
 use self::tally::Tally;
 use self::victim::Victim;
@@ -86,6 +88,15 @@ impl Site {
     }
 }
 
+/// What was done.
+#[derive(Debug, Default)]
+struct Done {
+    /// What the generators sent.
+    sent: Tally,
+    /// Who had addresses that changed hands.
+    claims: Claims,
+}
+
 /// Runs it all in a lab of its own; `keep` sees the lab before it is removed.
 pub(super) fn run(binary: &Path, course: &Course, keep: impl FnOnce(&super::Kept<'_>)) -> Result<Report> {
     let mut report = Report::new("torture");
@@ -100,9 +111,10 @@ pub(super) fn run(binary: &Path, course: &Course, keep: impl FnOnce(&super::Kept
     let begins = victim.wait_until_ready()?;
     let line = Line::open(&site.ground)?;
     let deeds = Deeds::default();
-    let sent = torture(&site, &line, &deeds, &mut victim, &mut policies, course, begins)?;
-    figures(&mut report, &sent, &deeds, course);
-    let result = afterwards(&mut report, &mut victim, &line, &sent, &deeds);
+    report.figure("start_seconds", begins.as_secs_f64());
+    let done = torture(&site, &line, &deeds, &mut victim, &mut policies, course, begins)?;
+    figures(&mut report, &done.sent, &deeds, course);
+    let result = afterwards(&mut report, &mut victim, &line, &done, &deeds);
     keep(&super::Kept { directory: home, gateway: &site.ground.gateway, report: &report });
     result.with_context(|| format!("seed {}\n{report}", course.seed))?;
     Ok(report)
@@ -117,7 +129,8 @@ fn torture(
     policies: &mut Policies,
     course: &Course,
     begins: Duration,
-) -> Result<Tally> {
+) -> Result<Done> {
+    let server = AccessServer::open(&site.ground.names)?;
     let mut seeds = fastrand::Rng::with_seed(course.seed);
     let mut seed = || seeds.u64(..);
     thread::scope(|scope| {
@@ -125,24 +138,27 @@ fn torture(
             .map(|_| seed())
             .map(|seed| scope.spawn(move || generator::run(line, seed)))
             .collect();
-        let [killing, changing, filling] = [seed(), seed(), seed()];
+        let [killing, changing, filling, moving] = [seed(), seed(), seed(), seed()];
         let chaos = [
             scope.spawn(move || chaos::kill(victim, deeds, killing, begins)),
             scope.spawn(move || chaos::change_policies(policies, deeds, changing)),
             scope.spawn(move || chaos::fill_disk(&site.disk, deeds, filling)),
         ];
-        let is_over = || generators.iter().any(|one| one.is_finished()) || chaos.iter().any(|one| one.is_finished());
+        let hands = scope.spawn(move || chaos::change_hands(server, deeds, moving));
+        let is_over =
+            || generators.iter().any(|one| one.is_finished()) || chaos.iter().any(|one| one.is_finished());
         let lasted = last(line, deeds, course.length, is_over);
         deeds.finish();
         line.stop();
-        let mut sent = Tally::default();
+        let mut done = Done::default();
         for generator in generators {
-            sent.add(&generator.join().map_err(|_| anyhow!("a generator panicked"))??);
+            done.sent.add(&generator.join().map_err(|_| anyhow!("a generator panicked"))??);
         }
         for deed in chaos {
             deed.join().map_err(|_| anyhow!("a thread of chaos panicked"))??;
         }
-        lasted.map(|()| sent)
+        done.claims = hands.join().map_err(|_| anyhow!("an access server panicked"))??;
+        lasted.map(|()| done)
     })
 }
 
@@ -193,16 +209,19 @@ fn afterwards(
     report: &mut Report,
     victim: &mut Victim,
     line: &Line,
-    sent: &Tally,
+    done: &Done,
     deeds: &Deeds,
 ) -> Result<()> {
+    let Done { sent, claims } = done;
     checks::wire(report, line, sent)?;
+    checks::way_out(report, line, sent)?;
     victim.start()?;
     victim.wait_until_ready()?;
     let snapshot = settled(victim)?;
     victim.stop()?;
     checks::conservation(report, &snapshot.status, sent);
     checks::ledger(report, &snapshot.status, victim)?;
+    checks::holders(report, victim, claims)?;
     checks::attribution(report, &snapshot.status, sent);
     checks::occurrence(report, &snapshot.status, deeds);
     checks::health(report, victim, deeds, &snapshot)?;

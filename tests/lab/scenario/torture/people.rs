@@ -29,8 +29,15 @@ pub(super) enum Habit {
     SpeaksOtherwise,
 }
 
-/// Subscribers of each habit and IP version.
+/// Subscribers of each habit and IP version: more than there are counters, all in all.
 pub(super) const OF_EACH: u8 = 100;
+/// Those of them that half of all traffic is of.
+const REGULARS: u8 = 10;
+
+/// The index of some subscriber.
+pub(super) fn any(random: &mut fastrand::Rng) -> u8 {
+    if random.bool() { random.u8(0..REGULARS) } else { random.u8(0..OF_EACH) }
+}
 
 impl Habit {
     /// All.
@@ -83,14 +90,17 @@ impl Habit {
     /// The habit of a subscriber as status names him; `None` if he is none of these.
     pub(super) fn of(subscriber: &str) -> Option<Self> {
         let (address, _) = subscriber.split_once('/')?;
-        let range = match address.parse().ok()? {
-            IpAddr::V4(v4) if v4.octets()[..2] == [10, 20] => v4.octets()[2],
-            IpAddr::V6(v6) if v6.segments()[..3] == [0x2001, 0xdb8, 0x20] => {
-                v6.segments()[3].to_be_bytes()[0]
-            }
+        Self::at(address.parse().ok()?).map(|(habit, _)| habit)
+    }
+
+    /// The habit of the subscriber who has an address, and his index; `None` if he is none of these.
+    pub(super) fn at(address: IpAddr) -> Option<(Self, u8)> {
+        let [range, index] = match address {
+            IpAddr::V4(v4) if v4.octets()[..2] == [10, 20] => [v4.octets()[2], v4.octets()[3]],
+            IpAddr::V6(v6) if v6.segments()[..3] == [0x2001, 0xdb8, 0x20] => v6.segments()[3].to_be_bytes(),
             _ => return None,
         };
-        Self::ALL.get(usize::from(range)).copied()
+        Some((*Self::ALL.get(usize::from(range))?, index))
     }
 }
 

@@ -129,7 +129,9 @@ fn site(place: Place, random: Option<&mut fastrand::Rng>) -> String {
     };
     let evidence = match place {
         // Now and then the address is enough.
-        Place::ByName | Place::ByNameWithCeiling => ["name-and-address", "name-and-address", "address"][draw(3)],
+        Place::ByName | Place::ByNameWithCeiling => {
+            ["name-and-address", "name-and-address", "address"][draw(3)]
+        }
         _ => "address",
     };
     let class = match place {

@@ -95,6 +95,18 @@ pub(super) fn packet(ends: Ends, protocol: u8, part: Part, payload: &[u8]) -> Ve
     }
 }
 
+/// Writes a code point (RFC 2474) into a packet's header.
+pub(super) fn set_dscp(packet: &mut [u8], dscp: u8) {
+    match packet {
+        [0x45, traffic_class, ..] => *traffic_class = dscp << 2,
+        [first, second, ..] => {
+            *first = 0x60 | dscp >> 2;
+            *second = dscp << 6;
+        }
+        _ => {}
+    }
+}
+
 fn v6_octets(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
@@ -179,6 +191,17 @@ mod tests {
         assert_eq!((v4.len(), &v4[2..4]), (128, &128_u16.to_be_bytes()[..]));
         let v6 = tcp(ends("2001:db8::1", "2001:db8::2"), [7, 9], 1, SYN, &[]);
         assert_eq!((v6.len(), &v6[4..6]), (60, &20_u16.to_be_bytes()[..]));
+    }
+
+    /// RFC 2474, section 3: the upper six bits of the second octet, or those behind IPv6's version.
+    #[test]
+    fn code_points_are_where_they_belong() {
+        let mut v4 = udp(ends("10.20.0.1", "203.0.113.1"), [7, 9], &[]);
+        set_dscp(&mut v4, 10);
+        assert_eq!(v4[..2], [0x45, 40]);
+        let mut v6 = udp(ends("2001:db8::1", "2001:db8::2"), [7, 9], &[]);
+        set_dscp(&mut v6, 10);
+        assert_eq!(v6[..4], [0x62, 0x80, 0, 0]);
     }
 
     /// RFC 791, section 3.2: all but the last have "more fragments", offsets count eight octets.

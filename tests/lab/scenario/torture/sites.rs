@@ -66,12 +66,20 @@ impl Place {
         }
     }
 
+    /// The address that most go to.
+    pub(super) fn main_address(self, family: Family) -> IpAddr {
+        match self {
+            Self::ByName => FREE_SITE.address(family),
+            Self::ByNameWithCeiling => OTHER_SITE.address(family),
+            _ => host(self.first_octet(), family, 1),
+        }
+    }
+
     /// One of its addresses.
     pub(super) fn address(self, family: Family, random: &mut fastrand::Rng) -> IpAddr {
-        match (self, self.first_octet()) {
-            (Self::ByName, _) => FREE_SITE.address(family),
-            (Self::ByNameWithCeiling, _) => OTHER_SITE.address(family),
-            (_, first) => host(first, family, random.u8(1..=HOSTS)),
+        match self {
+            Self::ByName | Self::ByNameWithCeiling => self.main_address(family),
+            _ => host(self.first_octet(), family, random.u8(1..=HOSTS)),
         }
     }
 }
@@ -87,4 +95,3 @@ fn host(first: Option<u8>, family: Family, number: u8) -> IpAddr {
         (Family::V6, None) => Ipv6Addr::new(0x2001, 0xdb8, 0xbad, 0, 0, 0, 0, number.into()).into(),
     }
 }
-

@@ -1,6 +1,7 @@
 //! The daemon that is tortured.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -19,12 +20,17 @@ use crate::status::Status;
 use crate::topology::{ACCESS_INTERFACE, CORE_INTERFACE, stop_merging};
 use crate::wait;
 
+use super::hands::{self, ACCESS_SERVER, PORT as RADIUS_PORT};
+use super::junk::GATEWAY;
+
 /// The gateway's name on its records.
 pub(super) const GATEWAY_ID: &str = "torture-gw";
 /// From start to the first answer, on a busy machine and with an unoptimised build.
 const START_LIMIT: Duration = Duration::from_mins(2);
 /// From SIGTERM to the last record written.
 const STOP_LIMIT: Duration = Duration::from_mins(1);
+/// The access server's secret.
+const SECRET_FILE: &str = "radius.secret";
 /// Kinds of tunnels that are the carrier's.
 const TUNNELS: [&str; 5] = ["gtpu", "ipip", "gre", "vxlan", "geneve"];
 
@@ -50,6 +56,10 @@ impl<'a> Victim<'a> {
     ) -> Result<Self> {
         let victim = Self { binary, namespace, directory: directory.to_owned(), process: None };
         fs::write(victim.config(), configuration(directory, bpffs))?;
+        let secret = directory.join(SECRET_FILE);
+        fs::write(&secret, hands::SECRET)?;
+        // Others must not read it.
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))?;
         Ok(victim)
     }
 
@@ -215,6 +225,13 @@ flows = 1024
 pending = 1024
 quotas = 1024
 flows_per_subscriber = 16
+
+[identity.radius]
+listen = ["{GATEWAY}:{RADIUS_PORT}"]
+
+[[identity.radius_client]]
+address = "{ACCESS_SERVER}"
+secret_file = "{home}/{SECRET_FILE}"
 
 {transports}"#,
         RESOLVER[0]

@@ -27,6 +27,13 @@ pub(super) struct Received {
     pub(super) lost: i64,
 }
 
+impl Received {
+    /// What came after `before`.
+    pub(super) fn since(self, before: Self) -> Self {
+        Self { frames: self.frames - before.frames, lost: self.lost - before.lost }
+    }
+}
+
 impl Wire {
     /// Opens it; it stays that of this namespace.
     ///
