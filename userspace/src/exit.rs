@@ -44,6 +44,8 @@ pub enum Exit {
     Export = 17,
     /// A capture cannot be read, or not wholly.
     Capture = 18,
+    /// The ledger does not account for every packet.
+    NotReconciled = 19,
 }
 
 impl From<Exit> for ExitCode {

@@ -3,6 +3,7 @@
 mod check;
 mod classify;
 mod detach;
+mod reconcile;
 mod status;
 
 use std::ffi::OsString;
@@ -32,16 +33,16 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0  done                              9  the kernel lacks or refused something
-  1  failed                           10  pinned maps of another layout version
-  2  wrong command line               11  another controller runs
-  3  configuration faulty             12  no resolver answers
-  4  policy faulty                    13  ledger
-  5  not root                         14  audit log
-  6  no such interface                15  no controller runs
-  7  another XDP program is there     16  the audit log does not verify
-  8  no bpf file system               17  an address to answer on, or an export
-                                     18  a capture that is not wholly read
+  0  done                                    10  pinned maps of another layout version
+  1  failed                                  11  another controller runs
+  2  wrong command line                      12  no resolver answers
+  3  configuration faulty                    13  ledger
+  4  policy faulty                           14  audit log
+  5  not root                                15  no controller runs
+  6  no such interface                       16  the audit log does not verify
+  7  another XDP program is there            17  an address to answer on, or an export
+  8  no bpf file system                      18  a capture that is not wholly read
+  9  the kernel lacks or refused something   19  the ledger does not account for every packet
 
 First steps:
   tollfree check                check /etc/tollfree/gateway.toml and the policies it names
@@ -65,6 +66,12 @@ enum Command {
     /// The same core that decides live traffic reads pcap and pcapng files, without root. Of a file that is cut short or
     /// corrupt, what comes before is told.
     Classify(classify::ClassifyArguments),
+    /// Check that the ledger accounts for every packet
+    ///
+    /// Holds each interval's records against each other, against what was counted, and against what arrived on the
+    /// interfaces. The ledger is read as of one instant and never written; a controller may run meanwhile.
+    #[command(after_long_help = reconcile::EXAMPLES)]
+    Reconcile(reconcile::ReconcileArguments),
     /// Take the programs off all interfaces, and forget the kernel's counters
     ///
     /// What the ledger has recorded stays. Stop the controller first: it closes its books.
@@ -133,6 +140,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Status(arguments) => status::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Classify(arguments) => classify::run(&arguments),
+        Command::Reconcile(arguments) => reconcile::run(&arguments),
         Command::Detach(arguments) => detach::run(&arguments),
         Command::Audit(command) => audit(&command),
         Command::Completions { shell } => {
