@@ -16,9 +16,9 @@ use super::accounts::{Sum, Sums, add, narrow};
 use super::interfaces::{Bounds, Interfaces};
 use super::{Difference, Note, Reconciliation};
 
-/// A row of `intervals`.
+/// What an interval says of itself: a row of `intervals`.
 #[derive(Clone, Debug)]
-struct Closed {
+struct Stated {
     interval: u64,
     gateway: String,
     boot_id: String,
@@ -100,9 +100,9 @@ impl<'a> Walk<'a> {
         Ok(self.report)
     }
 
-    fn interval(&mut self, closed: &Closed) -> Result<(), LedgerError> {
+    fn interval(&mut self, closed: &Stated) -> Result<(), LedgerError> {
         let asked = self.report.since.is_none_or(|since| closed.closed_at >= since);
-        let Closed { interval, instance, started_at, closed_at, .. } = *closed;
+        let Stated { interval, instance, started_at, closed_at, .. } = *closed;
         if asked {
             self.begin(closed);
         }
@@ -132,8 +132,8 @@ impl<'a> Walk<'a> {
     }
 
     /// The interval's place among the others.
-    fn begin(&mut self, closed: &Closed) {
-        let Closed { interval, instance, closed_at, .. } = *closed;
+    fn begin(&mut self, closed: &Stated) {
+        let Stated { interval, instance, closed_at, .. } = *closed;
         let report = &mut self.report;
         report.intervals += 1;
         report.range = Some((report.range.map_or(interval, |(first, _)| first), interval));
@@ -154,7 +154,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn turnover(&mut self, closed: &Closed) -> Result<Turnover, LedgerError> {
+    fn turnover(&mut self, closed: &Stated) -> Result<Turnover, LedgerError> {
         let mut turnover = Turnover::default();
         self.records(closed, &mut turnover)?;
         let connection = self.connection;
@@ -176,7 +176,7 @@ impl<'a> Walk<'a> {
         Ok(turnover)
     }
 
-    fn records(&mut self, closed: &Closed, turnover: &mut Turnover) -> Result<(), LedgerError> {
+    fn records(&mut self, closed: &Stated, turnover: &mut Turnover) -> Result<(), LedgerError> {
         let connection = self.connection;
         let mut statement = connection.prepare_cached(
             "SELECT record, subscriber, epoch, rule, bucket, reason, uplink_packets_previous,
@@ -221,7 +221,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether a record starts from its account's last balance.
-    fn chain(&mut self, closed: &Closed, record: u64, key: &CounterKey, previous: &Usage, balance: Usage) {
+    fn chain(&mut self, closed: &Stated, record: u64, key: &CounterKey, previous: &Usage, balance: Usage) {
         let state = self.instances.entry(closed.instance).or_default();
         let due = match state.balances.insert(*key, balance) {
             Some(due) => due,
@@ -243,7 +243,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What each account's kernel counter grew by: the change of the balance, less what transfers did.
-    fn growth(&mut self, closed: &Closed, turnover: &Turnover) {
+    fn growth(&mut self, closed: &Stated, turnover: &Turnover) {
         let accounts: BTreeSet<CounterKey> =
             turnover.deltas.keys().chain(turnover.moved.keys()).copied().collect();
         let mut older = BTreeSet::new();
@@ -273,7 +273,7 @@ impl<'a> Walk<'a> {
 
     /// Growth under another epoch than the interval's. It may be of an earlier one that no complete interval of a later
     /// epoch has closed yet: then no packet of it was lost, but an interval was not closed when it should have been.
-    fn other_epoch(&mut self, closed: &Closed, key: &CounterKey, older: &mut BTreeSet<u32>) {
+    fn other_epoch(&mut self, closed: &Stated, key: &CounterKey, older: &mut BTreeSet<u32>) {
         let (interval, epoch, account) = (closed.interval, key.epoch, key_name(key));
         let ended_by = self.instances.get(&closed.instance).and_then(|state| {
             let (_, interval) = state.epochs.range(epoch.saturating_add(1)..).next()?;
@@ -290,8 +290,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Records against counters against arrivals.
-    fn sums(&mut self, closed: &Closed) {
-        let Closed { interval, recorded: stated, counted, difference: now, .. } = *closed;
+    fn sums(&mut self, closed: &Stated) {
+        let Stated { interval, recorded: stated, counted, difference: now, .. } = *closed;
         let state = self.instances.entry(closed.instance).or_default();
         let (recorded, before) = (state.recorded, state.difference);
         if recorded != i128::from(stated) {
@@ -322,10 +322,10 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn closed(row: &Row<'_>) -> rusqlite::Result<Closed> {
+fn closed(row: &Row<'_>) -> rusqlite::Result<Stated> {
     let instance: i64 = row.get(3)?;
     let reason: String = row.get(7)?;
-    Ok(Closed {
+    Ok(Stated {
         interval: unsigned(row, 0)?,
         gateway: row.get(1)?,
         boot_id: row.get(2)?,
