@@ -46,6 +46,8 @@ pub enum Exit {
     Capture = 18,
     /// An interface cannot be observed: it is down, or not Ethernet.
     NotObservable = 19,
+    /// The ledger does not account for every packet.
+    NotReconciled = 20,
 }
 
 impl From<Exit> for ExitCode {

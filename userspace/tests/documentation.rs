@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tollfree::config::Config;
@@ -336,11 +336,12 @@ fn the_queries_shown_give_what_the_text_says() -> Outcome {
     let directory = TempDir::new()?;
     let path = directory.path().join("ledger.sqlite");
     make_ledger(&path)?;
-    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let billing = text("docs/billing.md")?;
     let shown = blocks(&billing, "sql");
-    let answers = shown.into_iter().map(|query| answer(&connection, query)).collect::<Result<Vec<_>, _>>()?;
-    let wanted: [&[&str]; 5] = [
+    let answers = shown.into_iter().map(|query| sqlite3(&path, query)).collect::<Result<Vec<_>, _>>()?;
+    let wanted: [&[&str]; 7] = [
+        &["100"],
+        &[],
         &["vn-covid19-2020|moh-portal|9001|60|40"],
         &["0|1|100", "1|16|40"],
         &[],
@@ -352,23 +353,15 @@ fn the_queries_shown_give_what_the_text_says() -> Outcome {
     Ok(())
 }
 
-/// A query's rows, cells parted as the `sqlite3` command does.
-fn answer(connection: &Connection, query: &str) -> rusqlite::Result<Vec<String>> {
-    use rusqlite::types::ValueRef;
-    let mut statement = connection.prepare(query)?;
-    let columns = statement.column_count();
-    let rows = statement.query_map([], |row| {
-        let mut cells = Vec::new();
-        for column in 0..columns {
-            cells.push(match row.get_ref(column)? {
-                ValueRef::Integer(number) => number.to_string(),
-                ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
-                other => format!("{other:?}"),
-            });
-        }
-        Ok(cells.join("|"))
-    })?;
-    rows.collect()
+/// What the `sqlite3` command answers to a query, by line.
+fn sqlite3(path: &Path, query: &str) -> Result<Vec<String>, Box<dyn Error>> {
+    let output = Command::new("sqlite3").arg("-readonly").arg(path).arg(query).output();
+    let output = output.map_err(|error| format!("sqlite3, which `cargo xtask setup` installs: {error}"))?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() || !errors.is_empty() {
+        return Err(format!("{query}: {errors}").into());
+    }
+    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
 }
 
 #[test]
@@ -381,7 +374,30 @@ fn a_gap_in_the_records_is_found_by_the_query_shown() -> Outcome {
     let billing = text("docs/billing.md")?;
     let query =
         blocks(&billing, "sql").into_iter().find(|query| query.contains("lag(")).ok_or("no such query")?;
-    assert_eq!(answer(&connection, query)?, ["gw|3|1"]);
+    assert_eq!(sqlite3(&path, query)?, ["gw|3|1"]);
+    Ok(())
+}
+
+/// The kinds of differences and notes are where a reader of `--json` looks them up.
+#[test]
+fn every_difference_is_in_the_billing_text() -> Outcome {
+    let source = text("userspace/src/ledger/reconcile/finding.rs")?;
+    let billing = text("docs/billing.md")?;
+    let section = billing.split("## Reconciliation").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let section = section.ok_or("no section on reconciliation")?;
+    let names = source.lines().filter_map(|line| line.strip_prefix("    ")?.strip_suffix(" {"));
+    let names: Vec<&str> = names.filter(|name| name.chars().all(|c| c.is_ascii_alphabetic())).collect();
+    assert!(names.len() > 10, "the kinds were not found in the source: {names:?}");
+    for name in names {
+        let mut kind = String::new();
+        for c in name.chars() {
+            if c.is_ascii_uppercase() && !kind.is_empty() {
+                kind.push('-');
+            }
+            kind.push(c.to_ascii_lowercase());
+        }
+        assert!(section.contains(&format!("`{kind}`")), "docs/billing.md lacks the difference `{kind}`");
+    }
     Ok(())
 }
 

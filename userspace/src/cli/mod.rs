@@ -4,6 +4,7 @@ mod check;
 mod classify;
 mod detach;
 mod observe;
+mod reconcile;
 mod status;
 
 use std::ffi::OsString;
@@ -33,17 +34,17 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0  done                              9  the kernel lacks or refused something
-  1  failed                           10  pinned maps of another layout version
-  2  wrong command line               11  another controller runs
-  3  configuration faulty             12  no resolver answers
-  4  policy faulty                    13  ledger
-  5  not root                         14  audit log
-  6  no such interface                15  no controller runs
-  7  another XDP program is there     16  the audit log does not verify
-  8  no bpf file system               17  an address to answer on, or an export
-                                     18  a capture that is not wholly read
-                                     19  an interface that cannot be observed
+  0  done                                    11  another controller runs
+  1  failed                                  12  no resolver answers
+  2  wrong command line                      13  ledger
+  3  configuration faulty                    14  audit log
+  4  policy faulty                           15  no controller runs
+  5  not root                                16  the audit log does not verify
+  6  no such interface                       17  an address to answer on, or an export
+  7  another XDP program is there            18  a capture that is not wholly read
+  8  no bpf file system                      19  an interface that cannot be observed
+  9  the kernel lacks or refused something   20  the ledger does not account for every packet
+ 10  pinned maps of another layout version
 
 First steps:
   tollfree check                check /etc/tollfree/gateway.toml and the policies it names
@@ -73,6 +74,12 @@ enum Command {
     /// tagged, recorded or logged, and no call is followed. It needs CAP_NET_RAW, not root. The account is written at the
     /// end: on SIGINT, SIGTERM, --duration or --packets.
     Observe(observe::ObserveArguments),
+    /// Check that the ledger accounts for every packet
+    ///
+    /// Holds each interval's records against each other, against what was counted, and against what arrived on the
+    /// interfaces. The ledger is read as of one instant and never written; a controller may run meanwhile.
+    #[command(after_long_help = reconcile::EXAMPLES)]
+    Reconcile(reconcile::ReconcileArguments),
     /// Take the programs off all interfaces, and forget the kernel's counters
     ///
     /// What the ledger has recorded stays. Stop the controller first: it closes its books.
@@ -145,6 +152,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             log_to_stderr();
             observe::run(&arguments)
         }
+        Command::Reconcile(arguments) => reconcile::run(&arguments),
         Command::Detach(arguments) => detach::run(&arguments),
         Command::Audit(command) => audit(&command),
         Command::Completions { shell } => {

@@ -292,11 +292,11 @@ mod tests {
 
     use jiff::Timestamp;
     use tollfree_core::address::{Address, Family, SubscriberId};
-    use tollfree_core::counter::CounterKey;
+    use tollfree_core::counter::{CounterKey, PendingKey};
     use tollfree_core::reason::Reason;
 
     use super::*;
-    use crate::ledger::{CallRow, CloseReason, IntervalClose};
+    use crate::ledger::{CallRow, CloseReason, IntervalClose, SubscriberIdentity};
 
     type Outcome = Result<(), Box<dyn Error>>;
 
@@ -311,10 +311,22 @@ mod tests {
         Ok(ledger)
     }
 
+    fn subscriber() -> SubscriberId {
+        SubscriberId::of(&Address::from(std::net::IpAddr::from([10, 20, 0, 11])), Family::V4)
+    }
+
     fn close(ledger: &mut Ledger, usage: Usage) -> Outcome {
-        let subscriber =
-            SubscriberId::of(&Address::from(std::net::IpAddr::from([10, 20, 0, 11])), Family::V4);
-        let key = CounterKey::new(subscriber, 7, 1, Reason::Address.bucket(), Reason::Address);
+        let key = CounterKey::new(subscriber(), 7, 1, Reason::Address.bucket(), Reason::Address);
+        close_with(ledger, &BTreeMap::from([(key, usage)]), &BTreeMap::new(), &BTreeMap::new())
+    }
+
+    fn close_with(
+        ledger: &mut Ledger,
+        cumulative: &BTreeMap<CounterKey, Usage>,
+        pending: &BTreeMap<PendingKey, Usage>,
+        verdicts: &BTreeMap<u64, Reason>,
+    ) -> Outcome {
+        let identity = SubscriberIdentity { msisdn: Some("84901234567".into()), imsi: Some("452041".into()) };
         ledger.close_interval(&IntervalClose {
             gateway: "gw1.hanoi",
             boot_id: "5f0c",
@@ -323,12 +335,13 @@ mod tests {
             started_at: at("2020-02-01T00:00:00Z")?,
             closed_at: at("2020-02-01T00:01:00.5Z")?,
             reason: CloseReason::Clock,
-            cumulative: &BTreeMap::from([(key, usage)]),
-            pending: &BTreeMap::new(),
-            verdicts: &BTreeMap::new(),
+            cumulative,
+            pending,
+            verdicts,
             sent_again: &BTreeMap::new(),
             ceilings: &[],
-            identities: &|_| None,
+            // Known where something awaits evidence.
+            identities: &|_| (!pending.is_empty()).then(|| identity.clone()),
             only: None,
             arrived_packets: 0,
             interfaces: &[],
@@ -371,9 +384,33 @@ mod tests {
         assert_eq!(published.files, names.map(|name| directory.path().join(name)));
         assert_eq!((published.records, published.calls), (2, 0));
         insta::assert_snapshot!(fs::read_to_string(&published.files[1])?, @r"
-        interval,record,gateway,boot_id,instance,started_at,closed_at,epoch,policy_digest,subscriber,bucket,reason,rule,policy,rule_id,rating_group,uplink_packets_delta,uplink_octets_delta,downlink_packets_delta,downlink_octets_delta,uplink_packets_cumulative,uplink_octets_cumulative,downlink_packets_cumulative,downlink_octets_cumulative,uplink_packets_previous,uplink_octets_previous,downlink_packets_previous,downlink_octets_previous
-        3,2,gw1.hanoi,5f0c,18446744073709551615,2020-02-01T00:00:00Z,2020-02-01T00:01:00.5Z,7,sha256:00ff,10.20.0.11/32,free,address,1,vn-covid19-2020,moh-portal,9001,2,120,3,4000,4,240,6,8000,2,120,3,4000
+        interval,record,gateway,boot_id,instance,started_at,closed_at,epoch,policy_digest,subscriber,msisdn,imsi,bucket,reason,rule,policy,rule_id,rating_group,uplink_packets_delta,uplink_octets_delta,downlink_packets_delta,downlink_octets_delta,uplink_packets_cumulative,uplink_octets_cumulative,downlink_packets_cumulative,downlink_octets_cumulative,uplink_packets_previous,uplink_octets_previous,downlink_packets_previous,downlink_octets_previous
+        3,2,gw1.hanoi,5f0c,18446744073709551615,2020-02-01T00:00:00Z,2020-02-01T00:01:00.5Z,7,sha256:00ff,10.20.0.11/32,,,free,address,1,vn-covid19-2020,moh-portal,9001,2,120,3,4000,4,240,6,8000,2,120,3,4000
         ");
+        Ok(())
+    }
+
+    /// A flow's usage is published as pending, then taken back and published where its verdict says.
+    #[test]
+    fn a_transfer_is_two_records_that_add_up_to_nothing() -> Outcome {
+        let directory = tempfile::tempdir()?;
+        let mut ledger = ledger(directory.path())?;
+        let flow =
+            BTreeMap::from([(PendingKey { flow: 1, subscriber: subscriber(), epoch: 7, rule: 1 }, USAGE)]);
+        close_with(&mut ledger, &BTreeMap::new(), &flow, &BTreeMap::new())?;
+        close_with(&mut ledger, &BTreeMap::new(), &flow, &BTreeMap::from([(1, Reason::OtherName)]))?;
+        let published = publish(&mut ledger, directory.path())?;
+        let rows = published.files.iter().map(fs::read_to_string).collect::<Result<Vec<_>, _>>()?;
+        let rows: Vec<&str> = rows.iter().flat_map(|file| file.lines().skip(1)).collect();
+        let common = "gw1.hanoi,5f0c,18446744073709551615,2020-02-01T00:00:00Z,2020-02-01T00:01:00.5Z,7,sha256:00ff,\
+                      10.20.0.11/32,84901234567,452041";
+        let rule = "1,vn-covid19-2020,moh-portal,9001";
+        let expected = [
+            format!("1,1,{common},pending,awaiting-evidence,{rule},2,120,3,4000,2,120,3,4000,0,0,0,0"),
+            format!("2,2,{common},charged,other-name,{rule},2,120,3,4000,2,120,3,4000,0,0,0,0"),
+            format!("2,3,{common},pending,awaiting-evidence,{rule},-2,-120,-3,-4000,0,0,0,0,2,120,3,4000"),
+        ];
+        assert_eq!(rows, expected);
         Ok(())
     }
 

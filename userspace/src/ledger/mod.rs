@@ -17,6 +17,7 @@ mod key;
 mod merge;
 mod names;
 mod posting;
+mod reconcile;
 mod record;
 mod rules;
 mod schema;
@@ -38,6 +39,9 @@ use identities::Identities;
 pub use interval::{
     CeilingPassed, CloseReason, ClosedInterval, InterfaceCut, InterfaceDifference, Interval, IntervalClose,
     SubscriberIdentity,
+};
+pub use reconcile::{
+    DIFFERENCES_LISTED_MAX, Difference, InterfaceTotals, Note, Reconciliation, reconcile, render,
 };
 pub use record::Record;
 pub use rules::NumberedRule;

@@ -26,7 +26,10 @@ fn lines(ledger: &Ledger, interval: u64) -> Result<Vec<String>, LedgerError> {
         .collect())
 }
 
-fn transfers(ledger: &Ledger) -> Result<Vec<(i64, i64, u32, u16, i64)>, LedgerError> {
+/// Interval, flow, epoch, reason and uplink octets of a transfer.
+type TransferRow = (i64, i64, u32, u16, i64);
+
+fn transfers(ledger: &Ledger) -> Result<Vec<TransferRow>, LedgerError> {
     let mut statement = ledger
         .connection
         .prepare("SELECT interval, flow, epoch, reason, uplink_octets FROM transfers ORDER BY 1, transfer")?;

@@ -88,7 +88,7 @@ fn a_migrated_ledger_goes_on() -> Outcome {
 
 #[test]
 fn a_migrated_file_has_the_schema_of_a_new_one() -> Outcome {
-    let schema = |path: &Path| -> Result<Vec<(String, Option<String>)>, Box<dyn Error>> {
+    let schema = |path: &Path| -> Result<BTreeMap<String, Option<String>>, LedgerError> {
         let ledger = Ledger::open(&path.join("ledger.sqlite"))?;
         let mut statement = ledger.connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name")?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -4,6 +4,7 @@ mod accounts;
 mod full_disk;
 mod migration;
 mod model;
+mod reconcile;
 mod scale;
 mod view;
 

@@ -315,6 +315,8 @@ fn run(steps: Vec<Step>) -> Outcome {
         |row| row.get(0),
     )?;
     assert_eq!(held, 0, "nothing is left pending");
+    let report = reconcile(&directory.path().join("ledger.sqlite"), None)?;
+    assert_eq!(report.differences, []);
     Ok(())
 }
 
