@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -55,9 +55,14 @@ pub(super) fn sums(state: &Path) -> Result<BTreeMap<&'static str, Usage>> {
     read(&ask(state, SUMS)?)
 }
 
+/// The ledger's file.
+pub(super) fn file(state: &Path) -> PathBuf {
+    state.join("ledger.sqlite")
+}
+
 fn ask(state: &Path, query: &str) -> Result<String> {
     let mut sqlite = Command::new("sqlite3");
-    command::run(sqlite.args(["-readonly", "-json"]).arg(state.join("ledger.sqlite")).arg(query), "")
+    command::run(sqlite.args(["-readonly", "-json"]).arg(file(state)).arg(query), "")
 }
 
 /// Nothing at all is no row.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
 
 use crate::command;
 use crate::gateway::Snapshot;
@@ -26,8 +27,8 @@ use super::victim::Victim;
 /// docs/operators.md: exit codes of a start that finds the disk full.
 const OF_FULL_DISK: [&str; 2] = ["exit status: 13", "exit status: 14"];
 
-/// An unoptimised build checks some thousand entries a second.
-const VERIFY_LIMIT: Duration = Duration::from_mins(10);
+/// Until the whole ledger or audit log is read, by an unoptimised build after a long course.
+const READ_LIMIT: Duration = Duration::from_mins(10);
 
 /// Nothing was lost on the way to the gateway: else the rest would prove nothing.
 pub(super) fn wire(report: &mut Report, line: &Line, sent: &Tally) -> Result<()> {
@@ -80,6 +81,12 @@ pub(super) fn ledger(report: &mut Report, status: &Status, victim: &Victim) -> R
         let ledger: Usage = buckets.iter().filter_map(|bucket| sums.get(bucket)).copied().sum();
         report.check(format!("torture-2-ledger-{}", buckets.join("-and-")), kernel, ledger);
     }
+    let mut reconcile = victim.command(&["reconcile", "--json", "--ledger"]);
+    let output = command::output(reconcile.arg(books::file(&victim.state_directory())), "", READ_LIMIT)?;
+    let account: Value = serde_json::from_str(&output.stdout)
+        .with_context(|| format!("tollfree reconcile: {}", output.stderr.trim()))?;
+    report.check("torture-2-reconcile-names", &json!([]), &account["differences"]);
+    report.check("torture-2-reconcile-ends-with", Some(0), output.status.code());
     Ok(())
 }
 
@@ -164,7 +171,7 @@ pub(super) fn health(report: &mut Report, victim: &Victim, deeds: &Deeds, last: 
 /// The audit log is whole.
 pub(super) fn audit_log(report: &mut Report, victim: &Victim) -> Result<()> {
     let mut verify = victim.command(&["audit", "verify"]);
-    let output = command::output(verify.arg(victim.state_directory().join("audit")), "", VERIFY_LIMIT)?;
+    let output = command::output(verify.arg(victim.state_directory().join("audit")), "", READ_LIMIT)?;
     report.check("torture-7-audit-verifies", Some(0), output.status.code());
     Ok(())
 }
