@@ -23,10 +23,10 @@ const AFTER_REFUSAL: Duration = Duration::from_millis(200);
 const BETWEEN_CHANGES_MS: std::ops::Range<u64> = 60..400;
 /// From one address that changes hands to the next, in milliseconds.
 const BETWEEN_HANDS_MS: std::ops::Range<u64> = 5..60;
-/// How long the disk has room, in milliseconds.
-const ROOM_MS: std::ops::Range<u64> = 3000..9000;
+/// How long the disk has room, in milliseconds; three times of four short, so that it fills while something is written.
+const ROOM_MS: [std::ops::Range<u64>; 4] = [50..600, 50..600, 50..600, 2000..9000];
 /// How long it has none.
-const FULL_MS: std::ops::Range<u64> = 500..4000;
+const FULL_MS: [std::ops::Range<u64>; 4] = [10..300, 10..300, 10..300, 500..4000];
 
 /// Waits; says whether it waited to the end.
 fn rest(deeds: &Deeds, duration: Duration) -> bool {
@@ -95,16 +95,22 @@ pub(super) fn change_policies(policies: &mut Policies, deeds: &Deeds, seed: u64)
     policies.settle()
 }
 
+/// A length of time, out of one of the ranges.
+fn draw(random: &mut fastrand::Rng, ranges: &[std::ops::Range<u64>; 4]) -> Duration {
+    let range = &ranges[random.usize(0..ranges.len())];
+    Duration::from_millis(random.u64(range.clone()))
+}
+
 /// Fills the disk and frees it again.
 ///
 /// # Errors
 /// If a file cannot be written although there is room.
 pub(super) fn fill_disk(disk: &Disk, deeds: &Deeds, seed: u64) -> Result<()> {
     let mut random = fastrand::Rng::with_seed(seed);
-    while rest(deeds, Duration::from_millis(random.u64(ROOM_MS))) {
+    while rest(deeds, draw(&mut random, &ROOM_MS)) {
         disk.fill()?;
         deeds.full_disks.raise();
-        rest(deeds, Duration::from_millis(random.u64(FULL_MS)));
+        rest(deeds, draw(&mut random, &FULL_MS));
         disk.free()?;
     }
     disk.free()
