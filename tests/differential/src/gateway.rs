@@ -12,7 +12,10 @@ use tollfree_core::limits::LOCAL_PREFIXES_MAX;
 use tollfree_core::packet::protocol;
 use tollfree_core::plan::{ClassEntry, RuleClass};
 
-use crate::listing::{LATER_RULES, LISTINGS, NEVER_NS, PASSED_NS, RULES, class, match_sets, network};
+use crate::listing::{
+    CEILINGS, LATER_RULES, LISTINGS, NEVER_NS, PASSED_NS, RULES, class, match_sets, network,
+    with_datagram_ceiling,
+};
 use crate::survey::Survey;
 use crate::variant::{Pools, Variant};
 
@@ -103,12 +106,14 @@ impl Gateway {
             classes.insert(net, class);
         }
         let grants = grants(survey, &pools, &classes);
-        let plan = PlanTables { classes, match_sets: match_sets(), rules: RULES.to_vec() };
+        let ceiling_octets = ceiling_octets(survey, &classes);
+        let rules = |rules| with_datagram_ceiling(rules, ceiling_octets);
+        let plan = PlanTables { classes, match_sets: match_sets(), rules: rules(&RULES) };
         Self {
             grants,
             pools: pools.into_iter().collect(),
             transports,
-            later_plan: PlanTables { rules: LATER_RULES.to_vec(), ..plan.clone() },
+            later_plan: PlanTables { rules: rules(&LATER_RULES), ..plan.clone() },
             plan,
         }
     }
@@ -137,6 +142,18 @@ fn proxies(survey: &Survey) -> impl Iterator<Item = IpAddr> {
     let sip = survey.conversations.iter().filter(|conversation| conversation.protocol == protocol::UDP);
     let sides = sip.flat_map(|conversation| [conversation.initiator, conversation.responder]);
     sides.filter(|(_, port)| *port == SIP_PORT).map(|(ip, _)| ip)
+}
+
+/// The volume of the first datagram of those that a ceiling is for: with it, the ceiling is reached and not passed.
+fn ceiling_octets(survey: &Survey, classes: &BTreeMap<IpNet, ClassEntry>) -> Option<u64> {
+    let is_ceiled = |ip: IpAddr| {
+        let class = classes.get(&IpNet::from(ip));
+        class.is_some_and(|class| class.has(ClassEntry::CANDIDATE) && class.match_set == CEILINGS)
+    };
+    let mut udp = survey.conversations.iter().filter(|conversation| conversation.protocol == protocol::UDP);
+    let first =
+        udp.find(|conversation| is_ceiled(conversation.initiator.0) || is_ceiled(conversation.responder.0))?;
+    survey.first_octets.get(first).map(|octets| u64::from(*octets))
 }
 
 /// Every second stream between a subscriber and a media network is a call's, and of four calls one has ended.
@@ -179,6 +196,9 @@ mod tests {
     use crate::listing::Listing;
     use crate::survey::Conversation;
 
+    /// An IPv4 header, a UDP header and 22 octets.
+    const FIRST_OCTETS: u32 = 50;
+
     fn udp(initiator: &str, responder: &str) -> Conversation {
         let side = |text: &str| {
             let socket: std::net::SocketAddr = text.parse().expect("a socket address");
@@ -191,6 +211,7 @@ mod tests {
         Survey {
             initiators: conversations.iter().map(|conversation| conversation.initiator.0).collect(),
             responders: conversations.iter().map(|conversation| conversation.responder.0).collect(),
+            first_octets: conversations.iter().map(|conversation| (*conversation, FIRST_OCTETS)).collect(),
             conversations,
         }
     }
@@ -220,5 +241,19 @@ mod tests {
         let streams: Vec<_> =
             gateway.grants.iter().map(|(key, _)| (key.subscriber_port, key.remote_port)).collect();
         assert_eq!(streams, [(1000, 2000)]);
+    }
+
+    #[test]
+    fn the_first_datagram_that_a_ceiling_is_for_reaches_it() {
+        let ceilings = LISTINGS.iter().position(|listing| *listing == Listing::Candidate(CEILINGS));
+        let survey = survey(vec![udp("192.0.2.1:1", "203.0.113.1:2")]);
+        let ceilings_of = |seed| {
+            let gateway = Gateway::new(&survey, &Variant::ALL[0], BTreeMap::new(), seed);
+            [gateway.plan, gateway.later_plan]
+                .map(|plan| plan.rules.iter().any(|rule| rule.ceiling_octets == u64::from(FIRST_OCTETS)))
+        };
+        let ceilings = ceilings.expect("a listing");
+        assert_eq!(ceilings_of(ceilings), [true, true]);
+        assert_eq!(ceilings_of(ceilings + 1), [false, false]);
     }
 }

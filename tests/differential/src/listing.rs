@@ -9,7 +9,8 @@ use tollfree_core::plan::{ClassEntry, Evidence, MatchSet, Matcher, RuleClass, Ru
 pub(crate) const NEVER_NS: u64 = u64::MAX;
 /// One nanosecond after the machine started.
 pub(crate) const PASSED_NS: u64 = 1;
-/// What a subscriber gets in a day, in octets. Reason: a few packets, so that also short captures pass it.
+/// What a subscriber gets in a day, in octets, unless a part has its own. Reason: a few packets, so that also short
+/// captures pass it.
 const CEILING_OCTETS: u64 = 2000;
 /// Rules by their places, in the first half of a part.
 pub(crate) const RULES: [RuleEntry; 7] = [
@@ -32,6 +33,15 @@ pub(crate) const LATER_RULES: [RuleEntry; 7] = [
     RULES[CEILED as usize],
     ceiled(RuleEntry::new(1007, RuleClass::Free)),
 ];
+
+/// The rules; this is the ceiling of the one that [`CEILINGS`] have for datagrams.
+pub(crate) fn with_datagram_ceiling(rules: &[RuleEntry], ceiling_octets: Option<u64>) -> Vec<RuleEntry> {
+    let mut rules = rules.to_vec();
+    if let (Some(rule), Some(octets)) = (rules.get_mut(usize::from(NAMED_AND_CEILED)), ceiling_octets) {
+        rule.ceiling_octets = octets;
+    }
+    rules
+}
 
 const fn named(rule: RuleEntry) -> RuleEntry {
     RuleEntry { evidence: Evidence::NameAndAddress as u32, ..rule }
@@ -92,7 +102,7 @@ const PAID_PRIORITY: u32 = 2;
 const ENDED_RULE: u32 = 3;
 const FULL_SET: u32 = 4;
 const NAMES: u32 = 5;
-const CEILINGS: u32 = 6;
+pub(crate) const CEILINGS: u32 = 6;
 
 /// The prefix that an address is listed by, and what that is in the plan.
 pub(crate) fn class(listing: Listing, ip: IpAddr) -> (IpNet, ClassEntry) {

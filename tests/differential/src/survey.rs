@@ -1,6 +1,6 @@
 //! Who talks to whom in the frames of a part.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use tollfree_core::address::Address;
@@ -24,21 +24,24 @@ pub(crate) struct Survey {
     pub(crate) initiators: Vec<IpAddr>,
     pub(crate) responders: Vec<IpAddr>,
     pub(crate) conversations: Vec<Conversation>,
+    /// The volume of each one's first packet.
+    pub(crate) first_octets: HashMap<Conversation, u32>,
 }
 
 impl Survey {
     /// What the innermost packets of `frames` tell.
     pub(crate) fn new<T: Transports>(frames: &[Frame], transports: &T) -> Self {
         let mut survey = Self::default();
-        let mut seen = HashSet::new();
         let (mut initiators, mut responders) = (HashSet::new(), HashSet::new());
         for frame in frames {
             let octets = Octets::new(&frame.octets);
             let Ok(packet) = parse(&octets, Start::Ethernet, 0, transports, &mut ()) else { continue };
             let conversation = conversation(&packet);
-            if seen.contains(&conversation.reversed()) || !seen.insert(conversation) {
+            let known = &mut survey.first_octets;
+            if known.contains_key(&conversation.reversed()) || known.contains_key(&conversation) {
                 continue;
             }
+            known.insert(conversation, packet.volume_octets);
             let (initiator, responder) = (conversation.initiator.0, conversation.responder.0);
             if initiators.insert(initiator) {
                 survey.initiators.push(initiator);

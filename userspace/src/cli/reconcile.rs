@@ -13,17 +13,18 @@ use crate::ledger::{Reconciliation, reconcile, render};
 
 pub(super) const EXAMPLES: &str = "\
 What is checked, at every interval:
-  records      numbers without gaps; each record starts from its account's last balance; only pending accounts go
-               down; the sum of all deltas is what was counted
-  counters     what was counted is what arrived on the interfaces
-  interfaces   frames in buckets are frames that arrived; the NIC counted the same, but for what came between the
-               two readings
-  transfers    what leaves a pending account was in it, and arrives in the account of the verdict
-  epochs       no account grows when its epoch is over, or before it began
-  last cut     what the next interval starts from is what the records add up to
+  records     numbers without gaps; each record starts from its account's last balance;
+              only pending accounts go down; all deltas add up to what was counted
+  counters    what was counted is what arrived on the interfaces
+  interfaces  frames in buckets are frames that arrived; the NIC counted the same,
+              but for what came between the two readings
+  transfers   what leaves a pending account arrives in the account of the verdict
+  epochs      no account grows when its epoch is over, or before it began
+  last cut    what the next interval starts from is what the records add up to
 
-A reboot or `tollfree detach` starts the counters anew; this is said in a note, as is an interval that has usage of
-two epochs. Notes are no differences. Exit code 19: something differs.
+A reboot or `tollfree detach` starts the counters anew: a note says so, as it does of
+an interval with usage of two epochs. Notes are no differences.
+Exit code 0: nothing differs; 19: something does.
 
 Examples:
   tollfree reconcile

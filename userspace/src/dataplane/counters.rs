@@ -186,9 +186,9 @@ impl Dataplane {
         }
         for bank in &mut self.banks {
             bank.counters.retain(|key, _| key.epoch >= epoch);
-            flows.iter().for_each(|key| {
+            for key in &flows {
                 bank.pending.remove(key);
-            });
+            }
         }
         Ok(entries)
     }

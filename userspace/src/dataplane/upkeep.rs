@@ -17,6 +17,7 @@ use tollfree_core::reason::Reason;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::batch::{self, AT_ONCE, Values};
+use super::counters::Bank;
 use super::{Dataplane, DataplaneError, Verdicts, monotonic_ns};
 
 /// What a sweep found and did.
@@ -50,9 +51,9 @@ pub struct PastCeiling {
 }
 
 impl Sweep {
-    fn end_waiting(&mut self, decided: Result<bool, DataplaneError>) {
+    fn end_waiting(&mut self, decided: &Result<bool, DataplaneError>) {
         match decided {
-            Ok(is_new) => self.undecided += u64::from(is_new),
+            Ok(is_new) => self.undecided += u64::from(*is_new),
             Err(_) => self.waiting_for_room += 1,
         }
     }
@@ -96,7 +97,7 @@ impl Dataplane {
             if awaits {
                 waiting.insert(flow.number);
                 if now_ns.saturating_sub(flow.opened_ns) >= EVIDENCE_WAIT_NS {
-                    sweep.end_waiting(self.decide_flow(flow.number, Reason::Undecided));
+                    sweep.end_waiting(&self.decide_flow(flow.number, Reason::Undecided));
                 }
             }
             if rested_ns >= flow.rest_ns(key.protocol) + UPKEEP_MARGIN_NS
@@ -132,7 +133,7 @@ impl Dataplane {
         unsettled: &[u64],
         sweep: &mut Sweep,
     ) -> Result<(), DataplaneError> {
-        let in_kernel = self.banks.iter().flat_map(|bank| bank.pending_flows());
+        let in_kernel = self.banks.iter().flat_map(Bank::pending_flows);
         let pending: HashSet<u64> = in_kernel.chain(unsettled.iter().copied()).collect();
         let verdicts = self.verdicts()?;
         let orphans: Vec<u64> = pending
@@ -141,7 +142,7 @@ impl Dataplane {
             .copied()
             .collect();
         for flow in orphans {
-            sweep.end_waiting(self.decide_flow(flow, Reason::Undecided));
+            sweep.end_waiting(&self.decide_flow(flow, Reason::Undecided));
         }
         let done: Vec<u64> = verdicts
             .keys()
