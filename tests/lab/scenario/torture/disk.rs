@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::statvfs::statvfs;
 
+/// Room when it is not full, in octets. Reason: far more than the daemon writes until it is full again, and filled in a
+/// moment, however long the scenario lasts.
+const ROOM_OCTETS: u64 = 64 << 20;
 /// What fills it.
 const FILLER: &str = "filler";
 /// Written at once, in octets, from large to small: in the end not a page is left.
@@ -19,12 +23,12 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Mounts one of `octets` at `path`, which must be a directory.
+    /// Mounts one at `path`, which must be a directory.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub(super) fn mount(path: &Path, octets: u64) -> Result<Self> {
-        let options = format!("size={octets},mode=0755");
+    pub(super) fn mount(path: &Path) -> Result<Self> {
+        let options = format!("size={ROOM_OCTETS},mode=0755");
         mount(Some("tmpfs"), path, Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))
             .with_context(|| format!("cannot mount {}", path.display()))?;
         Ok(Self { path: path.to_owned() })
@@ -57,9 +61,24 @@ impl Disk {
     /// If the kernel refuses.
     pub(super) fn free(&self) -> Result<()> {
         match fs::remove_file(self.path.join(FILLER)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            removed => removed.context("cannot free the disk"),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).context("cannot free the disk");
+            }
+            _ => {}
         }
+        let size = self.used()? + ROOM_OCTETS;
+        let options = format!("size={size}");
+        mount(None::<&str>, &self.path, None::<&str>, MsFlags::MS_REMOUNT, Some(options.as_str()))
+            .with_context(|| format!("cannot make {} larger", self.path.display()))
+    }
+
+    /// Octets that are used.
+    ///
+    /// # Errors
+    /// If the kernel does not say.
+    pub(super) fn used(&self) -> Result<u64> {
+        let state = statvfs(&self.path).with_context(|| self.path.display().to_string())?;
+        Ok((state.blocks() - state.blocks_free()) * state.block_size())
     }
 }
 

@@ -50,8 +50,6 @@ use self::victim::Victim;
 
 /// How long it lasts, unless it is said.
 pub const LENGTH: Duration = Duration::from_mins(1);
-/// Room for the state, in octets: at first, and for each second.
-const DISK_OCTETS: (u64, u64) = (96 << 20, 4 << 20);
 /// How often progress is told.
 const TELL: Duration = Duration::from_secs(5);
 /// Until the daemon has recorded what a full disk kept from it, and traffic rests.
@@ -75,13 +73,12 @@ struct Site {
 }
 
 impl Site {
-    fn create(course: &Course) -> Result<Self> {
+    fn create() -> Result<Self> {
         let scratch = Scratch::create()?;
         for made in ["policies", "state", "run"] {
             std::fs::create_dir(scratch.path().join(made))?;
         }
-        let octets = DISK_OCTETS.0 + DISK_OCTETS.1 * course.length.as_secs();
-        let disk = Disk::mount(&scratch.disk(), octets)?;
+        let disk = Disk::mount(&scratch.disk())?;
         let ground = Ground::create(scratch.id())?;
         let names = NameServer::start(&ground.names, scratch.path())?;
         Ok(Self { disk, _names: names, ground, scratch })
@@ -103,7 +100,7 @@ pub(super) fn run(binary: &Path, course: &Course, keep: impl FnOnce(&super::Kept
     eprintln!("torture: seed {}, {:?}", course.seed, course.length);
     report.figure("seed", course.seed);
     report.figure("seconds", course.length.as_secs());
-    let site = Site::create(course).context("cannot make the lab")?;
+    let site = Site::create().context("cannot make the lab")?;
     let home = site.scratch.path();
     let mut policies = Policies::begin(&home.join("policies"))?;
     let mut victim = Victim::configure(binary, &site.ground.gateway, home, &site.scratch.bpffs())?;
@@ -113,6 +110,7 @@ pub(super) fn run(binary: &Path, course: &Course, keep: impl FnOnce(&super::Kept
     let deeds = Deeds::default();
     report.figure("start_seconds", begins.as_secs_f64());
     let done = torture(&site, &line, &deeds, &mut victim, &mut policies, course, begins)?;
+    report.figure("state_octets", site.disk.used()?);
     figures(&mut report, &done.sent, &deeds, course);
     let result = afterwards(&mut report, &mut victim, &line, &done, &deeds);
     keep(&super::Kept { directory: home, gateway: &site.ground.gateway, report: &report });
