@@ -10,6 +10,8 @@
 //! Where traffic is carried rather than routed, an encapsulator stands on each of the gateway's links: between them,
 //! everything is inside the carrier's transport, and the gateway is a bridge.
 //!
+//! Where the controller is tortured, frames come from generators instead: see [`scenario::torture`].
+//!
 //! What is expected always comes from tcpdump beside the gateway, or from the generators: never from Tollfree itself.
 //! All of it needs root, ends by itself, and is removed on drop; what a killed lab left is removed by the next one.
 

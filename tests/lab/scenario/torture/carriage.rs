@@ -169,18 +169,18 @@ fn fragmented(ip: &[u8], side: Side) -> Option<Vec<Frame>> {
     let [source, destination] = macs(side);
     let identification = u16::from_be_bytes([*ip.get(4)?, *ip.get(5)?]);
     let ends = tunnel(side, Family::V4);
-    let parts = if message.len() > FIRST_FRAGMENT_OCTETS {
+    let fragments = if message.len() > FIRST_FRAGMENT_OCTETS {
         // So long that there are two.
-        let size = FIRST_FRAGMENT_OCTETS.max((message.len() + 8).div_ceil(16) * 8);
-        segment::udp_fragments(ends, [GTPU_PORT; 2], &message, identification, size)
+        let octets = FIRST_FRAGMENT_OCTETS.max((message.len() + 8).div_ceil(16) * 8);
+        segment::udp_fragments(ends, [GTPU_PORT; 2], &message, identification, octets)
     } else {
         vec![segment::packet(ends, UDP, Part::default(), &segment::datagram([GTPU_PORT; 2], &message))]
     };
     let mut frames = Vec::new();
-    for (number, part) in parts.iter().enumerate() {
+    for (number, fragment) in fragments.iter().enumerate() {
         let (volume, nobodys) =
             if number == 0 { (u32::try_from(ip.len()).ok()?, None) } else { (0, Some("tunnel-fragment")) };
-        frames.push(Frame { side, octets: plain_frame(part, source, destination)?, volume, nobodys });
+        frames.push(Frame { side, octets: plain_frame(fragment, source, destination)?, volume, nobodys });
     }
     Some(frames)
 }

@@ -84,9 +84,9 @@ impl Maker<'_> {
         match habit {
             Habit::Browses | Habit::ChangesHands | Habit::GoesElsewhere => {
                 if self.random.bool() {
-                    self.tcp()?
+                    self.tcp()?;
                 } else {
-                    self.udp()?
+                    self.udp()?;
                 }
                 if self.random.u8(0..10) == 0 {
                     self.error_about_flow()?;
@@ -189,13 +189,13 @@ impl Maker<'_> {
             let (ends, ports) = self.toward(side);
             let payload = vec![0x17; self.random.usize(100..2000)];
             let identification = self.random.u16(..);
-            let mut parts = segment::udp_fragments(ends, ports, &payload, identification, 600);
+            let mut fragments = segment::udp_fragments(ends, ports, &payload, identification, 600);
             if self.random.u8(0..5) == 0 {
                 // The rest before its beginning.
-                parts.reverse();
+                fragments.reverse();
             }
-            for part in parts {
-                self.send(side, &part)?;
+            for fragment in fragments {
+                self.send(side, &fragment)?;
             }
         }
         Some(())

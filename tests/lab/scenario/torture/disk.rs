@@ -89,3 +89,23 @@ impl Drop for Disk {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_while_it_is_full() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = Disk::mount(directory.path()).unwrap();
+        let write = |name: &str| fs::write(directory.path().join(name), [1; 5000]);
+        write("before").unwrap();
+        for _ in 0..2 {
+            disk.fill().unwrap();
+            assert_eq!(write("while").unwrap_err().kind(), ErrorKind::StorageFull);
+            disk.free().unwrap();
+            write("after").unwrap();
+        }
+    }
+}

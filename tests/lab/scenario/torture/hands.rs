@@ -13,7 +13,7 @@ use crate::namespace::Namespace;
 
 use super::deeds::Deeds;
 use super::junk::GATEWAY;
-use super::people::{Habit, OF_EACH};
+use super::people::{self, Habit, OF_EACH};
 
 /// Where the gateway listens (RFC 2866, section 3).
 pub(super) const PORT: u16 = 1813;
@@ -75,19 +75,15 @@ impl AccessServer {
     /// # Errors
     /// If it cannot be told; that nobody hears it is no error.
     pub(super) fn tell(&mut self, deeds: &Deeds, random: &mut fastrand::Rng) -> Result<()> {
-        let index = random.u8(0..OF_EACH);
+        let index = people::any(random);
         let place = usize::from(index);
-        let kind = match &self.open[place] {
-            Some(_) => *random.choice(&[START, STOP, INTERIM]).unwrap_or(&START),
-            None => START,
-        };
-        let (session, msisdn) = match (&self.open[place], kind) {
-            (Some(open), STOP | INTERIM) => open.clone(),
-            _ => {
-                self.sessions += 1;
-                (self.sessions, format!("849{:08}", random.u64(0..TELEPHONES)))
-            }
-        };
+        let is_open = self.open[place].is_some();
+        let kind = if is_open { [START, STOP, INTERIM][random.usize(0..3)] } else { START };
+        let open = self.open[place].clone().filter(|_| kind != START);
+        let (session, msisdn) = open.unwrap_or_else(|| {
+            self.sessions += 1;
+            (self.sessions, format!("849{:08}", random.u64(0..TELEPHONES)))
+        });
         self.claims.insert((index, msisdn.clone()));
         let request = self.request(kind, session, &msisdn, index);
         let is_heard = self.is_answered(&request)?;

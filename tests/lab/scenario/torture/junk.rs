@@ -82,9 +82,9 @@ impl Junk {
         if let Some(packet) = self.packet(side, random) {
             let carriage = *random.choice(&Carriage::ALL)?;
             let mut frames = carriage.wrap(&packet, side)?;
-            frames.iter_mut().for_each(|frame| {
+            for frame in &mut frames {
                 frame.nobodys.get_or_insert(self.reason());
-            });
+            }
             return Some(frames);
         }
         let octets = self.frame(side, random)?;

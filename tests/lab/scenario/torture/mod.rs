@@ -27,7 +27,7 @@ mod victim;
 mod wire;
 
 use std::path::Path;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -143,8 +143,10 @@ fn torture(
             scope.spawn(move || chaos::fill_disk(&site.disk, deeds, filling)),
         ];
         let hands = scope.spawn(move || chaos::change_hands(server, deeds, moving));
-        let is_over =
-            || generators.iter().any(|one| one.is_finished()) || chaos.iter().any(|one| one.is_finished());
+        let is_over = || {
+            generators.iter().any(ScopedJoinHandle::is_finished)
+                || chaos.iter().any(ScopedJoinHandle::is_finished)
+        };
         let lasted = last(line, deeds, course.length, is_over);
         deeds.finish();
         line.stop();

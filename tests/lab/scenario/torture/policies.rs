@@ -159,3 +159,29 @@ rating_group = {}
         9001 + place as u32
     )
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_are_right_but_for_those_that_are_meant_to_be_faulty() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut policies = Policies::begin(directory.path()).unwrap();
+        let rules = |policy: &tollfree::policy::PolicySet| policy.rule_keys().len();
+        let first = tollfree::policy::load(directory.path()).unwrap();
+        assert_eq!(rules(&first), Place::LISTED.len() + 1, "all sites, and the hotline");
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut faulty = 0;
+        for _ in 0..500 {
+            let is_faulty = policies.change(&mut random).unwrap();
+            assert_eq!(tollfree::policy::load(directory.path()).is_err(), is_faulty);
+            if is_faulty {
+                faulty += 1;
+                policies.settle().unwrap();
+            }
+        }
+        assert!(faulty > 0);
+    }
+}

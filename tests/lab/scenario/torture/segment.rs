@@ -86,7 +86,7 @@ pub(super) fn packet(ends: Ends, protocol: u8, part: Part, payload: &[u8]) -> Ve
             packet.extend(v6_octets(destination));
             if !part.is_whole() {
                 packet.extend([protocol, 0]);
-                packet.extend((part.offset * 8 | u16::from(part.more)).to_be_bytes());
+                packet.extend(((part.offset * 8) | u16::from(part.more)).to_be_bytes());
                 packet.extend(u32::from(part.identification).to_be_bytes());
             }
             packet.extend(payload);
@@ -142,12 +142,12 @@ pub(super) fn udp_fragments(
 ) -> Vec<Vec<u8>> {
     let datagram = datagram(ports, payload);
     let size = (octets / FRAGMENT_UNIT).max(1) * FRAGMENT_UNIT;
-    let parts = datagram.chunks(size).enumerate().map(|(number, piece)| {
+    let fragments = datagram.chunks(size).enumerate().map(|(number, piece)| {
         let offset = length(number * size / FRAGMENT_UNIT);
         let more = (number + 1) * size < datagram.len();
         packet(ends, UDP, Part { identification, offset, more }, piece)
     });
-    parts.collect()
+    fragments.collect()
 }
 
 /// A TCP packet without options.
@@ -214,7 +214,7 @@ mod tests {
         let v6 = udp_fragments(ends("2001:db8::1", "2001:db8::2"), [7, 9], &[0; 100], 5, 50);
         // RFC 8200, section 4.5: the offset is the upper 13 bits, M the lowest.
         let fields: Vec<u16> = v6.iter().map(|p| u16::from_be_bytes([p[42], p[43]])).collect();
-        assert_eq!(fields, [1, 48 | 1, 96]);
+        assert_eq!(fields, [0x0001, 0x0031, 0x0060]);
         assert_eq!(v6[0][6], FRAGMENT_HEADER);
     }
 }

@@ -58,12 +58,13 @@ impl Wire {
 
 /// Columns: octets, packets, errors, drops, overruns, …
 fn read(list: &str, interface: &str) -> Option<Received> {
-    let line = list.lines().find_map(|line| line.trim_start().strip_prefix(interface)?.strip_prefix(':'))?;
-    let mut columns = line.split_whitespace().map(str::parse::<i64>);
+    let columns =
+        list.lines().find_map(|line| line.trim_start().strip_prefix(interface)?.strip_prefix(':'))?;
+    let mut columns = columns.split_whitespace().map(str::parse::<i64>);
     let mut next = || columns.next()?.ok();
     let (octets, packets) = (next()?, next()?);
-    let lost = next()? + next()? + next()?;
-    Some(Received { frames: Volume { packets, octets }, lost })
+    let [errors, drops, overruns] = [next()?, next()?, next()?];
+    Some(Received { frames: Volume { packets, octets }, lost: errors + drops + overruns })
 }
 
 #[cfg(test)]
