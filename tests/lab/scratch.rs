@@ -20,6 +20,8 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 /// In a lab's directory; locked as long as the lab lives, by the kernel, so that a killed lab counts as gone.
 const LOCK: &str = "lock";
 const BPFFS: &str = "bpf";
+/// Where a scenario may mount a file system of its own.
+const DISK: &str = "state";
 
 /// A lab's directory, with a bpf file system in it. Removed on drop.
 #[derive(Debug)]
@@ -68,6 +70,11 @@ impl Scratch {
     pub fn bpffs(&self) -> PathBuf {
         self.path.join(BPFFS)
     }
+
+    /// Where a scenario may mount a file system of its own: unmounted with the rest.
+    pub fn disk(&self) -> PathBuf {
+        self.path.join(DISK)
+    }
 }
 
 impl Drop for Scratch {
@@ -99,8 +106,10 @@ fn sweep() -> Result<()> {
 }
 
 fn remove(path: &Path) -> Result<()> {
-    // Not mounted, if the lab died before that.
-    let _ = umount2(&path.join(BPFFS), MntFlags::MNT_DETACH);
+    for mounted in [BPFFS, DISK] {
+        // Not mounted, if the lab died before that, or has no use for it.
+        let _ = umount2(&path.join(mounted), MntFlags::MNT_DETACH);
+    }
     match fs::remove_dir_all(path) {
         // A lab that ends removes its directory while one that starts sweeps: whoever was first.
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

@@ -7,18 +7,25 @@ use anyhow::{Context as _, Result};
 use crate::binary;
 use crate::report::Report;
 use crate::scenario::Scenario;
+use crate::scenario::torture::{self, Course};
 
 /// A scenario's report, made when it is first asked for.
 #[derive(Debug)]
 pub struct Shown {
     scenario: &'static str,
+    course: Course,
     report: OnceLock<Result<Report, String>>,
 }
 
 impl Shown {
     /// The scenario with this name.
     pub const fn new(scenario: &'static str) -> Self {
-        Self { scenario, report: OnceLock::new() }
+        Self::on(scenario, Course { length: torture::LENGTH, seed: 0 })
+    }
+
+    /// The scenario with this name, on a course.
+    pub const fn on(scenario: &'static str, course: Course) -> Self {
+        Self { scenario, course, report: OnceLock::new() }
     }
 
     /// Asserts that there are checks whose names begin with `prefix`, and that all of them passed.
@@ -37,6 +44,6 @@ impl Shown {
 
     fn run(&self) -> Result<Report> {
         let binary = binary::build()?;
-        Scenario::find(self.scenario).context("no such scenario")?.run(&binary, |_, _| ())
+        Scenario::find(self.scenario).context("no such scenario")?.run(&binary, &self.course, |_| ())
     }
 }

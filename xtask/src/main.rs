@@ -7,15 +7,14 @@ mod setup;
 mod step;
 mod suite;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use clap::{Parser, Subcommand};
-use tollfree_tests::laboratory::Laboratory;
-use tollfree_tests::report::Report;
-use tollfree_tests::scenario::{self, Scenario};
+use clap::{Parser, Subcommand, value_parser};
+use tollfree_tests::scenario::torture::{Course, LENGTH};
+use tollfree_tests::scenario::{self, Kept, Scenario};
 use tollfree_tests::{binary, demo, interrupt};
 
 /// Sets up, shows, measures and tests Tollfree.
@@ -54,6 +53,12 @@ enum Command {
         /// Which scenario.
         #[arg(value_parser = scenario_names(), help = scenario_help())]
         scenario: String,
+        /// How long `torture` lasts; in less, not everything happens.
+        #[arg(long, value_name = "N", default_value_t = LENGTH.as_secs(), value_parser = value_parser!(u64).range(15..))]
+        seconds: u64,
+        /// Where `torture` takes its randomness from; drawn and printed unless given.
+        #[arg(long, value_name = "S")]
+        seed: Option<u64>,
         /// Write the report: scenario, passed, figures, checks.
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
@@ -144,21 +149,29 @@ fn execute(command: &Command) -> Result<bool> {
             let binary = build()?;
             demo::run(&binary, *once, json.as_deref())
         }
-        Command::Lab { scenario, json, keep } => {
-            let scenario = Scenario::find(scenario).context("no such scenario")?;
-            let binary = build()?;
-            let report = scenario.run(&binary, |lab, report| {
-                if *keep {
-                    hold(lab, report);
-                }
-            })?;
-            if let Some(path) = json {
-                report.write(path)?;
-            }
-            println!("{report}");
-            Ok(report.passed)
+        Command::Lab { scenario, seconds, seed, json, keep } => {
+            let course = Course {
+                length: Duration::from_secs(*seconds),
+                seed: seed.unwrap_or_else(|| fastrand::u64(..)),
+            };
+            lab(scenario, &course, json.as_deref(), *keep)
         }
     }
+}
+
+fn lab(scenario: &str, course: &Course, json: Option<&Path>, keep: bool) -> Result<bool> {
+    let scenario = Scenario::find(scenario).context("no such scenario")?;
+    let binary = build()?;
+    let report = scenario.run(&binary, course, |lab| {
+        if keep {
+            hold(lab);
+        }
+    })?;
+    if let Some(path) = json {
+        report.write(path)?;
+    }
+    println!("{report}");
+    Ok(report.passed)
 }
 
 /// From here on, Ctrl-C ends the lab in order.
@@ -171,9 +184,9 @@ fn build() -> Result<PathBuf> {
 /// Longest that a kept lab stays.
 const HOLD: Duration = Duration::from_hours(24);
 
-fn hold(lab: &Laboratory, report: &Report) {
-    println!("{report}\n\nThe lab stays until Ctrl-C. Its files: {}", lab.network.directory().display());
-    println!("Enter the gateway: nsenter --net=/run/netns/{} bash", lab.network.topology.gateway.name());
+fn hold(lab: &Kept<'_>) {
+    println!("{}\n\nThe lab stays until Ctrl-C. Its files: {}", lab.report, lab.directory.display());
+    println!("Enter the gateway: nsenter --net=/run/netns/{} bash", lab.gateway.name());
     let over = tollfree_tests::wait::until("Ctrl-C", HOLD, || Ok(interrupt::requested().then_some(())));
     if over.is_err() {
         println!("a day is over");

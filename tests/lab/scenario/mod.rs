@@ -2,14 +2,18 @@
 
 mod basic;
 pub mod carrier;
+pub mod torture;
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
 use crate::laboratory::Laboratory;
+use crate::namespace::Namespace;
 use crate::report::Report;
 use crate::topology::Crossing;
+
+use self::torture::Course;
 
 /// A scenario: what is done in a lab, and what is compared.
 #[derive(Clone, Copy, Debug)]
@@ -18,23 +22,44 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it shows, in a line.
     pub about: &'static str,
-    crossing: Crossing,
-    run: fn(&mut Laboratory, &mut Report) -> Result<()>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// In the laboratory with its servers.
+    Laboratory { crossing: Crossing, run: fn(&mut Laboratory, &mut Report) -> Result<()> },
+    /// In a lab of its own.
+    Torture,
+}
+
+/// A lab that stands, after its scenario.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
+    /// Its files.
+    pub directory: &'a Path,
+    /// Where Tollfree runs.
+    pub gateway: &'a Namespace,
+    /// What was compared.
+    pub report: &'a Report,
 }
 
 /// All scenarios.
-pub const ALL: [Scenario; 2] = [
+pub const ALL: [Scenario; 3] = [
     Scenario {
         name: "basic",
         about: "sites, tags, a killed daemon, changed policies, strangers, calls, records and the audit log",
-        crossing: Crossing::Routed,
-        run: basic::run,
+        kind: Kind::Laboratory { crossing: Crossing::Routed, run: basic::run },
     },
     Scenario {
         name: "carrier",
         about: "QinQ, PPPoE and GTP-U around everything, fragments inside and outside, subscribers' own tunnels",
-        crossing: Crossing::Carried,
-        run: carrier::run,
+        kind: Kind::Laboratory { crossing: Crossing::Carried, run: carrier::run },
+    },
+    Scenario {
+        name: "torture",
+        about: "thousands of flows a second while the daemon is killed, policies change, tables and the disk are full",
+        kind: Kind::Torture,
     },
 ];
 
@@ -44,15 +69,18 @@ impl Scenario {
         ALL.into_iter().find(|scenario| scenario.name == name)
     }
 
-    /// Makes a lab around `binary`, runs the scenario in it, and then calls `keep` before the lab is removed.
+    /// Makes a lab around `binary`, runs the scenario in it, and then calls `keep` before the lab is removed. Only
+    /// `torture` takes a course.
     ///
     /// # Errors
     /// If the lab cannot be made, or something in it ended that should not: what was compared until then is lost.
-    pub fn run(&self, binary: &Path, keep: impl FnOnce(&Laboratory, &Report)) -> Result<Report> {
+    pub fn run(&self, binary: &Path, course: &Course, keep: impl FnOnce(&Kept<'_>)) -> Result<Report> {
+        let Kind::Laboratory { crossing, run } = self.kind else { return torture::run(binary, course, keep) };
         let mut report = Report::new(self.name);
-        let mut lab = Laboratory::start(binary, self.crossing).context("cannot make the lab")?;
-        (self.run)(&mut lab, &mut report).with_context(|| format!("scenario {}\n{report}", self.name))?;
-        keep(&lab, &report);
+        let mut lab = Laboratory::start(binary, crossing).context("cannot make the lab")?;
+        run(&mut lab, &mut report).with_context(|| format!("scenario {}\n{report}", self.name))?;
+        let network = &lab.network;
+        keep(&Kept { directory: network.directory(), gateway: &network.topology.gateway, report: &report });
         Ok(report)
     }
 }
