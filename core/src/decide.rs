@@ -3,7 +3,7 @@
 use core::ops::Deref;
 
 use crate::address::{Address, Family, SubscriberId};
-use crate::flow::{FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, Words};
+use crate::flow::{FlowCells, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, Words};
 use crate::interface::Role;
 use crate::limits::{FRAGMENT_LIFETIME_NS, MATCHERS_MAX};
 use crate::packet::{Packet, protocol};
@@ -37,11 +37,9 @@ pub trait Tables: Words {
     fn grant(&self, key: &FlowKey) -> Option<GrantEntry>;
     /// The flow, over or not.
     fn flow(&self, key: &FlowKey) -> Option<Self::Flow<'_>>;
-    /// Puts a flow in its place; where there is one already, only if it `replaces` that. A full table has no place for it.
-    /// One that gets a place and replaces none is counted as its subscriber's.
-    fn open_flow(&self, key: &FlowKey, entry: &FlowEntry, replaces: bool);
-    /// A number that no flow was given before.
-    fn flow_number(&self) -> u64;
+    /// Opens a flow, under a number that none was given before; where there is one already, only if it `replaces` that. A
+    /// full table has no place for it. It counts as its subscriber's once it is in its place.
+    fn open_flow(&self, key: &FlowKey, now_ns: u64, promise: Promise, replaces: bool);
     /// Whether a subscriber may have one more flow.
     fn admit_flow(&self, subscriber: SubscriberId) -> bool;
     /// What evidence said of the flow with this number: a [`Reason`], by number.
@@ -359,8 +357,7 @@ fn pass<'a, T: Tables>(
     {
         return Err(Reason::SubscriberFlowsFull);
     }
-    let entry = FlowEntry::opened(tables.flow_number(), now_ns, promise);
-    tables.open_flow(key, &entry, replaces);
+    tables.open_flow(key, now_ns, promise, replaces);
     // Another CPU may have opened it in between: what counts is whether it is there now.
     let Some(flow) = tables.flow(key) else { return Err(Reason::FlowTableFull) };
     flow.see(tables, role, packet, now_ns);

@@ -276,17 +276,26 @@ impl From<FlowEntry> for FlowCells {
 
 impl FlowEntry {
     /// A flow that this moment opens, with nothing counted.
+    pub fn opened(number: u64, now_ns: u64, promise: Promise) -> Self {
+        let mut entry = Self::default();
+        entry.begin(number, now_ns, promise);
+        entry
+    }
+
+    /// Makes it a flow that this moment opens, with nothing counted. Field by field, because the compiler would fill the
+    /// whole by a function that the kernel program cannot call.
     #[inline(always)]
-    pub const fn opened(number: u64, now_ns: u64, promise: Promise) -> Self {
-        Self {
-            number,
-            opened_ns: now_ns,
-            last_seen_ns: now_ns,
-            usage: Usage { uplink_packets: 0, uplink_octets: 0, downlink_packets: 0, downlink_octets: 0 },
-            promise,
-            uplink: Direction(0),
-            downlink: Direction(0),
-        }
+    pub fn begin(&mut self, number: u64, now_ns: u64, promise: Promise) {
+        self.number = number;
+        self.opened_ns = now_ns;
+        self.last_seen_ns = now_ns;
+        self.usage.uplink_packets = 0;
+        self.usage.uplink_octets = 0;
+        self.usage.downlink_packets = 0;
+        self.usage.downlink_octets = 0;
+        self.promise = promise;
+        self.uplink = Direction(0);
+        self.downlink = Direction(0);
     }
 
     /// How long it may rest, in nanoseconds.

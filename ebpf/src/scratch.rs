@@ -2,11 +2,25 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::PerCpuArray;
+use tollfree_core::flow::FlowEntry;
 use tollfree_core::packet::Work;
 
 /// Not on the stack, which is 512 octets.
 #[map]
 static SCRATCH: PerCpuArray<Work> = PerCpuArray::with_max_entries(1, 0);
+
+/// A flow that is opened, likewise.
+#[map]
+static SCRATCH_FLOW: PerCpuArray<FlowEntry> = PerCpuArray::with_max_entries(1, 0);
+
+/// This CPU's place for a flow that is opened.
+#[inline(always)]
+pub fn flow() -> Option<&'static mut FlowEntry> {
+    let flow = SCRATCH_FLOW.get_ptr_mut(0)?;
+    // SAFETY: nobody else uses this CPU's value until the program ends; any octets are an entry. JUSTIFICATION: map values
+    // are pointers.
+    Some(unsafe { &mut *flow })
+}
 
 /// This CPU's; `None` never happens, but the verifier wants it asked.
 #[inline(always)]

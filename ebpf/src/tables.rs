@@ -7,14 +7,14 @@ use aya_ebpf::helpers::bpf_ktime_get_coarse_ns;
 use aya_ebpf::maps::lpm_trie::Key;
 use tollfree_core::address::{Address, Family, SubscriberId};
 use tollfree_core::decide::Tables;
-use tollfree_core::flow::{FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Words};
+use tollfree_core::flow::{FlowCells, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, Words};
 use tollfree_core::interface::Role;
 use tollfree_core::packet::tunnel::Transports;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry, match_set_index, rule_index};
 use tollfree_core::quota::{QuotaCells, QuotaKey};
 use tollfree_core::stat::Stat;
 
-use crate::maps;
+use crate::{maps, scratch};
 
 /// The maps, of the plan in `slot`.
 pub struct Maps {
@@ -104,7 +104,9 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn open_flow(&self, key: &FlowKey, entry: &FlowEntry, replaces: bool) {
+    fn open_flow(&self, key: &FlowKey, now_ns: u64, promise: Promise, replaces: bool) {
+        let Some(entry) = scratch::flow() else { return };
+        entry.begin(maps::flow_number(), now_ns, promise);
         let flags = if replaces { BPF_ANY } else { BPF_NOEXIST };
         if maps::FLOWS.insert(key, entry, flags as u64).is_ok() {
             maps::stat(Stat::FlowOpened);
@@ -112,11 +114,6 @@ impl Tables for Maps {
                 maps::count_flow(&key.owner());
             }
         }
-    }
-
-    #[inline(always)]
-    fn flow_number(&self) -> u64 {
-        maps::flow_number()
     }
 
     #[inline(always)]

@@ -12,7 +12,9 @@ use prefix_trie::PrefixMap;
 use tollfree_core::address::{Address, Family, SubscriberId};
 use tollfree_core::counter::Usage;
 use tollfree_core::decide::Tables;
-use tollfree_core::flow::{FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Words};
+use tollfree_core::flow::{
+    FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, Words,
+};
 use tollfree_core::interface::Role;
 use tollfree_core::limits::{EVIDENCE_WAIT_NS, FLOWS_PER_SUBSCRIBER_DEFAULT};
 use tollfree_core::packet::tunnel::Transports;
@@ -285,19 +287,16 @@ impl Tables for MemoryTables {
         self.flows.borrow().get(key).cloned()
     }
 
-    fn open_flow(&self, key: &FlowKey, entry: &FlowEntry, replaces: bool) {
+    fn open_flow(&self, key: &FlowKey, now_ns: u64, promise: Promise, replaces: bool) {
+        self.last_flow.set(self.last_flow.get() + 1);
+        let entry = FlowEntry::opened(self.last_flow.get(), now_ns, promise);
         let mut flows = self.flows.borrow_mut();
         if !replaces && flows.len() >= self.flows_max {
             return;
         }
-        if flows.insert(*key, Rc::new((*entry).into())).is_none() {
+        if flows.insert(*key, Rc::new(entry.into())).is_none() {
             *self.subscriber_flows.borrow_mut().entry(key.owner()).or_default() += 1;
         }
-    }
-
-    fn flow_number(&self) -> u64 {
-        self.last_flow.set(self.last_flow.get() + 1);
-        self.last_flow.get()
     }
 
     fn admit_flow(&self, subscriber: SubscriberId) -> bool {

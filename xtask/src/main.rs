@@ -5,6 +5,7 @@ mod generated;
 mod kernels;
 mod setup;
 mod step;
+mod schedules;
 mod suite;
 
 use std::path::{Path, PathBuf};
@@ -108,6 +109,14 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Drive the ledger through random schedules of packets, decisions, policies, closes, full disks and kills.
+    ///
+    /// A naive list of all packets says what must be recorded. Exits 0 only if every schedule keeps every packet.
+    Schedules {
+        /// How many.
+        #[arg(long, value_name = "N", default_value_t = 100_000)]
+        count: u32,
+    },
     /// Run every check and test: format, lints, tests with the lab's scenarios, kernels, documentation.
     Test,
 }
@@ -140,6 +149,7 @@ fn execute(command: &Command) -> Result<bool> {
         Command::Setup => Ok(true),
         Command::Generated { packets, seed } => generated::run(*packets, *seed).map(|()| true),
         Command::Differential { paths, transport, json } => differential::run(paths, transport, *json),
+        Command::Schedules { count } => schedules::run(*count).map(|()| true),
         Command::Test => suite::run().map(|()| true),
         Command::Kernels { versions, json } => {
             interrupt::install()?;

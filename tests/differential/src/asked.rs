@@ -8,7 +8,9 @@ use tollfree::memory::MemoryTables;
 use tollfree_core::address::{Address, Family, SubscriberId};
 use tollfree_core::counter::Usage;
 use tollfree_core::decide::Tables;
-use tollfree_core::flow::{FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Words};
+use tollfree_core::flow::{
+    FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, Words,
+};
 use tollfree_core::interface::Role;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry};
 use tollfree_core::quota::{QuotaCells, QuotaKey};
@@ -18,7 +20,7 @@ pub(crate) struct Asked<'a> {
     tables: &'a MemoryTables,
     flow: Cell<Option<FlowKey>>,
     opened: Cell<bool>,
-    admitted: Cell<Option<SubscriberId>>,
+    counted: Cell<Option<SubscriberId>>,
     sent_again: Cell<Usage>,
     quota: RefCell<Option<(QuotaKey, Rc<QuotaCells>)>>,
     fragment: Cell<Option<FragmentKey>>,
@@ -30,7 +32,7 @@ impl<'a> Asked<'a> {
             tables,
             flow: Cell::default(),
             opened: Cell::default(),
-            admitted: Cell::default(),
+            counted: Cell::default(),
             sent_again: Cell::default(),
             quota: RefCell::default(),
             fragment: Cell::default(),
@@ -47,9 +49,9 @@ impl<'a> Asked<'a> {
         self.opened.get()
     }
 
-    /// Who got room for one more flow.
-    pub(crate) const fn admitted(&self) -> Option<SubscriberId> {
-        self.admitted.get()
+    /// Whose one more flow is.
+    pub(crate) const fn counted(&self) -> Option<SubscriberId> {
+        self.counted.get()
     }
 
     /// Payload that it found to be sent before.
@@ -117,20 +119,18 @@ impl Tables for Asked<'_> {
         self.tables.flow(key)
     }
 
-    fn open_flow(&self, key: &FlowKey, entry: &FlowEntry, replaces: bool) {
-        self.tables.open_flow(key, entry, replaces);
-        let is_there = |opened: FlowEntry| opened.number == entry.number;
-        self.opened.set(self.tables.flow_entry(key).is_some_and(is_there));
-    }
-
-    fn flow_number(&self) -> u64 {
-        self.tables.flow_number()
+    fn open_flow(&self, key: &FlowKey, now_ns: u64, promise: Promise, replaces: bool) {
+        let before = self.tables.flow_entry(key).map(|flow| flow.number);
+        self.tables.open_flow(key, now_ns, promise, replaces);
+        let after = self.tables.flow_entry(key).map(|flow| flow.number);
+        self.opened.set(after.is_some() && after != before);
+        if before.is_none() && after.is_some() {
+            self.counted.set(Some(key.owner()));
+        }
     }
 
     fn admit_flow(&self, subscriber: SubscriberId) -> bool {
-        let has_room = self.tables.admit_flow(subscriber);
-        self.admitted.set(has_room.then_some(subscriber));
-        has_room
+        self.tables.admit_flow(subscriber)
     }
 
     fn verdict(&self, flow: u64) -> Option<u32> {

@@ -243,7 +243,10 @@ impl Kernel {
         }
         for entry in &self.maps.subscriber_flows {
             let (subscriber, flows) = entry?;
-            standing.subscriber_flows.insert(subscriber, flows.opened);
+            // Who was refused his first flow has an entry too.
+            if flows.opened != 0 {
+                standing.subscriber_flows.insert(subscriber, flows.opened);
+            }
         }
         for entry in &self.maps.fragments {
             let (key, entry) = entry?;

@@ -109,7 +109,7 @@ impl Userspace {
             Err(reason) => (Decision::unattributed(*reason), 0),
         };
         let (flow, fragment, sent_again) = (asked.flow(), asked.fragment(), asked.sent_again());
-        let changes = (asked.has_opened(), asked.admitted(), asked.quota());
+        let changes = (asked.has_opened(), asked.counted(), asked.quota());
         let flow_key = flow.map(|(key, _)| key);
         let named = |entry: FlowEntry| timeless(entry, self.names.see(entry.number));
         let flow = flow.and_then(|(_, entry)| entry).map(named);
@@ -159,11 +159,11 @@ impl Userspace {
         (place, usage)
     }
 
-    /// Keeps what a decision changed beside the counters: whether it opened a flow, whom it let open one, and what it
-    /// counted towards a ceiling.
-    fn keep(&mut self, (opened, admitted, quota): Changes) {
+    /// Keeps what a decision changed beside the counters: whether it opened a flow, whose one more flow is, and what
+    /// it counted towards a ceiling.
+    fn keep(&mut self, (opened, owner, quota): Changes) {
         self.count_event(Stat::FlowOpened, opened);
-        if let Some(subscriber) = admitted {
+        if let Some(subscriber) = owner {
             *self.standing.subscriber_flows.entry(subscriber).or_default() += 1;
         }
         self.quotas.extend(quota);

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use jiff::Timestamp;
 use tollfree_core::address::{Address, Family, SubscriberId};
 use tollfree_core::decide::{Decision, Tables, decide};
-use tollfree_core::flow::{FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Words};
+use tollfree_core::flow::{FlowCells, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, Words};
 use tollfree_core::interface::Role;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry};
 use tollfree_core::quota::{QuotaCells, QuotaKey};
@@ -194,12 +194,8 @@ impl Tables for Moment<'_> {
         self.state.flow(key)
     }
 
-    fn open_flow(&self, key: &FlowKey, entry: &FlowEntry, replaces: bool) {
-        self.state.open_flow(key, entry, replaces);
-    }
-
-    fn flow_number(&self) -> u64 {
-        self.state.flow_number()
+    fn open_flow(&self, key: &FlowKey, now_ns: u64, promise: Promise, replaces: bool) {
+        self.state.open_flow(key, now_ns, promise, replaces);
     }
 
     fn admit_flow(&self, subscriber: SubscriberId) -> bool {

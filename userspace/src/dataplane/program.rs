@@ -57,9 +57,11 @@ pub(super) fn open_maps(pins: &Pins, config: &Config) -> Result<BTreeMap<String,
     Ok(maps)
 }
 
-/// Maps whose size is configured, with their entries. A flow has at most one verdict and one subscriber.
+/// Maps whose size is configured, with their entries. A flow has at most one verdict and one
+/// subscriber; those whose flows have ended are forgotten once their table is half full.
 fn sizes(config: &Config) -> [(&'static str, u32); 9] {
     let limits = &config.limits;
+    let subscribers = limits.flows.saturating_mul(2);
     [
         ("COUNTERS_0", limits.counters),
         ("COUNTERS_1", limits.counters),
@@ -67,8 +69,8 @@ fn sizes(config: &Config) -> [(&'static str, u32); 9] {
         ("PENDING_1", limits.pending),
         ("FLOWS", limits.flows),
         ("VERDICTS", limits.flows),
-        ("SUBSCRIBER_FLOWS", limits.flows),
-        ("SUBSCRIBER_FLOWS_ENDED", limits.flows),
+        ("SUBSCRIBER_FLOWS", subscribers),
+        ("SUBSCRIBER_FLOWS_ENDED", subscribers),
         ("QUOTAS", limits.quotas),
     ]
 }

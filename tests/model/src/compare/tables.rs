@@ -10,7 +10,9 @@ use ipnet::IpNet;
 use tollfree_core::address::{Address, Family, SubscriberId};
 use tollfree_core::counter::Usage;
 use tollfree_core::decide::Tables;
-use tollfree_core::flow::{FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Words};
+use tollfree_core::flow::{
+    FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, Words,
+};
 use tollfree_core::interface::Role;
 use tollfree_core::packet::tunnel::{Transports, TunnelKind};
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, Matcher, RuleEntry};
@@ -187,19 +189,16 @@ impl Tables for ListTables {
         self.flows.borrow().iter().find(|(other, _)| other == key).map(|(_, flow)| Rc::clone(flow))
     }
 
-    fn open_flow(&self, key: &FlowKey, entry: &FlowEntry, replaces: bool) {
+    fn open_flow(&self, key: &FlowKey, now_ns: u64, promise: Promise, replaces: bool) {
+        self.opened.set(self.opened.get() + 1);
+        let entry = FlowEntry::opened(self.opened.get(), now_ns, promise);
         let mut flows = self.flows.borrow_mut();
         if replaces {
             flows.retain(|(other, _)| other != key);
         }
         if flows.len() < self.world.flows_max {
-            flows.push((*key, Rc::new((*entry).into())));
+            flows.push((*key, Rc::new(entry.into())));
         }
-    }
-
-    fn flow_number(&self) -> u64 {
-        self.opened.set(self.opened.get() + 1);
-        self.opened.get()
     }
 
     fn admit_flow(&self, subscriber: SubscriberId) -> bool {

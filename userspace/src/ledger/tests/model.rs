@@ -320,8 +320,13 @@ fn run(steps: Vec<Step>) -> Outcome {
     Ok(())
 }
 
+/// How many schedules are tried: `cargo xtask schedules` asks for more.
+fn schedules() -> u32 {
+    std::env::var("TOLLFREE_SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(64)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(schedules()))]
 
     #[test]
     fn nothing_is_lost_or_doubled(steps in prop::collection::vec(step(), 1..80)) {
