@@ -81,6 +81,7 @@ struct Ledger {
 }
 
 /// A moment.
+#[allow(clippy::struct_excessive_bools, reason = "independent facts of one moment")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct World {
     // The kernel's.
