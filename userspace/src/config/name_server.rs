@@ -69,23 +69,23 @@ mod tests {
 
     use super::*;
 
-    fn server(address: &str, tls_name: Option<&str>) -> Result<NameServer, ConfigFault> {
+    fn server(address: &str, tls_name: Option<&str>) -> NameServer {
         let address = address.parse().expect("a socket address");
-        Ok(NameServer { address, tls_name: tls_name.map(str::to_owned) })
+        NameServer { address, tls_name: tls_name.map(str::to_owned) }
     }
 
     #[test]
     fn ports_are_those_of_the_protocol_unless_others_are_written() {
-        assert_eq!(name_server("192.0.2.53"), server("192.0.2.53:53", None));
-        assert_eq!(name_server("2001:db8::53"), server("[2001:db8::53]:53", None));
-        assert_eq!(name_server("[2001:db8::53]:5353"), server("[2001:db8::53]:5353", None));
+        assert_eq!(name_server("192.0.2.53"), Ok(server("192.0.2.53:53", None)));
+        assert_eq!(name_server("2001:db8::53"), Ok(server("[2001:db8::53]:53", None)));
+        assert_eq!(name_server("[2001:db8::53]:5353"), Ok(server("[2001:db8::53]:5353", None)));
         // RFC 7858, section 3.1: port 853.
         let named = Some("dns.example");
-        assert_eq!(name_server("tls://192.0.2.53#dns.example"), server("192.0.2.53:853", named));
-        assert_eq!(name_server("tls://192.0.2.53:8853#dns.example"), server("192.0.2.53:8853", named));
-        assert_eq!(name_server("tls://2001:db8::53#dns.example"), server("[2001:db8::53]:853", named));
+        assert_eq!(name_server("tls://192.0.2.53#dns.example"), Ok(server("192.0.2.53:853", named)));
+        assert_eq!(name_server("tls://192.0.2.53:8853#dns.example"), Ok(server("192.0.2.53:8853", named)));
+        assert_eq!(name_server("tls://2001:db8::53#dns.example"), Ok(server("[2001:db8::53]:853", named)));
         let by_address = Some("192.0.2.53");
-        assert_eq!(name_server("tls://192.0.2.53"), server("192.0.2.53:853", by_address));
+        assert_eq!(name_server("tls://192.0.2.53"), Ok(server("192.0.2.53:853", by_address)));
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub struct Question {
 /// What a site says of its service (RFC 9460): hints, never evidence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceHints {
-    /// Whether it offers Encrypted ClientHello, so that the name on the wire may be hidden (RFC 9848).
+    /// Whether it offers Encrypted `ClientHello`, so that the name on the wire may be hidden (RFC 9848).
     pub ech: bool,
     /// `ipv4hint` and `ipv6hint` (RFC 9460, section 7.3); not checked.
     pub addresses: BTreeSet<IpAddr>,

@@ -27,7 +27,7 @@ pub enum ResolverError {
         /// The server.
         server: NameServer,
         /// Why.
-        source: NetError,
+        source: Box<NetError>,
     },
     /// The file of authorities cannot be read.
     #[error("cannot read the certificates in {path}: {reason}; check `tls_ca`", path = path.display())]

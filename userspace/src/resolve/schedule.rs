@@ -391,7 +391,8 @@ mod tests {
         // 1 was last seen at 0: 300 s of lifetime and 100 s of grace.
         assert_eq!(play.held(399), [address(1), address(2), address(3)]);
         assert_eq!(play.held(400), [address(2), address(3)]);
-        assert_eq!(play.scheduler.next_event(play.at(400).monotonic), Some(play.at(585).monotonic));
+        // 95 % of the 600 s for which there is no IPv6 address.
+        assert_eq!(play.scheduler.next_event(play.at(400).monotonic), Some(play.at(570).monotonic));
     }
 
     #[test]
@@ -471,7 +472,7 @@ mod tests {
                 assert!(held.contains(address), "{address}, last told of at {at}, is gone at {second}");
             }
             let status = play.status(second);
-            assert_eq!((status.stale, status.refused_total), (is_dead && second > DIES, 0), "at {second}");
+            assert_eq!((status.stale, status.refused_total), (is_dead, 0), "at {second}");
         }
     }
 
@@ -758,6 +759,8 @@ mod tests {
 
         fn confirm(&mut self, last: &[u8], ttl: u64) {
             let mut known: BTreeSet<IpAddr> = self.play.held(self.second).into_iter().collect();
+            let has = |address: &IpAddr| last.iter().any(|last| self::address(*last) == *address);
+            known.retain(|address| self.stays[address] > self.second || has(address));
             for address in last.iter().map(|last| address(*last)) {
                 let lately = self.arrivals.iter().filter(|at| self.second - **at < 300).count();
                 let is_new = !known.contains(&address);

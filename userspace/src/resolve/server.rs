@@ -75,14 +75,14 @@ pub(super) struct Unusable {
 }
 
 impl Unusable {
-    fn failed(error: impl ToString) -> Self {
+    fn failed(error: &impl ToString) -> Self {
         Self { error: error.to_string(), is_bogus: false }
     }
 }
 
 #[derive(Clone)]
 pub(super) struct Server {
-    server: NameServer,
+    listed: NameServer,
     plain: TokioResolver,
     validating: TokioResolver,
 }
@@ -91,25 +91,25 @@ impl Server {
     pub(super) fn new(server: &NameServer, trust: &Trust, timeout: Duration) -> Result<Self, ResolverError> {
         let client = |anchors| {
             client(server, trust, anchors, timeout)
-                .map_err(|source| ResolverError::Server { server: server.clone(), source })
+                .map_err(|source| ResolverError::Server { server: server.clone(), source: Box::new(source) })
         };
         Ok(Self {
-            server: server.clone(),
+            listed: server.clone(),
             plain: client(None)?,
             validating: client(Some(Arc::clone(&trust.anchors)))?,
         })
     }
 
     pub(super) const fn name(&self) -> &NameServer {
-        &self.server
+        &self.listed
     }
 
     /// Whether it gives an answer of any kind.
     pub(super) async fn probe(&self, timeout: Duration) -> Result<(), String> {
         match tokio::time::timeout(timeout, self.plain.lookup(Name::root(), RecordType::NS)).await {
             Ok(Ok(_) | Err(NetError::Dns(_))) => Ok(()),
-            Ok(Err(error)) => Err(format!("{} ({error})", self.server)),
-            Err(_) => Err(format!("{} (no answer)", self.server)),
+            Ok(Err(error)) => Err(format!("{} ({error})", self.listed)),
+            Err(_) => Err(format!("{} (no answer)", self.listed)),
         }
     }
 
@@ -123,7 +123,7 @@ impl Server {
     ) -> Result<Outcome, Unusable> {
         let client = if dnssec == Dnssec::Off { &self.plain } else { &self.validating };
         let asked = ask(client, name, record_type, dnssec != Dnssec::Off);
-        tokio::time::timeout(timeout, asked).await.map_err(|_| Unusable::failed("no answer in time"))?
+        tokio::time::timeout(timeout, asked).await.map_err(|_| Unusable::failed(&"no answer in time"))?
     }
 }
 
@@ -150,7 +150,7 @@ async fn ask(
         Err(NetError::Dns(DnsError::DnssecBogus)) => {
             Err(Unusable { error: "the answer's signatures are bogus".to_owned(), is_bogus: true })
         }
-        Err(error) => Err(Unusable::failed(error)),
+        Err(error) => Err(Unusable::failed(&error)),
     }
 }
 
@@ -170,7 +170,7 @@ async fn check_aliases(client: &TokioResolver, name: &Name) -> Result<(), Unusab
         if is_circle || chain.len() > ALIASES_MAX {
             let chain: Vec<String> = chain.iter().map(written).collect();
             let what = if is_circle { "lead in a circle" } else { "are too many" };
-            return Err(Unusable::failed(format!("the aliases {what}: {}", chain.join(" → "))));
+            return Err(Unusable::failed(&format!("the aliases {what}: {}", chain.join(" → "))));
         }
     }
     Ok(())

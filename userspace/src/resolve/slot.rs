@@ -53,6 +53,8 @@ pub(super) struct Held {
     pub(super) ttl: Duration,
     expires_at: Instant,
     leaves_at: Instant,
+    /// When it leaves if no answer comes in the meantime.
+    outlasts_at: Instant,
     /// The answer that held it was signed.
     is_proven: bool,
 }
@@ -127,7 +129,8 @@ impl Slot {
         let learned_at = saved.learned_at;
         let expires_at = after(now.monotonic, ttl.saturating_sub(age));
         let leaves_at = after(now.monotonic, leaves_in);
-        self.held.insert(saved.address, Held { learned_at, ttl, expires_at, leaves_at, is_proven: false });
+        let held = Held { learned_at, ttl, expires_at, leaves_at, outlasts_at: leaves_at, is_proven: false };
+        self.held.insert(saved.address, held);
         if self.good.as_ref().is_none_or(|good| good.learned_at < learned_at) {
             self.good = Some(Good { learned_at, ttl, expires_at, aliases: Vec::new() });
         }
@@ -168,11 +171,11 @@ impl Slot {
         }
         match outcome {
             Outcome::Failed { error } | Outcome::Bogus { error } => {
-                self.outlast(settings, dnssec);
+                self.outlast(dnssec);
                 Err(error)
             }
             Outcome::Addresses { security, .. } if !security.suffices(dnssec) => {
-                self.outlast(settings, dnssec);
+                self.outlast(dnssec);
                 Err(format!("the answer is {}, and dnssec is {}", security.name(), dnssec.name()))
             }
             Outcome::Addresses { addresses, ttl, aliases, security } => {
@@ -206,10 +209,10 @@ impl Slot {
 
     /// No answer can be had: what is held stays for longer (RFC 8767). Where a proof is required, only what was proven
     /// does.
-    fn outlast(&mut self, settings: &ResolverSettings, dnssec: Dnssec) {
+    fn outlast(&mut self, dnssec: Dnssec) {
         self.is_outlasting = true;
         for held in self.held.values_mut().filter(|held| held.is_proven || dnssec != Dnssec::Required) {
-            held.leaves_at = held.leaves_at.max(after(held.expires_at, settings.stale));
+            held.leaves_at = held.leaves_at.max(held.outlasts_at);
         }
     }
 
@@ -254,7 +257,15 @@ impl Slot {
         }
         let (ttl, expires_at) = (good.ttl, good.expires_at);
         let leaves_at = after(expires_at, settings.grace);
-        let held = Held { learned_at: now.wall, ttl, expires_at, leaves_at, is_proven };
+        let outlasts_at = after(expires_at, settings.stale);
+        let held = Held { learned_at: now.wall, ttl, expires_at, leaves_at, outlasts_at, is_proven };
+        // What is over makes room, but for what the answer has again.
+        for address in addresses {
+            if let Some(known) = self.held.get_mut(address) {
+                *known = held;
+            }
+        }
+        self.expire(now.monotonic);
         let mut is_confirmed = false;
         for address in addresses {
             match self.check(*address, &settings.hygiene) {

@@ -37,7 +37,7 @@ pub struct NameStatus {
     pub refused: BTreeMap<IpAddr, Refusal>,
     /// Addresses not used, over all answers.
     pub refused_total: u64,
-    /// Whether the site offers Encrypted ClientHello; `None`: it publishes no HTTPS record, or none was got.
+    /// Whether the site offers Encrypted `ClientHello`; `None`: it publishes no HTTPS record, or none was got.
     pub ech: Option<bool>,
     /// Addresses of this family that its HTTPS records hint at. They are not used.
     pub hints: BTreeSet<IpAddr>,

@@ -61,7 +61,9 @@ mod tests {
             (&[], Required, Required),
         ] {
             let mut terms = NameTerms::default();
-            sites.iter().for_each(|dnssec| terms.add(*dnssec, None));
+            for dnssec in sites {
+                terms.add(*dnssec, None);
+            }
             assert_eq!(terms.dnssec(default), expected, "{sites:?}");
         }
     }

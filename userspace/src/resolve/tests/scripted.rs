@@ -77,6 +77,8 @@ pub(super) fn answer(request: Message, records: Vec<Record>) -> Message {
     let mut answer = request;
     answer.metadata.message_type = MessageType::Response;
     answer.metadata.recursion_available = true;
+    // With it, the library would cut the answer to what the client takes over UDP.
+    answer.edns = None;
     answer.add_answers(records);
     answer
 }

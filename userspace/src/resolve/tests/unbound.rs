@@ -67,12 +67,12 @@ impl Unbound {
 
 fn unbound_config(directory: &Path, address: SocketAddr, server: &str, zones: &[(&str, &str)]) -> String {
     let (directory, ip, port) = (directory.display(), address.ip(), address.port());
-    let zones: String = zones
-        .iter()
-        .map(|(name, file)| {
-            format!("auth-zone:\n name: \"{name}\"\n zonefile: \"{file}\"\n for-downstream: yes\n for-upstream: yes\n")
-        })
-        .collect();
+    let zone = |(name, file): &(&str, &str)| {
+        format!(
+            "auth-zone:\n name: \"{name}\"\n zonefile: \"{file}\"\n for-downstream: yes\n for-upstream: yes\n"
+        )
+    };
+    let zones = zones.iter().map(zone).collect::<Vec<_>>().concat();
     format!(
         r#"
         server:
