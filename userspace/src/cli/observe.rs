@@ -1,7 +1,6 @@
 //! `tollfree observe`.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +11,8 @@ use super::fail;
 use crate::classify::Tunnels;
 use crate::config::defaults::SIP_PORT;
 use crate::config::{
-    Config, LimitsConfig, ResolverConfig, SettingError, SignallingConfig, parse_name_server, parse_pool,
+    Config, LimitsConfig, NameServer, ResolverConfig, SettingError, SignallingConfig, parse_name_server,
+    parse_pool,
 };
 use crate::diagnostic::Diagnostics;
 use crate::exit::Exit;
@@ -53,7 +53,7 @@ pub(super) struct ObserveArguments {
     transport: Option<PathBuf>,
     /// Trusted name servers, parted by commas; without any, names have no addresses, and only networks are listed
     #[arg(long, value_name = "ADDRESSES", value_delimiter = ',', value_parser = name_server)]
-    resolver: Vec<SocketAddr>,
+    resolver: Vec<NameServer>,
     /// Write the account every so many seconds, not only at the end
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     every: Option<u64>,
@@ -78,7 +78,7 @@ fn pool(text: &str) -> Result<IpNet, SettingError> {
     parse_pool(text)
 }
 
-fn name_server(text: &str) -> Result<SocketAddr, SettingError> {
+fn name_server(text: &str) -> Result<NameServer, SettingError> {
     parse_name_server(text)
 }
 

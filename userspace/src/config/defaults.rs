@@ -18,6 +18,12 @@ pub const POLICY_DIRECTORY: &str = "/etc/tollfree/policies";
 /// Port of a name server (RFC 1035, section 4.2).
 pub const DNS_PORT: u16 = 53;
 
+/// Port of a name server that is asked by TLS (RFC 7858, section 3.1).
+pub const DNS_TLS_PORT: u16 = 853;
+
+/// `resolver.tls_ca`. Reason: where Debian's `ca-certificates` puts the authorities that it trusts.
+pub const TLS_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// `signalling.port` (RFC 3261, section 19.1.2).
 pub const SIP_PORT: u16 = 5060;
 
@@ -44,6 +50,19 @@ pub const GRACE: Duration = Duration::from_mins(5);
 
 /// What `resolver.grace` may be.
 pub const GRACE_RANGE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(24);
+
+/// `resolver.stale`. Reason: RFC 8767, section 5.3 suggests one to three days; the shortest of them covers an outage of a
+/// night.
+pub const STALE: Duration = Duration::from_hours(24);
+
+/// What `resolver.stale` may be. Reason: after a week, an address may long be somebody else's (RFC 8767, section 6).
+pub const STALE_RANGE: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_hours(7 * 24);
+
+/// `resolver.rate`, in questions a second. Reason: ten thousand names with a time to live of a minute need 400.
+pub const RESOLVER_RATE: u32 = 500;
+
+/// What `resolver.rate` may be. Reason: fewer would keep no policy fresh, more would be a flood.
+pub const RESOLVER_RATE_RANGE: RangeInclusive<u32> = 10..=10_000;
 
 /// `identity.radius.session_timeout`. Reason: access servers report every few minutes to hours, if they do; a day bounds
 /// what a lost Stop does.

@@ -57,6 +57,12 @@ pub(super) enum ConfigFault {
     /// Neither an address nor an address with a port.
     #[error("this is not a name server's address")]
     NameServer,
+    /// After `tls://`, not an address with the name in its certificate.
+    #[error("this is not the address of a name server that is asked by TLS")]
+    TlsNameServer,
+    /// Not a word for what is asked of signatures.
+    #[error("this does not say what is asked of signatures")]
+    Dnssec,
     /// Not an address with a port.
     #[error("this is not an address with a port")]
     Socket,
@@ -121,6 +127,10 @@ impl Explain for ConfigFault {
             Self::TtlOrder => "lower min_ttl or raise max_ttl".into(),
             Self::Address => "write one IPv4 or IPv6 address, neither unspecified nor multicast".into(),
             Self::NameServer => "write 192.0.2.53, or with a port [2001:db8::53]:5353".into(),
+            Self::TlsNameServer => {
+                "write tls://192.0.2.53#dns.example: its address, and the name in its certificate".into()
+            }
+            Self::Dnssec => "write \"off\", \"opportunistic\" or \"required\"".into(),
             Self::Socket => "write 192.0.2.53:9469 or [2001:db8::53]:9469".into(),
             Self::RadiusListen => "write an address of this gateway and a port, as in 192.0.2.9:1813".into(),
             Self::TooManyRadiusListen => "list the addresses that clients send to".into(),

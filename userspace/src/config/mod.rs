@@ -6,6 +6,7 @@
 pub mod defaults;
 mod fault;
 mod identity;
+mod name_server;
 mod pool;
 mod read;
 #[cfg(test)]
@@ -26,9 +27,11 @@ use tollfree_core::plan::RuleClass;
 use tollfree_core::settings::{Settings, Tag};
 
 use crate::config::fault::ConfigFault;
+pub use crate::config::name_server::NameServer;
 use crate::diagnostic::{Diagnostics, Explain as _};
 use crate::document::file;
 use crate::policy::DomainName;
+use crate::resolve::Dnssec;
 
 /// A gateway's checked settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +98,9 @@ pub struct InterfaceConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolverConfig {
     /// Servers that are trusted; none if no policy has domains.
-    pub servers: Vec<SocketAddr>,
+    pub servers: Vec<NameServer>,
+    /// PEM file of the authorities that may sign for servers that are asked by TLS; absolute.
+    pub tls_ca: PathBuf,
     /// How long one query may take.
     pub timeout: Duration,
     /// Shorter times to live are taken for this one.
@@ -104,6 +109,14 @@ pub struct ResolverConfig {
     pub max_ttl: Duration,
     /// How long an address stays past its time to live.
     pub grace: Duration,
+    /// How long an address stays past its time to live while no server gives an answer.
+    pub stale: Duration,
+    /// Questions a second, at most.
+    pub rate: u32,
+    /// What is asked of the signatures of names whose sites do not say.
+    pub dnssec: Dnssec,
+    /// File of DNSKEY records that are trusted; absolute; `None`: the keys of the root.
+    pub trust_anchor: Option<PathBuf>,
 }
 
 /// `[signalling]`.
@@ -220,18 +233,23 @@ pub fn parse_pool(text: &str) -> Result<IpNet, SettingError> {
 ///
 /// # Errors
 /// [`SettingError`], as of the file.
-pub fn parse_name_server(text: &str) -> Result<SocketAddr, SettingError> {
-    value::name_server(text).map_err(SettingError::of(text))
+pub fn parse_name_server(text: &str) -> Result<NameServer, SettingError> {
+    name_server::name_server(text).map_err(SettingError::of(text))
 }
 
 impl Default for ResolverConfig {
     fn default() -> Self {
         Self {
             servers: Vec::new(),
+            tls_ca: defaults::TLS_CA.into(),
             timeout: defaults::RESOLVER_TIMEOUT,
             min_ttl: defaults::MIN_TTL,
             max_ttl: defaults::MAX_TTL,
             grace: defaults::GRACE,
+            stale: defaults::STALE,
+            rate: defaults::RESOLVER_RATE,
+            dnssec: Dnssec::Off,
+            trust_anchor: None,
         }
     }
 }

@@ -14,6 +14,7 @@ use toml::Spanned;
 
 use super::fault::ConfigFault;
 use super::identity::read_identity;
+use super::name_server::name_server;
 use super::{Config, ExportConfig, GatewayConfig, InterfaceConfig, LedgerConfig, LimitsConfig};
 use super::{ResolverConfig, SignallingConfig, defaults, pool, value};
 use crate::diagnostic::Diagnostic;
@@ -134,20 +135,22 @@ fn read_pools<'i>(mut section: Section<'i>, report: &mut Report<'i>) -> Vec<IpNe
 }
 
 fn read_resolver<'i>(section: Option<Section<'i>>, report: &mut Report<'i>) -> ResolverConfig {
-    let mut resolver = ResolverConfig {
-        servers: Vec::new(),
-        timeout: defaults::RESOLVER_TIMEOUT,
-        min_ttl: defaults::MIN_TTL,
-        max_ttl: defaults::MAX_TTL,
-        grace: defaults::GRACE,
-    };
+    let mut resolver = ResolverConfig::default();
     let Some(mut section) = section else { return resolver };
-    let servers = section.list(report, "servers", value::name_server).unwrap_or_default();
+    let servers = section.list(report, "servers", name_server).unwrap_or_default();
     resolver.servers = servers.into_iter().map(Spanned::into_inner).collect();
     let timeout = duration(&mut section, report, "timeout", &defaults::RESOLVER_TIMEOUT_RANGE);
     let min_ttl = duration(&mut section, report, "min_ttl", &defaults::TTL_RANGE);
     let max_ttl = duration(&mut section, report, "max_ttl", &defaults::TTL_RANGE);
     let grace = duration(&mut section, report, "grace", &defaults::GRACE_RANGE);
+    let stale = duration(&mut section, report, "stale", &defaults::STALE_RANGE);
+    resolver.stale = stale.map_or(resolver.stale, Spanned::into_inner);
+    let rate = section.integer(report, "rate", defaults::RESOLVER_RATE_RANGE);
+    resolver.rate = rate.unwrap_or(resolver.rate);
+    let dnssec = section.parsed(report, "dnssec", value::dnssec);
+    resolver.dnssec = dnssec.map_or(resolver.dnssec, Spanned::into_inner);
+    resolver.trust_anchor = path(&mut section, report, "trust_anchor");
+    resolver.tls_ca = path(&mut section, report, "tls_ca").unwrap_or(resolver.tls_ca);
     let ttl_span = min_ttl.as_ref().or(max_ttl.as_ref()).map(Spanned::span);
     resolver.timeout = timeout.map_or(resolver.timeout, Spanned::into_inner);
     resolver.min_ttl = min_ttl.map_or(resolver.min_ttl, Spanned::into_inner);

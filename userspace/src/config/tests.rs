@@ -42,11 +42,16 @@ role = "core"
 pools = ["10.20.0.0/16", "2001:db8:20::/48"]
 
 [resolver]
-servers = ["192.0.2.53", "[2001:db8::53]:5353"]
+servers = ["192.0.2.53", "[2001:db8::53]:5353", "tls://192.0.2.54#dns.example"]
+tls_ca = "/srv/ca.pem"
 timeout = "1500ms"
 min_ttl = "10s"
 max_ttl = "2h"
 grace = "0s"
+stale = "72h"
+rate = 1000
+dnssec = "required"
+trust_anchor = "/srv/root.key"
 
 [signalling]
 proxies = ["198.51.100.10"]
@@ -115,10 +120,14 @@ role = "core"
 pools = ["10.20.0.1/16", "10.20.0.0/16", "10.20.30.0/24", "2001:db8::/80", "::ffff:10.0.0.0/104", "x"]
 
 [resolver]
-servers = ["dns.example", "0.0.0.0", 53]
+servers = ["dns.example", "0.0.0.0", 53, "tls://dns.example"]
 timeout = "2 parsecs"
 min_ttl = "2h"
 grace = "1000h"
+stale = "1000h"
+rate = 9
+dnssec = "maybe"
+trust_anchor = "root.key"
 
 [signalling]
 proxies = []
@@ -180,6 +189,11 @@ fn what_is_left_out_has_its_documented_default() {
     assert_eq!(config.resolver.min_ttl, Duration::from_secs(5));
     assert_eq!(config.resolver.max_ttl, Duration::from_hours(1));
     assert_eq!(config.resolver.grace, Duration::from_mins(5));
+    assert_eq!(config.resolver.stale, Duration::from_hours(24));
+    assert_eq!(config.resolver.rate, 500);
+    assert_eq!(config.resolver.dnssec, Dnssec::Off);
+    assert_eq!(config.resolver.trust_anchor, None);
+    assert_eq!(config.resolver.tls_ca, Path::new("/etc/ssl/certs/ca-certificates.crt"));
     assert_eq!(config.signalling, SignallingConfig { proxies: vec![], domains: vec![], port: 5060 });
     assert_eq!(config.tags, [Tag::NONE; 3]);
     assert_eq!(config.identity, IdentityConfig { file: None, radius: None });
@@ -206,13 +220,22 @@ fn every_setting_arrives_where_it_belongs() {
     assert_eq!(pools, ["10.20.0.0/16", "2001:db8:20::/48"]);
     let resolver = ResolverConfig {
         servers: vec![
-            "192.0.2.53:53".parse().expect("a socket"),
-            "[2001:db8::53]:5353".parse().expect("a socket"),
+            "192.0.2.53:53".parse::<SocketAddr>().expect("a socket").into(),
+            "[2001:db8::53]:5353".parse::<SocketAddr>().expect("a socket").into(),
+            NameServer {
+                address: "192.0.2.54:853".parse().expect("a socket"),
+                tls_name: Some("dns.example".into()),
+            },
         ],
+        tls_ca: "/srv/ca.pem".into(),
         timeout: Duration::from_millis(1500),
         min_ttl: Duration::from_secs(10),
         max_ttl: Duration::from_hours(2),
         grace: Duration::ZERO,
+        stale: Duration::from_hours(72),
+        rate: 1000,
+        dnssec: Dnssec::Required,
+        trust_anchor: Some("/srv/root.key".into()),
     };
     assert_eq!(config.resolver, resolver);
     let proxies = vec!["198.51.100.10".parse().expect("an address")];

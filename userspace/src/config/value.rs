@@ -11,8 +11,9 @@ use tollfree_core::interface::Role;
 use tollfree_core::packet::tunnel::TunnelKind;
 use tollfree_core::settings::Settings;
 
-use super::defaults::{DNS_PORT, INTERFACE_NAME_OCTETS_MAX};
+use super::defaults::INTERFACE_NAME_OCTETS_MAX;
 use super::fault::ConfigFault;
+use crate::resolve::Dnssec;
 
 /// An absolute path.
 pub(super) fn absolute_path(text: &str) -> Result<PathBuf, ConfigFault> {
@@ -83,13 +84,9 @@ pub(super) fn host(text: &str) -> Result<IpAddr, ConfigFault> {
     text.parse().ok().filter(is_host).ok_or(ConfigFault::Address)
 }
 
-/// A name server: an address, or an address and a port.
-pub(super) fn name_server(text: &str) -> Result<SocketAddr, ConfigFault> {
-    let server = match text.parse::<IpAddr>() {
-        Ok(ip) => SocketAddr::new(ip, DNS_PORT),
-        Err(_) => listen(text).map_err(|_| ConfigFault::NameServer)?,
-    };
-    if is_host(&server.ip()) { Ok(server) } else { Err(ConfigFault::Address) }
+/// What is asked of signatures.
+pub(super) fn dnssec(text: &str) -> Result<Dnssec, ConfigFault> {
+    Dnssec::ALL.into_iter().find(|dnssec| dnssec.name() == text).ok_or(ConfigFault::Dnssec)
 }
 
 /// An address and a port to listen on; the unspecified address listens on all.
@@ -97,7 +94,7 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, ConfigFault> {
     text.parse().ok().filter(|socket: &SocketAddr| socket.port() != 0).ok_or(ConfigFault::Socket)
 }
 
-fn is_host(ip: &IpAddr) -> bool {
+pub(super) fn is_host(ip: &IpAddr) -> bool {
     !ip.is_unspecified() && !ip.is_multicast()
 }
 
@@ -121,20 +118,6 @@ mod tests {
     }
 
     #[test]
-    fn name_servers_have_port_53_unless_another_is_written() {
-        let socket = |text: &str| text.parse::<SocketAddr>().expect("a socket address");
-        assert_eq!(name_server("192.0.2.53"), Ok(socket("192.0.2.53:53")));
-        assert_eq!(name_server("2001:db8::53"), Ok(socket("[2001:db8::53]:53")));
-        assert_eq!(name_server("[2001:db8::53]:5353"), Ok(socket("[2001:db8::53]:5353")));
-        for text in ["", "dns.example", "192.0.2.53:0", "192.0.2.53:65536", "[2001:db8::53]"] {
-            assert_eq!(name_server(text), Err(ConfigFault::NameServer), "{text}");
-        }
-        for text in ["0.0.0.0", "::", "224.0.0.251:5353"] {
-            assert_eq!(name_server(text), Err(ConfigFault::Address), "{text}");
-        }
-    }
-
-    #[test]
     fn interface_names_are_those_of_linux() {
         for text in ["acc0", "eth0.100", "br-lan", "123456789012345"] {
             assert_eq!(interface_name(text).as_deref(), Ok(text));
@@ -150,9 +133,6 @@ mod tests {
             let range = Duration::from_secs(1)..=Duration::from_mins(1);
             if let Ok(duration) = duration(&text, &range) {
                 prop_assert!(range.contains(&duration));
-            }
-            if let Ok(server) = name_server(&text) {
-                prop_assert!(server.port() != 0 && !server.ip().is_unspecified());
             }
             if let Ok(name) = interface_name(&text) {
                 prop_assert!(name.len() <= 15 && !name.contains('/'));

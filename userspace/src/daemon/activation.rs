@@ -16,7 +16,7 @@ use crate::dataplane::{Cut, PlanTables, monotonic_ns};
 use crate::diagnostic::Diagnostics;
 use crate::ledger::CloseReason;
 use crate::policy::{CompileInput, Plan, PolicySet, compile};
-use crate::resolve::ResolverError;
+use crate::resolve::{NameTerms, ResolverError};
 use crate::status::RuleName;
 
 /// How long after a failure a change by date is tried again. Reason: a full disk is not emptied sooner.
@@ -27,8 +27,8 @@ const RENEWAL_FULL_PARTS: (usize, usize) = (3, 4);
 /// Which part of them may have grown in the last interval, at most; else a new epoch would soon be as full.
 const RENEWAL_BUSY_PART: usize = 2;
 
-/// Names that policies list, those that have ended left out.
-pub(super) fn names(policy: &PolicySet) -> BTreeSet<String> {
+/// Names that policies list, those that have ended left out, with what is asked of them.
+pub(super) fn names(policy: &PolicySet) -> BTreeMap<String, NameTerms> {
     policy.names_at(Timestamp::now())
 }
 

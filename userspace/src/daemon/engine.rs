@@ -1,6 +1,6 @@
 //! The thread that owns everything which must change in order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::diagnostic::Diagnostics;
 use crate::identity::radius::Received;
 use crate::ledger::{CallRow, CeilingPassed, CloseReason, Ledger};
 use crate::policy::{Plan, PolicySet};
-use crate::resolve::Resolved;
+use crate::resolve::{NameTerms, Resolved};
 use crate::status::Status;
 
 /// How long the engine sleeps at most. Reason: rules start and end by the wall clock, which may be set.
@@ -56,7 +56,7 @@ pub(super) struct Parts {
     pub(super) log: Log,
     pub(super) holders: Holders,
     /// Names that are to be resolved.
-    pub(super) names: watch::Sender<BTreeSet<String>>,
+    pub(super) names: watch::Sender<BTreeMap<String, NameTerms>>,
     /// Their addresses.
     pub(super) resolved: watch::Receiver<Arc<Resolved>>,
 }

@@ -14,7 +14,7 @@ mod lock;
 mod rollback;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch as watched};
+use tollfree_core::plan::Local;
 
 pub use error::{RunError, dataplane_exit};
 pub(crate) use lock::Lock;
@@ -33,10 +34,12 @@ use crate::config::Config;
 use crate::daemon::engine::{Command, Engine, Parts};
 use crate::daemon::holders::{Holders, Radius};
 use crate::daemon::rollback::Rollback;
-use crate::dataplane::{Dataplane, preflight};
+use crate::dataplane::{Dataplane, local_prefixes, preflight};
 use crate::ledger::Ledger;
 use crate::policy::{self, HotlineTable, PolicySet};
-use crate::resolve::{self, Moment, Resolved, Resolver, ResolverSettings, SavedAddress, Scheduler};
+use crate::resolve::{
+    self, Moment, NameTerms, Resolved, Resolver, ResolverSettings, SavedAddress, Scheduler,
+};
 use crate::status::CallsStatus;
 
 /// In the audit log's name where no domain is configured. Reason: nobody can have it (RFC 2606).
@@ -79,7 +82,7 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     let loaded = policy::load(&config.policy_directory);
     let saved = ledger.saved_names()?;
     let names = loaded.as_ref().map(activation::names).unwrap_or_default();
-    let settings = ResolverSettings::from(&config.resolver);
+    let settings = resolver_settings(&config)?;
     let resolver = if settings.servers.is_empty() { None } else { Some(Resolver::new(&settings)?) };
     probe(resolver.as_ref(), &names, &saved).await?;
     // Saved addresses hold from the first plan on: a restart must not charge for what was free before it.
@@ -142,14 +145,21 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     }
 }
 
+/// How names are resolved here: to no address of a subscriber, of a tunnel's end or of this gateway.
+fn resolver_settings(config: &Config) -> Result<ResolverSettings, RunError> {
+    let ends = config.transports.keys().map(|end| (end, &Local::Subscriber));
+    let own = local_prefixes(&config.pools)?;
+    Ok(ResolverSettings::new(&config.resolver, own.iter().chain(ends)))
+}
+
 /// Asks whether any resolver answers. Where every name is known from before, a start does not wait for that.
 async fn probe(
     resolver: Option<&Resolver>,
-    names: &BTreeSet<String>,
+    names: &BTreeMap<String, NameTerms>,
     saved: &[SavedAddress],
 ) -> Result<(), RunError> {
     let Some(resolver) = resolver else { return Ok(()) };
-    if names.iter().any(|name| saved.iter().all(|saved| saved.name != *name)) {
+    if names.keys().any(|name| saved.iter().all(|saved| saved.name != *name)) {
         return Ok(resolver.probe().await?);
     }
     let resolver = resolver.clone();

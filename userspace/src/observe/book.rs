@@ -1,6 +1,6 @@
 //! The policies, and the plan that they make of the moment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
+use tollfree_core::plan::Local;
 
 use super::error::ObserveError;
 use super::settings::Settings;
 use crate::dataplane::{PlanTables, monotonic_ns};
 use crate::policy::{CompileError, CompileInput, Plan, PolicySet, RuleKey, compile};
-use crate::resolve::{self, Moment, Resolved, Resolver, ResolverSettings, Scheduler};
+use crate::resolve::{self, Moment, NameTerms, Resolved, Resolver, ResolverSettings, Scheduler};
 use crate::status::{NameStatus, RuleName, RuleStatus};
 
 /// How long after a failure a change by date is tried again. Reason: policies do not fit together any sooner.
@@ -122,7 +123,7 @@ impl Book {
 
 /// Names, and the task that keeps them resolved.
 struct Names {
-    wanted: watch::Sender<BTreeSet<String>>,
+    wanted: watch::Sender<BTreeMap<String, NameTerms>>,
     resolved: watch::Receiver<Arc<Resolved>>,
     has_resolver: bool,
     _answers: watch::Sender<Arc<Resolved>>,
@@ -130,9 +131,10 @@ struct Names {
 
 impl Names {
     fn follow(settings: &Settings) -> Result<Self, ObserveError> {
-        let wanted = watch::Sender::new(BTreeSet::new());
+        let wanted = watch::Sender::new(BTreeMap::new());
         let (answers, resolved) = watch::channel(Arc::default());
-        let how = ResolverSettings::from(&settings.resolver);
+        let pools = settings.pools.iter().map(|pool| (pool, &Local::Subscriber));
+        let how = ResolverSettings::new(&settings.resolver, pools);
         let has_resolver = !how.servers.is_empty();
         if has_resolver {
             let lookup = Arc::new(Resolver::new(&how)?);

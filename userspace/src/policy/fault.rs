@@ -27,6 +27,9 @@ pub(crate) enum PolicyFault {
     /// Asks for names and has none.
     #[error("evidence by name needs `domains`")]
     NoNames,
+    /// Says something of names and has none.
+    #[error("`dnssec` and `cname_suffixes` are about names, and there are no `domains`")]
+    TermsWithoutNames,
     /// Not a volume.
     #[error("this is not a volume of at least one octet")]
     Ceiling,
@@ -48,6 +51,7 @@ impl Explain for PolicyFault {
             }
             Self::EmptySite => "list domains, networks or both".into(),
             Self::NoNames => "list the domains; for networks alone, write evidence = \"address\"".into(),
+            Self::TermsWithoutNames => "list the domains, or remove what is said of them".into(),
             Self::Ceiling => "write a number and a unit, such as \"2 GiB\" or \"500 MB\"".into(),
             Self::CeilingOfCharged => "remove `daily_ceiling`: a \"priority\" site is paid for anyway".into(),
             Self::NotEnforced { instead, .. } => (*instead).into(),

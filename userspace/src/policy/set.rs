@@ -13,7 +13,7 @@ use super::key::RuleKey;
 use crate::audit::{Digest, policy_digest};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::file::{FileFault, read};
-use crate::resolve::Resolved;
+use crate::resolve::{NameTerms, Resolved};
 
 /// One policy file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,14 +49,20 @@ impl PolicySet {
         keys
     }
 
-    /// Names that the policies list which have not ended at `now`.
-    pub fn names_at(&self, now: Timestamp) -> BTreeSet<String> {
+    /// Names that the policies list which have not ended at `now`, with what their sites ask of them.
+    pub fn names_at(&self, now: Timestamp) -> BTreeMap<String, NameTerms> {
         let lasting = self.policies.iter().filter(|policy| policy.valid_until.is_none_or(|end| now < end));
-        lasting
-            .flat_map(|policy| &policy.sites)
-            .flat_map(|site| &site.domains)
-            .map(|domain| domain.as_str().to_owned())
-            .collect()
+        let mut names: BTreeMap<String, NameTerms> = BTreeMap::new();
+        for site in lasting.flat_map(|policy| &policy.sites) {
+            let suffixes = site.cname_suffixes.as_ref();
+            let suffixes: Option<Vec<String>> =
+                suffixes.map(|list| list.iter().map(ToString::to_string).collect());
+            for domain in &site.domains {
+                let terms = names.entry(domain.as_str().to_owned()).or_default();
+                terms.add(site.dnssec, suffixes.clone());
+            }
+        }
+        names
     }
 
     /// The addresses that each domain has, by the policies' own terms for them.

@@ -12,6 +12,7 @@ use super::network::parse_listed_network;
 use super::port::PortRange;
 use crate::document::report::Report;
 use crate::document::section::Section;
+use crate::resolve::Dnssec;
 
 /// What a site gives one subscriber in a day, in octets of volume; at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,10 @@ pub struct Site {
     pub rating_group: u32,
     /// Past it, a subscriber pays for the rest of the day.
     pub daily_ceiling: Option<Ceiling>,
+    /// What is asked of its names' signatures; `None`: what the gateway asks of all.
+    pub dnssec: Option<Dnssec>,
+    /// Under which names its names' aliases may lead; `None`: under any.
+    pub cname_suffixes: Option<Vec<DomainName>>,
 }
 
 impl Site {
@@ -70,6 +75,13 @@ impl Site {
         let rating_group = section.integer(report, "rating_group", 0..=u32::MAX);
         let has_ceiling = section.has("daily_ceiling");
         let daily_ceiling = section.parsed(report, "daily_ceiling", ceiling);
+        let has_dnssec = section.has("dnssec");
+        let dnssec = section.parsed(report, "dnssec", dnssec);
+        let (has_suffixes, cname_suffixes) =
+            read_list(&mut section, report, "cname_suffixes", str::parse::<DomainName>);
+        if !has_domains && (has_dnssec || has_suffixes) {
+            report.fault(&header, &PolicyFault::TermsWithoutNames);
+        }
         if has_ceiling && class.as_ref().is_some_and(|class| !class.get_ref().is_free()) {
             report.fault(&header, &PolicyFault::CeilingOfCharged);
         }
@@ -89,6 +101,8 @@ impl Site {
             class: class?.into_inner(),
             rating_group: rating_group?,
             daily_ceiling: if has_ceiling { Some(daily_ceiling?.into_inner()) } else { None },
+            dnssec: if has_dnssec { Some(dnssec?.into_inner()) } else { None },
+            cname_suffixes: if has_suffixes { Some(cname_suffixes?) } else { None },
         })
     }
 }
@@ -121,6 +135,13 @@ fn ceiling(text: &str) -> Result<Ceiling, PolicyFault> {
         0 | u64::MAX => Err(PolicyFault::Ceiling),
         octets => Ok(Ceiling { octets }),
     }
+}
+
+fn dnssec(text: &str) -> Result<Dnssec, PolicyFault> {
+    Dnssec::ALL
+        .into_iter()
+        .find(|dnssec| dnssec.name() == text)
+        .ok_or(PolicyFault::Word { known: "\"off\", \"opportunistic\" or \"required\"" })
 }
 
 fn evidence(text: &str) -> Result<Evidence, PolicyFault> {

@@ -26,8 +26,14 @@ pub enum Refusal {
     /// RFC 1918, RFC 6598 (shared by carrier NAT), unique local (RFC 4193) or site-local; allowed if
     /// configured.
     Private,
+    /// In a subscriber pool, or the end of one of the carrier's tunnels.
+    Carrier,
+    /// An address of the gateway itself.
+    Gateway,
     /// The name has as many addresses as are kept.
     TooMany,
+    /// The name had as many new addresses lately as it may have.
+    TooFast,
 }
 
 impl Refusal {
@@ -42,7 +48,10 @@ impl Refusal {
             Self::Reserved => "reserved",
             Self::EmbeddedV4 => "embedded IPv4",
             Self::Private => "private",
+            Self::Carrier => "carrier's own",
+            Self::Gateway => "gateway's own",
             Self::TooMany => "too many",
+            Self::TooFast => "too fast",
         }
     }
 }
@@ -78,16 +87,33 @@ const REFUSED: [(IpNet, Refusal); 18] = [
     (v6(0xfec0 << 112, 10), Refusal::Private),
 ];
 
-/// Whether an answer may bring in `address`; `allow_private`: [`Refusal::Private`] ones are used after all.
-///
-/// # Errors
-///
-/// Why it is refused.
-pub fn check_address(address: IpAddr, allow_private: bool) -> Result<(), Refusal> {
-    match REFUSED.iter().find(|(network, _)| network.contains(&address)) {
-        None => Ok(()),
-        Some((_, Refusal::Private)) if allow_private => Ok(()),
-        Some((_, refusal)) => Err(*refusal),
+/// Which addresses answers may bring in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hygiene {
+    /// Whether [`Refusal::Private`] ones are used after all.
+    pub allow_private: bool,
+    /// What the carrier and the gateway have themselves, with the reason to refuse it. Reason: such a name would make
+    /// traffic between subscribers, or with the gateway, free.
+    pub own: Vec<(IpNet, Refusal)>,
+}
+
+impl Hygiene {
+    /// Whether an answer may bring in `address`.
+    ///
+    /// # Errors
+    ///
+    /// Why it is refused.
+    pub fn check(&self, address: IpAddr) -> Result<(), Refusal> {
+        let listed = REFUSED.iter().find(|(network, _)| network.contains(&address));
+        match listed {
+            Some((_, Refusal::Private)) if self.allow_private => {}
+            Some((_, refusal)) => return Err(*refusal),
+            None => {}
+        }
+        match self.own.iter().find(|(network, _)| network.contains(&address)) {
+            Some((_, refusal)) => Err(*refusal),
+            None => Ok(()),
+        }
     }
 }
 
@@ -136,9 +162,32 @@ mod tests {
             ("fd00::1", Err(Refusal::Private)),
             ("fec0::1", Err(Refusal::Private)),
         ] {
-            assert_eq!(check_address(address.parse()?, false), expected, "{address}");
+            let strict = Hygiene::default();
+            assert_eq!(strict.check(address.parse()?), expected, "{address}");
             let allowed = if expected == Err(Refusal::Private) { Ok(()) } else { expected };
-            assert_eq!(check_address(address.parse()?, true), allowed, "{address} with private ones allowed");
+            let lenient = Hygiene { allow_private: true, ..strict };
+            assert_eq!(lenient.check(address.parse()?), allowed, "{address} with private ones allowed");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_the_carriers_own_is_refused() -> Result<(), Box<dyn std::error::Error>> {
+        let own = vec![
+            ("10.20.0.0/16".parse()?, Refusal::Carrier),
+            ("2001:db8:20::/48".parse()?, Refusal::Carrier),
+            ("203.0.113.254/32".parse()?, Refusal::Gateway),
+        ];
+        let hygiene = Hygiene { allow_private: true, own };
+        for (address, expected) in [
+            ("10.20.255.1", Err(Refusal::Carrier)),
+            ("10.21.0.1", Ok(())),
+            ("2001:db8:20:ffff::1", Err(Refusal::Carrier)),
+            ("2001:db8:21::1", Ok(())),
+            ("203.0.113.254", Err(Refusal::Gateway)),
+            ("203.0.113.253", Ok(())),
+        ] {
+            assert_eq!(hygiene.check(address.parse()?), expected, "{address}");
         }
         Ok(())
     }

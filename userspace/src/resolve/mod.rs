@@ -5,17 +5,30 @@
 //! ties the two together and hands out [`Resolved`].
 
 mod answer;
+mod dnssec;
 mod hygiene;
+mod pace;
+mod records;
 mod resolver;
 mod saved;
 mod schedule;
+mod server;
+mod settings;
+mod slot;
 mod status;
 mod task;
+mod terms;
+#[cfg(test)]
+mod tests;
 
-pub use answer::{Outcome, Question};
-pub use hygiene::{Refusal, check_address};
-pub use resolver::{ProbeError, Resolver, ResolverError, ResolverSettings};
+pub use answer::{Kind, Outcome, Question, ServiceHints};
+pub use dnssec::{Dnssec, Security};
+pub use hygiene::{Hygiene, Refusal};
+pub use resolver::{ProbeError, Resolver, ResolverError};
 pub use saved::SavedAddress;
-pub use schedule::{ADDRESSES_MAX, Moment, Scheduler};
+pub use schedule::{Moment, Scheduler};
+pub use settings::ResolverSettings;
+pub use slot::{ADDRESSES_MAX, CHANGE_WINDOW, HINTS_INTERVAL_MIN, NEW_ADDRESSES_MAX};
 pub use status::{NameStatus, Resolved};
-pub use task::{LOOKUPS_MAX, Lookup, run};
+pub use task::{LOOKUPS_MAX, Lookup, PUBLISH_INTERVAL, run};
+pub use terms::NameTerms;

@@ -4,31 +4,19 @@
 //! passes in a test in no time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tollfree_core::address::Family;
 
-use super::answer::{Outcome, Question};
-use super::hygiene::{Refusal, check_address};
-use super::resolver::ResolverSettings;
+use super::answer::{Kind, Outcome, Question};
+use super::dnssec::Dnssec;
+use super::pace::Pace;
 use super::saved::SavedAddress;
-use super::status::{NameStatus, Resolved};
-
-/// Addresses kept of one name in one family. Reason: no listed site needs more at once, and a hijacked name
-/// must not fill the plan.
-pub const ADDRESSES_MAX: usize = 64;
-
-/// Wait after the first failure. Reason: a lost packet or a restarting server is over by then.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-
-/// Longest wait between failures. Reason: once a server is back, a name should be fresh within a minute.
-const RETRY_MAX: Duration = Duration::from_mins(1);
-
-/// Longest time ahead that is planned for. Reason: keeps sums of instants from overflowing, whatever is
-/// configured.
-const AHEAD_MAX: Duration = Duration::from_hours(24 * 365);
+use super::settings::ResolverSettings;
+use super::slot::Slot;
+use super::status::Resolved;
+use super::terms::NameTerms;
 
 /// One moment on both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -46,49 +34,69 @@ impl Moment {
     }
 }
 
-/// An address in use.
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    learned_at: Timestamp,
-    ttl: Duration,
-    leaves_at: Instant,
+/// Questions by when something is to be done about them.
+#[derive(Clone, Debug, Default)]
+struct Agenda {
+    /// To be asked, for addresses.
+    addresses: BTreeSet<(Instant, Question)>,
+    /// To be asked, for hints: when nothing else is.
+    hints: BTreeSet<(Instant, Question)>,
+    /// The first of their addresses goes.
+    leaves: BTreeSet<(Instant, Question)>,
+    /// Under which moments each is listed: to be asked, to lose an address.
+    listed: BTreeMap<Question, (Option<Instant>, Option<Instant>)>,
 }
 
-/// The last good answer.
-#[derive(Clone, Debug)]
-struct Good {
-    learned_at: Timestamp,
-    ttl: Duration,
-    expires_at: Instant,
-    aliases: Vec<String>,
-}
+impl Agenda {
+    fn asks(&mut self, kind: Kind) -> &mut BTreeSet<(Instant, Question)> {
+        if kind == Kind::Https { &mut self.hints } else { &mut self.addresses }
+    }
 
-/// One name in one family.
-#[derive(Clone, Debug)]
-struct Slot {
-    held: BTreeMap<IpAddr, Held>,
-    /// When to ask; `None` while an answer is awaited.
-    ask_at: Option<Instant>,
-    good: Option<Good>,
-    failures: u32,
-    last_error: Option<String>,
-    refused: BTreeMap<IpAddr, Refusal>,
-    refused_total: u64,
+    fn forget(&mut self, question: &Question) {
+        let Some((asked, leaves)) = self.listed.remove(question) else { return };
+        if let Some(at) = asked {
+            self.asks(question.kind).remove(&(at, question.clone()));
+        }
+        if let Some(at) = leaves {
+            self.leaves.remove(&(at, question.clone()));
+        }
+    }
+
+    fn list(&mut self, question: &Question, slot: &Slot) {
+        self.forget(question);
+        let moments = (slot.ask_at, slot.leaves_at());
+        if let Some(at) = moments.0 {
+            self.asks(question.kind).insert((at, question.clone()));
+        }
+        if let Some(at) = moments.1 {
+            self.leaves.insert((at, question.clone()));
+        }
+        self.listed.insert(question.clone(), moments);
+    }
+
+    /// The first question that is due; for hints only if none for addresses is.
+    fn due(&self, now: Instant) -> Option<Question> {
+        let first = |asks: &BTreeSet<(Instant, Question)>| {
+            asks.first().filter(|(at, _)| *at <= now).map(|(_, question)| question.clone())
+        };
+        first(&self.addresses).or_else(|| first(&self.hints))
+    }
 }
 
 /// Asks for every name on its own clock, and keeps what was learned.
 ///
 /// An address stays until the grace period after its answer's lifetime has passed without another answer that
-/// holds it. So neither a failing server nor an empty answer empties a set at once, and one that lasts does
-/// in the end.
+/// holds it, and for longer while there are no answers. So neither a failing server nor an empty answer empties a set at
+/// once, and one that lasts does in the end.
 #[derive(Clone, Debug)]
 pub struct Scheduler {
-    min_ttl: Duration,
-    max_ttl: Duration,
-    grace: Duration,
-    allow_private: bool,
+    settings: ResolverSettings,
     saved: BTreeMap<Question, Vec<SavedAddress>>,
+    terms: BTreeMap<String, NameTerms>,
     slots: BTreeMap<Question, Slot>,
+    agenda: Agenda,
+    pace: Pace,
+    has_changed: bool,
 }
 
 impl Scheduler {
@@ -96,266 +104,184 @@ impl Scheduler {
     pub fn new(settings: &ResolverSettings, saved: Vec<SavedAddress>) -> Self {
         let mut by_question: BTreeMap<Question, Vec<SavedAddress>> = BTreeMap::new();
         for one in saved {
-            let family = if one.address.is_ipv4() { Family::V4 } else { Family::V6 };
-            by_question.entry(Question { name: one.name.clone(), family }).or_default().push(one);
+            let kind = if one.address.is_ipv4() { Kind::A } else { Kind::Aaaa };
+            by_question.entry(Question { name: one.name.clone(), kind }).or_default().push(one);
         }
         Self {
-            min_ttl: settings.min_ttl,
-            max_ttl: settings.max_ttl,
-            grace: settings.grace,
-            allow_private: settings.allow_private,
+            settings: settings.clone(),
             saved: by_question,
+            terms: BTreeMap::new(),
             slots: BTreeMap::new(),
+            agenda: Agenda::default(),
+            pace: Pace::new(settings.rate),
+            has_changed: true,
         }
     }
 
     /// Follows exactly `names` from now on. New ones have their saved addresses and are due at once; the
-    /// others' addresses go at once, because no policy lists them any longer.
-    pub fn set_names(&mut self, names: &BTreeSet<String>, now: Moment) {
-        self.slots.retain(|question, _| names.contains(&question.name));
-        for name in names {
-            for family in [Family::V4, Family::V6] {
-                let question = Question { name: name.clone(), family };
-                if !self.slots.contains_key(&question) {
-                    let slot = self.new_slot(&question, now);
-                    self.slots.insert(question, slot);
-                }
+    /// others' addresses go at once, because no policy lists them any longer. A name of which more is asked than before
+    /// is due at once, too.
+    pub fn set_names(&mut self, names: &BTreeMap<String, NameTerms>, now: Moment) {
+        let default = self.settings.dnssec;
+        let gone = self.slots.extract_if(.., |question, _| !names.contains_key(&question.name));
+        gone.for_each(|(question, _)| self.agenda.forget(&question));
+        for (name, terms) in names {
+            let dnssec = terms.dnssec(default);
+            let is_stricter = self.terms.get(name).is_some_and(|before| before.dnssec(default) < dnssec);
+            for kind in Kind::ALL {
+                let question = Question { name: name.clone(), kind };
+                let slot = match self.slots.get_mut(&question) {
+                    Some(slot) if is_stricter && slot.ask_at.is_some() => {
+                        slot.ask_at = Some(now.monotonic);
+                        &*slot
+                    }
+                    Some(_) => continue,
+                    None => {
+                        let slot = self.new_slot(&question, dnssec, now);
+                        self.slots.entry(question.clone()).or_insert(slot)
+                    }
+                };
+                self.agenda.list(&question, slot);
             }
         }
+        self.terms.clone_from(names);
+        self.has_changed = true;
     }
 
-    /// A slot with what is saved of it. What would have left by now is not taken up, nor what is not allowed
-    /// any longer. An address that seems to come from the future, because the clock was set, counts as
-    /// learned now.
-    fn new_slot(&self, question: &Question, now: Moment) -> Slot {
+    /// A slot with what is saved of it.
+    fn new_slot(&self, question: &Question, dnssec: Dnssec, now: Moment) -> Slot {
         let mut slot = Slot::new(now.monotonic);
         for saved in self.saved.get(question).into_iter().flatten() {
-            let age = Duration::try_from(now.wall.duration_since(saved.learned_at)).unwrap_or(Duration::ZERO);
-            let ttl = saved.ttl.min(self.max_ttl);
-            let leaves_in = ttl.saturating_add(self.grace).saturating_sub(age);
-            if leaves_in.is_zero() || slot.check(saved.address, self.allow_private).is_err() {
-                continue;
-            }
-            let learned_at = saved.learned_at;
-            let leaves_at = after(now.monotonic, leaves_in);
-            slot.held.insert(saved.address, Held { learned_at, ttl, leaves_at });
-            if slot.good.as_ref().is_none_or(|good| good.learned_at < learned_at) {
-                let expires_at = after(now.monotonic, ttl.saturating_sub(age));
-                slot.good = Some(Good { learned_at, ttl, expires_at, aliases: Vec::new() });
-            }
+            slot.restore(saved, &self.settings, dnssec, now);
         }
         slot
     }
 
-    /// Up to `room` questions to ask now, the longest due first; each then awaits [`Scheduler::answered`].
-    pub fn due(&mut self, now: Instant, room: usize) -> Vec<Question> {
-        let mut due: Vec<_> = self
-            .slots
-            .iter_mut()
-            .filter_map(|(question, slot)| Some((slot.ask_at.filter(|at| *at <= now)?, question, slot)))
-            .collect();
-        due.sort_by_key(|(at, ..)| *at);
-        due.truncate(room);
-        due.into_iter()
-            .map(|(_, question, slot)| {
-                slot.ask_at = None;
-                question.clone()
-            })
-            .collect()
+    fn dnssec(&self, name: &str) -> Dnssec {
+        self.terms.get(name).map_or(self.settings.dnssec, |terms| terms.dnssec(self.settings.dnssec))
     }
 
-    /// Takes an outcome, and plans the next question. `random` is any number: it spreads retries.
+    /// Up to `room` questions to ask now, the longest due first, and no more in a second than the rate allows; each then
+    /// awaits [`Scheduler::answered`]. With each, what is asked of its signatures.
+    pub fn due(&mut self, now: Instant, room: usize) -> Vec<(Question, Dnssec)> {
+        let mut due = Vec::new();
+        while due.len() < room
+            && let Some(question) = self.agenda.due(now)
+            && self.pace.admit(now)
+        {
+            if let Some(slot) = self.slots.get_mut(&question) {
+                slot.ask_at = None;
+                self.agenda.list(&question, slot);
+            }
+            let dnssec = self.dnssec(&question.name);
+            due.push((question, dnssec));
+        }
+        due
+    }
+
+    /// Takes an outcome, and plans the next question. `random` is any number: it spreads questions.
     pub fn answered(&mut self, question: &Question, outcome: Outcome, now: Moment, random: u32) {
+        let dnssec = self.dnssec(&question.name);
         let Some(slot) = self.slots.get_mut(question) else { return };
-        let wait = match outcome {
-            Outcome::Addresses { addresses, ttl, aliases } => {
-                let ttl = ttl.max(self.min_ttl).min(self.max_ttl);
-                slot.learn(&addresses, Good::new(ttl, aliases, now), self.grace, self.allow_private, now)
-            }
-            Outcome::Empty { exists: false, .. } => Err("there is no such name".to_owned()),
-            Outcome::Empty { .. } if !slot.held.is_empty() => {
-                Err(format!("there is no {} record any longer", question.record_type()))
-            }
-            // A site without IPv6 has nothing wrong with it.
-            Outcome::Empty { ttl, .. } => Ok(ttl.unwrap_or(self.min_ttl).max(self.min_ttl).min(self.max_ttl)),
-            Outcome::Failed { error } => Err(error),
-        };
-        let wait = slot.plan(wait, random);
-        slot.ask_at = Some(after(now.monotonic, wait));
-        slot.expire(now.monotonic);
+        slot.answered(question, outcome, &self.settings, dnssec, now, random);
+        self.agenda.list(question, slot);
+        self.has_changed = true;
     }
 
     /// Lets go of addresses whose grace is over. Where a question is due or under way, its outcome comes
     /// first: a name whose lifetime is over this moment is not emptied while its new addresses are on their
     /// way.
     pub fn expire(&mut self, now: Instant) {
-        for slot in self.slots.values_mut() {
-            if slot.ask_at.is_some_and(|at| at > now) {
-                slot.expire(now);
+        while self.agenda.leaves.first().is_some_and(|(at, _)| *at <= now)
+            && let Some((_, question)) = self.agenda.leaves.pop_first()
+        {
+            if let Some((_, leaves)) = self.agenda.listed.get_mut(&question) {
+                *leaves = None;
+            }
+            // The others are listed anew when they are answered.
+            if let Some(slot) = self.slots.get_mut(&question)
+                && slot.ask_at.is_some_and(|at| at > now)
+            {
+                self.has_changed |= slot.expire(now);
+                self.agenda.list(&question, slot);
             }
         }
     }
 
-    /// The next moment after `now` at which a question is due or an address goes. What is due already is
-    /// waiting for room, not for a moment.
+    /// The next moment after `now` at which a question is due, or may be asked, or an address goes. What is due and may
+    /// be asked is waiting for room, not for a moment.
     pub fn next_event(&self, now: Instant) -> Option<Instant> {
-        let asks = self.slots.values().filter_map(|slot| slot.ask_at);
-        let leaves = self
-            .slots
-            .values()
-            .filter(|slot| slot.ask_at.is_some_and(|at| at > now))
-            .flat_map(|slot| slot.held.values().map(|held| held.leaves_at));
+        let asks = [self.agenda.addresses.first(), self.agenda.hints.first()];
+        let admitted = self.pace.admits_at(now);
+        let asks = asks.into_iter().flatten().map(|(at, _)| if *at <= now { admitted } else { *at });
+        let leaves = self.agenda.leaves.first().map(|(at, _)| *at);
         asks.chain(leaves).filter(|at| *at > now).min()
+    }
+
+    /// Whether anything is known that was not when this was last asked.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.has_changed)
     }
 
     /// Everything that is known, as of `now`.
     pub fn resolved(&self, now: Instant) -> Resolved {
         let mut resolved = Resolved::default();
         for (question, slot) in &self.slots {
-            let addresses = resolved.addresses.entry(question.name.clone()).or_default();
-            addresses.extend(slot.held.keys());
-            resolved.status.push(slot.status(question, now));
-            resolved.saved.extend(slot.held.iter().map(|(address, held)| SavedAddress {
-                name: question.name.clone(),
-                address: *address,
-                learned_at: held.learned_at,
-                ttl: held.ttl,
-            }));
+            match question.kind.family() {
+                Some(family) => self.tell(question, family, slot, now, &mut resolved),
+                None => tell_hints(question, slot, &mut resolved),
+            }
         }
         resolved
     }
-}
 
-impl Good {
-    fn new(ttl: Duration, aliases: Vec<String>, now: Moment) -> Self {
-        Self { learned_at: now.wall, ttl, expires_at: after(now.monotonic, ttl), aliases }
-    }
-}
-
-impl Slot {
-    fn new(ask_at: Instant) -> Self {
-        Self {
-            held: BTreeMap::new(),
-            ask_at: Some(ask_at),
-            good: None,
-            failures: 0,
-            last_error: None,
-            refused: BTreeMap::new(),
-            refused_total: 0,
-        }
-    }
-
-    /// Whether `address` may be held; those that are held already keep their place.
-    fn check(&self, address: IpAddr, allow_private: bool) -> Result<(), Refusal> {
-        check_address(address, allow_private)?;
-        let room = self.held.len() < ADDRESSES_MAX || self.held.contains_key(&address);
-        if room { Ok(()) } else { Err(Refusal::TooMany) }
-    }
-
-    /// Holds what may be held of an answer: when to ask next, or what is wrong with it.
-    fn learn(
-        &mut self,
-        addresses: &[IpAddr],
-        good: Good,
-        grace: Duration,
-        allow_private: bool,
-        now: Moment,
-    ) -> Result<Duration, String> {
-        self.refused.clear();
-        let ttl = good.ttl;
-        let leaves_at = after(now.monotonic, ttl.saturating_add(grace));
-        let mut confirmed = false;
-        for address in addresses {
-            match self.check(*address, allow_private) {
-                Ok(()) => {
-                    self.held.insert(*address, Held { learned_at: now.wall, ttl, leaves_at });
-                    confirmed = true;
-                }
-                Err(refusal) => {
-                    self.refused.insert(*address, refusal);
-                    self.refused_total = self.refused_total.saturating_add(1);
-                }
-            }
-        }
-        if !confirmed {
-            return Err(format!("none of the answer's {} addresses may be used", addresses.len()));
-        }
-        self.good = Some(good);
-        Ok(ttl)
-    }
-
-    /// How long to wait until the next question, after a wait that the answer gave or after an error.
-    fn plan(&mut self, wait: Result<Duration, String>, random: u32) -> Duration {
-        match wait {
-            Ok(wait) => {
-                self.failures = 0;
-                self.last_error = None;
-                wait
-            }
-            Err(error) => {
-                self.failures = self.failures.saturating_add(1);
-                self.last_error = Some(error);
-                retry_wait(self.failures, random)
-            }
-        }
-    }
-
-    fn expire(&mut self, now: Instant) {
-        self.held.retain(|_, held| held.leaves_at > now);
-    }
-
-    fn status(&self, question: &Question, now: Instant) -> NameStatus {
-        let good = self.good.as_ref();
-        let expires_at = good.map(|good| good.learned_at.checked_add(good.ttl).unwrap_or(Timestamp::MAX));
-        NameStatus {
+    fn tell(&self, question: &Question, family: Family, slot: &Slot, now: Instant, resolved: &mut Resolved) {
+        let addresses = resolved.addresses.entry(question.name.clone()).or_default();
+        addresses.extend(slot.held.keys());
+        let terms = self.terms.get(&question.name);
+        resolved.status.push(slot.status(&question.name, family, terms, now));
+        resolved.saved.extend(slot.held.iter().map(|(address, held)| SavedAddress {
             name: question.name.clone(),
-            family: question.family,
-            addresses: self.held.keys().copied().collect(),
-            aliases: good.map_or_else(Vec::new, |good| good.aliases.clone()),
-            learned_at: good.map(|good| good.learned_at),
-            expires_at,
-            stale: !self.held.is_empty() && good.is_none_or(|good| good.expires_at <= now),
-            last_error: self.last_error.clone(),
-            refused: self.refused.clone(),
-            refused_total: self.refused_total,
-        }
+            address: *address,
+            learned_at: held.learned_at,
+            ttl: held.ttl,
+        }));
     }
 }
 
-/// Doubles with each failure up to [`RETRY_MAX`]; `random` takes off up to a half, so that names that failed
-/// together are not asked for together.
-fn retry_wait(failures: u32, random: u32) -> Duration {
-    let doubled =
-        RETRY_FIRST.saturating_mul(1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
-    let longest = doubled.min(RETRY_MAX);
-    longest.mul_f64(1.0 - f64::from(random) / f64::from(u32::MAX) / 2.0)
-}
-
-fn after(now: Instant, wait: Duration) -> Instant {
-    now + wait.min(AHEAD_MAX)
+/// Adds what HTTPS records say to both families' states, which come right before.
+fn tell_hints(question: &Question, slot: &Slot, resolved: &mut Resolved) {
+    let Some(hints) = slot.service() else { return };
+    for status in resolved.status.iter_mut().rev().take_while(|status| status.name == question.name) {
+        status.ech = Some(hints.ech);
+        let of_family = hints.addresses.iter().filter(|address| match status.family {
+            Family::V4 => address.is_ipv4(),
+            Family::V6 => address.is_ipv6(),
+        });
+        status.hints = of_family.copied().collect();
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
+    use super::super::dnssec::Security;
+    use super::super::hygiene::Refusal;
+    use super::super::slot::{
+        ADDRESSES_MAX, CHANGE_WINDOW, HINTS_INTERVAL_MIN, NEW_ADDRESSES_MAX, retry_wait,
+    };
+    use super::super::status::NameStatus;
+    use super::super::tests::settings;
     use super::*;
 
     const NAME: &str = "moh.gov.vn";
 
-    fn settings() -> ResolverSettings {
-        ResolverSettings {
-            servers: Vec::new(),
-            timeout: Duration::from_secs(2),
-            min_ttl: Duration::from_secs(30),
-            max_ttl: Duration::from_mins(10),
-            grace: Duration::from_secs(100),
-            allow_private: false,
-        }
-    }
-
     fn v4() -> Question {
-        Question { name: NAME.into(), family: Family::V4 }
+        Question { name: NAME.into(), kind: Kind::A }
     }
 
     fn address(last: u8) -> IpAddr {
@@ -364,11 +290,16 @@ mod tests {
 
     fn addresses(last: &[u8], ttl: u64) -> Outcome {
         let addresses = last.iter().map(|last| address(*last)).collect();
-        Outcome::Addresses { addresses, ttl: Duration::from_secs(ttl), aliases: Vec::new() }
+        let (ttl, security) = (Duration::from_secs(ttl), Security::Unchecked);
+        Outcome::Addresses { addresses, ttl, aliases: Vec::new(), security }
     }
 
     fn failed() -> Outcome {
         Outcome::Failed { error: "no answer".into() }
+    }
+
+    fn names(name: &str) -> BTreeMap<String, NameTerms> {
+        BTreeMap::from([(name.to_owned(), NameTerms::default())])
     }
 
     /// A scheduler of which only the IPv4 side is played.
@@ -379,12 +310,16 @@ mod tests {
 
     impl Play {
         fn new(saved: Vec<SavedAddress>) -> Self {
+            Self::with(&settings(), saved)
+        }
+
+        fn with(settings: &ResolverSettings, saved: Vec<SavedAddress>) -> Self {
             let start = Moment { monotonic: Instant::now(), wall: Timestamp::constant(1_580_515_200, 0) };
-            let mut scheduler = Scheduler::new(&settings(), saved);
-            scheduler.set_names(&BTreeSet::from([NAME.to_owned()]), start);
+            let mut scheduler = Scheduler::new(settings, saved);
+            scheduler.set_names(&names(NAME), start);
             scheduler.due(start.monotonic, usize::MAX);
             let none = Outcome::Empty { exists: true, ttl: Some(Duration::from_mins(10)) };
-            scheduler.answered(&Question { name: NAME.into(), family: Family::V6 }, none, start, 0);
+            scheduler.answered(&Question { name: NAME.into(), kind: Kind::Aaaa }, none, start, 0);
             Self { start, scheduler }
         }
 
@@ -416,14 +351,15 @@ mod tests {
 
     #[test]
     fn each_outcome_sets_the_next_question() {
-        // Within the floor of 30 s and the cap of 600 s; failures double from 1 s to 60 s, less up to a half.
+        // Within the floor of 30 s and the cap of 600 s, less 5 to 15 %; failures double from 1 s to 60 s, less up to a
+        // half.
         let none = |exists, ttl| Outcome::Empty { exists, ttl: Some(Duration::from_secs(ttl)) };
         for (outcome, random, expected) in [
-            (addresses(&[1], 300), 0, 300.0),
-            (addresses(&[1], 5), u32::MAX, 30.0),
-            (addresses(&[1], 86_400), 0, 600.0),
-            (none(true, 120), 0, 120.0),
-            (none(true, 1), 0, 30.0),
+            (addresses(&[1], 300), 0, 285.0),
+            (addresses(&[1], 5), u32::MAX, 25.5),
+            (addresses(&[1], 86_400), 0, 570.0),
+            (none(true, 120), 0, 114.0),
+            (none(true, 1), 0, 28.5),
             (none(false, 120), 0, 1.0),
             (failed(), 0, 1.0),
             (failed(), u32::MAX, 0.5),
@@ -442,9 +378,9 @@ mod tests {
             second += 100;
             assert!((play.answer(second, failed(), 0) - expected).abs() < 1e-6);
         }
-        assert!((play.answer(second + 100, addresses(&[1], 300), 0) - 300.0).abs() < 1e-6);
+        assert!((play.answer(second + 100, addresses(&[1], 300), 0) - 285.0).abs() < 1e-6);
         assert!((play.answer(second + 400, failed(), 0) - 1.0).abs() < 1e-6, "it starts again");
-        assert_eq!(retry_wait(u32::MAX, 0), RETRY_MAX);
+        assert_eq!(retry_wait(u32::MAX, 0), Duration::from_mins(1));
     }
 
     #[test]
@@ -455,21 +391,26 @@ mod tests {
         // 1 was last seen at 0: 300 s of lifetime and 100 s of grace.
         assert_eq!(play.held(399), [address(1), address(2), address(3)]);
         assert_eq!(play.held(400), [address(2), address(3)]);
-        assert_eq!(play.scheduler.next_event(play.at(400).monotonic), Some(play.at(600).monotonic));
+        // 95 % of the 600 s for which there is no IPv6 address.
+        assert_eq!(play.scheduler.next_event(play.at(400).monotonic), Some(play.at(570).monotonic));
     }
 
     #[test]
     fn failures_and_empty_answers_keep_the_last_good_one() {
-        for bad in [
-            failed(),
-            Outcome::Empty { exists: true, ttl: None },
-            Outcome::Empty { exists: false, ttl: None },
-            addresses(&[], 300),
-            Outcome::Addresses {
-                addresses: vec![[127, 0, 0, 1].into()],
-                ttl: Duration::from_mins(5),
-                aliases: Vec::new(),
-            },
+        let loopback = Outcome::Addresses {
+            addresses: vec![[127, 0, 0, 1].into()],
+            ttl: Duration::from_mins(5),
+            aliases: Vec::new(),
+            security: Security::Unchecked,
+        };
+        // Past the lifetime of 300 s: the grace of 100 s, or 1000 s where there is no answer.
+        for (bad, bound) in [
+            (failed(), 1300),
+            (Outcome::Bogus { error: "forged".into() }, 1300),
+            (Outcome::Empty { exists: true, ttl: None }, 400),
+            (Outcome::Empty { exists: false, ttl: None }, 400),
+            (addresses(&[], 300), 400),
+            (loopback, 400),
         ] {
             let mut play = Play::new(Vec::new());
             play.answer(0, addresses(&[1], 300), 0);
@@ -481,10 +422,154 @@ mod tests {
             assert_eq!(status.expires_at, Some(play.at(300).wall));
             // Asked again after a second, and bad again.
             play.answer(301, bad.clone(), 0);
-            assert_eq!(play.held(302), [address(1)], "{bad:?}");
-            play.answer(400, bad.clone(), 0);
-            assert!(play.held(401).is_empty(), "the bound: {bad:?}");
+            play.answer(bound - 1, bad.clone(), 0);
+            assert_eq!(play.held(bound - 1), [address(1)], "{bad:?}");
+            play.answer(bound, bad.clone(), 0);
+            assert!(play.held(bound).is_empty(), "the bound: {bad:?}");
         }
+    }
+
+    #[test]
+    fn after_an_outage_addresses_come_back_one_after_the_other() {
+        let mut play = Play::new(Vec::new());
+        play.answer(0, addresses(&[1, 2], 300), 0);
+        play.answer(300, failed(), 0);
+        play.answer(900, failed(), 0);
+        play.answer(1000, addresses(&[1], 300), 0);
+        assert_eq!(play.held(1099), [address(1), address(2)], "100 s of grace begin with the first answer");
+        assert_eq!(play.held(1100), [address(1)]);
+    }
+
+    /// A name with a time to live of 1 s whose answers hold one of 64 addresses each, while the server is gone for ten
+    /// minutes, with the settings that hold by default.
+    #[test]
+    fn rotation_through_an_outage_interrupts_nothing() {
+        const DIES: u64 = 1000;
+        const COMES_BACK: u64 = 1600;
+        let own: [(&ipnet::IpNet, &tollfree_core::plan::Local); 0] = [];
+        let settings = ResolverSettings::new(&crate::config::ResolverConfig::default(), own);
+        let mut play = Play::with(&settings, Vec::new());
+        let mut turns = (0..64).cycle();
+        // When each address was last told of.
+        let mut told: BTreeMap<IpAddr, u64> = BTreeMap::new();
+        // The next question comes after 4.75 s at the latest: once in 5 s.
+        for second in (0..3000).step_by(5) {
+            let is_dead = (DIES..COMES_BACK).contains(&second);
+            if is_dead {
+                play.answer(second, failed(), 0);
+            } else {
+                let turn = turns.next().expect("without end");
+                told.insert(address(turn), second);
+                play.answer(second, addresses(&[turn], 1), 0);
+            }
+            let held = play.held(second);
+            // The 300 s for which subscribers' caches may lag behind, in which the outage does not count.
+            let since = |told: u64| {
+                let outage = second.min(COMES_BACK).saturating_sub(DIES);
+                second - told - if told < DIES { outage } else { 0 }
+            };
+            for (address, at) in told.iter().filter(|(_, at)| since(**at) < 300) {
+                assert!(held.contains(address), "{address}, last told of at {at}, is gone at {second}");
+            }
+            let status = play.status(second);
+            assert_eq!((status.stale, status.refused_total), (is_dead, 0), "at {second}");
+        }
+    }
+
+    #[test]
+    fn a_name_may_change_only_so_fast() {
+        // Addresses go at once, so that only the rate bounds how many there are in all.
+        let settings = ResolverSettings { grace: Duration::ZERO, ..settings() };
+        let mut play = Play::with(&settings, Vec::new());
+        let first: Vec<u8> = (0..50).collect();
+        play.answer(0, addresses(&first, 30), 0);
+        let second: Vec<u8> = (50..100).collect();
+        play.answer(30, addresses(&second, 30), 0);
+        let status = play.status(30);
+        assert_eq!(status.addresses.len(), NEW_ADDRESSES_MAX - first.len());
+        assert_eq!((status.refused_total, status.refused[&address(99)]), (36, Refusal::TooFast));
+        // The first ones are past the window; those of before the limit count on.
+        let window = CHANGE_WINDOW.as_secs();
+        play.answer(window, addresses(&second, 30), 0);
+        assert_eq!(play.status(window).addresses.len(), second.len());
+    }
+
+    #[test]
+    fn only_a_proven_answer_counts_where_it_is_required() {
+        let of = |security| Outcome::Addresses {
+            addresses: vec![address(1)],
+            ttl: Duration::from_mins(5),
+            aliases: Vec::new(),
+            security,
+        };
+        for (dnssec, security, is_used) in [
+            (Dnssec::Required, Security::Secure, true),
+            (Dnssec::Required, Security::Insecure, false),
+            (Dnssec::Required, Security::Indeterminate, false),
+            (Dnssec::Required, Security::Unchecked, false),
+            (Dnssec::Required, Security::Bogus, false),
+            (Dnssec::Opportunistic, Security::Insecure, true),
+            (Dnssec::Opportunistic, Security::Bogus, false),
+        ] {
+            let mut play = Play::with(&ResolverSettings { dnssec, ..settings() }, Vec::new());
+            play.answer(0, of(security), 0);
+            assert_eq!(play.held(1).len(), usize::from(is_used), "{dnssec:?}, {security:?}");
+            let status = play.status(1);
+            assert_eq!((status.security, status.last_error.is_none()), (Some(security), is_used));
+        }
+    }
+
+    #[test]
+    fn what_becomes_required_is_asked_for_at_once() {
+        let mut play = Play::new(Vec::new());
+        play.answer(0, addresses(&[1], 300), 0);
+        let mut terms = NameTerms::default();
+        terms.add(Some(Dnssec::Required), None);
+        let now = play.at(10);
+        play.scheduler.set_names(&BTreeMap::from([(NAME.to_owned(), terms)]), now);
+        assert!(play.scheduler.due(now.monotonic, 9).contains(&(v4(), Dnssec::Required)));
+        // What was learned without a proof is not kept through failures.
+        play.answer(300, failed(), 0);
+        assert_eq!(play.held(300), [address(1)]);
+        play.answer(400, failed(), 0);
+        assert!(play.held(400).is_empty());
+    }
+
+    #[test]
+    fn aliases_are_told_whole_and_foreign_ones_flagged() {
+        let mut play = Play::new(Vec::new());
+        let mut terms = NameTerms::default();
+        terms.add(None, Some(vec!["gov.vn".into(), "edge.example".into()]));
+        play.scheduler.set_names(&BTreeMap::from([(NAME.to_owned(), terms)]), play.at(0));
+        let aliases: Vec<String> = ["www.gov.vn", "cdn.example", "a.edge.example"].map(str::to_owned).into();
+        let outcome = Outcome::Addresses {
+            addresses: vec![address(1)],
+            ttl: Duration::from_mins(5),
+            aliases: aliases.clone(),
+            security: Security::Unchecked,
+        };
+        play.answer(0, outcome, 0);
+        let status = play.status(0);
+        assert_eq!((status.aliases, status.foreign), (aliases, vec!["cdn.example".to_owned()]));
+        assert_eq!(status.addresses.len(), 1, "it is flagged, not refused");
+    }
+
+    #[test]
+    fn hints_are_told_and_not_used() {
+        let mut play = Play::new(Vec::new());
+        play.answer(0, addresses(&[1], 300), 0);
+        let question = Question { name: NAME.into(), kind: Kind::Https };
+        let hints = super::super::ServiceHints {
+            ech: true,
+            addresses: BTreeSet::from([address(9), [0x2001, 0xdb8, 0, 0, 0, 0, 0, 9].into()]),
+        };
+        let outcome = Outcome::Service { hints, ttl: Duration::from_secs(30) };
+        play.scheduler.answered(&question, outcome, play.at(0), 0);
+        let status = play.status(0);
+        assert_eq!((status.ech, status.hints), (Some(true), BTreeSet::from([address(9)])));
+        assert_eq!(play.held(0), [address(1)]);
+        let asked_again = play.scheduler.slots[&question].ask_at.expect("planned");
+        assert_eq!(asked_again, play.at(0).monotonic + HINTS_INTERVAL_MIN);
     }
 
     #[test]
@@ -493,7 +578,7 @@ mod tests {
         play.answer(0, addresses(&[1], 300), 0);
         // Nobody asked for so long that lifetime and grace are over: the question is due first.
         assert_eq!(play.held(500), [address(1)]);
-        assert_eq!(play.scheduler.due(play.at(500).monotonic, 9), [v4()]);
+        assert_eq!(play.scheduler.due(play.at(500).monotonic, 9), [(v4(), Dnssec::Off)]);
         assert_eq!(play.held(501), [address(1)]);
         play.answer(502, addresses(&[2], 300), 0);
         assert_eq!(play.held(502), [address(2)]);
@@ -507,6 +592,7 @@ mod tests {
             addresses: vec![bad[0], address(1), bad[1]],
             ttl: Duration::from_mins(5),
             aliases: vec!["cdn.example".into()],
+            security: Security::Unchecked,
         };
         play.answer(0, outcome.clone(), 0);
         play.answer(300, outcome, 0);
@@ -543,12 +629,13 @@ mod tests {
             ttl: Duration::from_secs(ttl),
         };
         let unfollowed = SavedAddress { name: "other.example".into(), ..saved(9, 0, 300) };
-        // 1: good; 2: in its grace for 10 s more; 3: over; 4: from the future; 5: may not be used.
+        // 1: good; 2: past its grace, which the failures before may have prolonged, for 10 s more; 3: over; 4: from the
+        // future; 5: may not be used. 300 s of lifetime, 1000 s without answers.
         let private = SavedAddress { address: [10, 0, 0, 5].into(), ..saved(5, 0, 300) };
         let all = vec![
             saved(1, 100, 300),
-            saved(2, 390, 300),
-            saved(3, 400, 300),
+            saved(2, 1290, 300),
+            saved(3, 1300, 300),
             saved(4, -50, 300),
             private,
             unfollowed,
@@ -558,10 +645,29 @@ mod tests {
         assert_eq!(play.held(0), [address(1), address(2), address(4)]);
         play.answer(10, failed(), 0);
         assert_eq!(play.held(10), [address(1), address(4)]);
-        play.answer(300, failed(), 0);
-        assert_eq!(play.held(300), [address(4)]);
-        let resolved = play.scheduler.resolved(play.at(300).monotonic);
+        play.answer(1200, failed(), 0);
+        assert_eq!(play.held(1200), [address(4)]);
+        let resolved = play.scheduler.resolved(play.at(1200).monotonic);
         assert_eq!(resolved.saved, [saved(4, -50, 300)], "as it was learned");
+        play.answer(1300, failed(), 0);
+        assert!(play.held(1300).is_empty());
+    }
+
+    #[test]
+    fn the_first_answer_ends_what_was_saved_past_its_grace() {
+        let start = Play::new(Vec::new()).start.wall;
+        let learned_at = start.checked_sub(jiff::SignedDuration::from_secs(900)).expect("a short time");
+        let ttl = Duration::from_mins(5);
+        let saved = SavedAddress { name: NAME.into(), address: address(1), learned_at, ttl };
+        let mut play = Play::new(vec![saved.clone()]);
+        play.answer(0, addresses(&[2], 300), 0);
+        assert_eq!(play.held(99), [address(1), address(2)]);
+        assert_eq!(play.held(100), [address(2)]);
+        // Where a proof is required, there is none for it.
+        let strict = ResolverSettings { dnssec: Dnssec::Required, ..settings() };
+        let mut play = Play::with(&strict, vec![saved]);
+        play.answer(0, failed(), 0);
+        assert!(play.held(0).is_empty());
     }
 
     #[test]
@@ -569,14 +675,14 @@ mod tests {
         let mut play = Play::new(Vec::new());
         play.answer(0, addresses(&[1], 300), 0);
         let now = play.at(1);
-        play.scheduler.set_names(&BTreeSet::from(["other.example".to_owned()]), now);
+        play.scheduler.set_names(&names("other.example"), now);
         let resolved = play.scheduler.resolved(now.monotonic);
         assert_eq!(resolved.addresses, BTreeMap::from([("other.example".to_owned(), BTreeSet::new())]));
         play.scheduler.answered(&v4(), addresses(&[2], 300), now, 0);
         assert_eq!(play.scheduler.resolved(now.monotonic), resolved, "its late answer changes nothing");
         assert_eq!(play.scheduler.due(now.monotonic, 1).len(), 1, "no more than there is room for");
-        assert_eq!(play.scheduler.due(now.monotonic, 9).len(), 1);
-        assert_eq!(play.scheduler.next_event(now.monotonic), None, "both are under way");
+        assert_eq!(play.scheduler.due(now.monotonic, 9).len(), 2);
+        assert_eq!(play.scheduler.next_event(now.monotonic), None, "all three are under way");
     }
 
     #[derive(Clone, Debug)]
@@ -601,12 +707,16 @@ mod tests {
         ]
     }
 
-    /// What is known of each address is only until when it must stay.
+    /// What is known of each address is only until when its answer is good, and until when it must stay.
     struct Model {
         play: Play,
         second: u64,
         under_way: bool,
+        good: BTreeMap<IpAddr, u64>,
         stays: BTreeMap<IpAddr, u64>,
+        outlasting: bool,
+        /// When addresses came anew.
+        arrivals: Vec<u64>,
     }
 
     impl Model {
@@ -615,25 +725,54 @@ mod tests {
             match step {
                 Step::Wait(seconds) => self.second += seconds,
                 Step::Ask => {
-                    self.under_way |= self.play.scheduler.due(now.monotonic, usize::MAX).contains(&v4());
+                    let due = self.play.scheduler.due(now.monotonic, usize::MAX);
+                    self.under_way |= due.contains(&(v4(), Dnssec::Off));
                 }
                 _ if !self.under_way => {}
                 Step::Answer(last, ttl) => {
+                    self.recover();
                     self.confirm(&last, ttl);
                     self.answered(addresses(&last, ttl));
                 }
-                Step::Fail => self.answered(failed()),
-                Step::Empty(exists) => self.answered(Outcome::Empty { exists, ttl: None }),
+                Step::Fail => {
+                    self.outlasting = true;
+                    for address in self.play.held(self.second) {
+                        let stays = self.stays[&address].max(self.good[&address] + 1000);
+                        self.stays.insert(address, stays);
+                    }
+                    self.answered(failed());
+                }
+                Step::Empty(exists) => {
+                    self.recover();
+                    self.answered(Outcome::Empty { exists, ttl: None });
+                }
+            }
+        }
+
+        fn recover(&mut self) {
+            if std::mem::take(&mut self.outlasting) {
+                for (address, stays) in &mut self.stays {
+                    *stays = (*stays).min(self.good[address].max(self.second) + 100);
+                }
             }
         }
 
         fn confirm(&mut self, last: &[u8], ttl: u64) {
             let mut known: BTreeSet<IpAddr> = self.play.held(self.second).into_iter().collect();
+            let has = |address: &IpAddr| last.iter().any(|last| self::address(*last) == *address);
+            known.retain(|address| self.stays[address] > self.second || has(address));
             for address in last.iter().map(|last| address(*last)) {
-                if known.contains(&address) || known.len() < ADDRESSES_MAX {
-                    known.insert(address);
-                    self.stays.insert(address, self.second + ttl.clamp(30, 600) + 100);
+                let lately = self.arrivals.iter().filter(|at| self.second - **at < 300).count();
+                let is_new = !known.contains(&address);
+                if is_new && (known.len() >= ADDRESSES_MAX || lately >= NEW_ADDRESSES_MAX) {
+                    continue;
                 }
+                if is_new {
+                    self.arrivals.push(self.second);
+                }
+                known.insert(address);
+                self.good.insert(address, self.second + ttl.clamp(30, 600));
+                self.stays.insert(address, self.second + ttl.clamp(30, 600) + 100);
             }
         }
 
@@ -660,7 +799,9 @@ mod tests {
         #[test]
         fn a_set_never_shrinks_faster_than_grace(steps in prop::collection::vec(step(), 1..80)) {
             let play = Play::new(Vec::new());
-            let mut model = Model { play, second: 0, under_way: true, stays: BTreeMap::new() };
+            let (good, stays) = (BTreeMap::new(), BTreeMap::new());
+            let (under_way, outlasting, arrivals) = (true, false, Vec::new());
+            let mut model = Model { play, second: 0, under_way, good, stays, outlasting, arrivals };
             for step in steps {
                 model.take(step);
                 model.check()?;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use tollfree_core::address::Family;
 
+use super::dnssec::Security;
 use super::hygiene::Refusal;
 use super::saved::SavedAddress;
 
@@ -20,6 +21,8 @@ pub struct NameStatus {
     pub addresses: BTreeSet<IpAddr>,
     /// The aliases that the last good answer went through, in order.
     pub aliases: Vec<String>,
+    /// Those of them that lead to where a site does not approve of.
+    pub foreign: Vec<String>,
     /// When the last good answer came; `None` if none has.
     pub learned_at: Option<Timestamp>,
     /// Until when that answer is good.
@@ -28,10 +31,16 @@ pub struct NameStatus {
     pub stale: bool,
     /// Why the last answer was not good; `None` if it was.
     pub last_error: Option<String>,
+    /// What validation said of the last answer that held addresses, or was bogus; `None` if there was none.
+    pub security: Option<Security>,
     /// What the last answer that held addresses held and was not used.
     pub refused: BTreeMap<IpAddr, Refusal>,
     /// Addresses not used, over all answers.
     pub refused_total: u64,
+    /// Whether the site offers Encrypted `ClientHello`; `None`: it publishes no HTTPS record, or none was got.
+    pub ech: Option<bool>,
+    /// Addresses of this family that its HTTPS records hint at. They are not used.
+    pub hints: BTreeSet<IpAddr>,
 }
 
 /// What is known of all names.

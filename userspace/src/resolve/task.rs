@@ -1,9 +1,9 @@
 //! The task that keeps names resolved.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand_core::{OsRng, RngCore};
 use tokio::sync::watch;
@@ -11,23 +11,28 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::sleep_until;
 
 use super::answer::{Outcome, Question};
+use super::dnssec::Dnssec;
 use super::resolver::Resolver;
 use super::schedule::{Moment, Scheduler};
 use super::status::Resolved;
+use super::terms::NameTerms;
 
-/// Questions under way at once. Reason: a thousand names are through in seconds, and no server takes it for a
-/// flood.
-pub const LOOKUPS_MAX: usize = 16;
+/// Questions under way at once. Reason: at the default rate, answers may take an eighth of a second each.
+pub const LOOKUPS_MAX: usize = 64;
+
+/// From one published state to the next, at least. Reason: a state holds all names; ten thousand of them, answered one
+/// by one, are not told of one by one.
+pub const PUBLISH_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Answers questions.
 pub trait Lookup: Send + Sync + 'static {
-    /// Asks, and waits no longer than its own timeout.
-    fn lookup(&self, question: &Question) -> impl Future<Output = Outcome> + Send;
+    /// Asks, and waits no longer than its own timeout. With `dnssec`, answers are validated.
+    fn lookup(&self, question: &Question, dnssec: Dnssec) -> impl Future<Output = Outcome> + Send;
 }
 
 impl Lookup for Resolver {
-    async fn lookup(&self, question: &Question) -> Outcome {
-        Self::lookup(self, question).await
+    async fn lookup(&self, question: &Question, dnssec: Dnssec) -> Outcome {
+        Self::lookup(self, question, dnssec).await
     }
 }
 
@@ -38,21 +43,28 @@ impl Lookup for Resolver {
 pub async fn run<L: Lookup>(
     lookup: Arc<L>,
     mut scheduler: Scheduler,
-    mut names: watch::Receiver<BTreeSet<String>>,
+    mut names: watch::Receiver<BTreeMap<String, NameTerms>>,
     resolved: watch::Sender<Arc<Resolved>>,
     shutdown: impl Future<Output = ()>,
 ) {
     tokio::pin!(shutdown);
     let mut lookups = Lookups::default();
+    let mut publish_at = Instant::now();
+    let mut has_news = false;
     scheduler.set_names(&names.borrow_and_update().clone(), Moment::now());
     loop {
         let now = Instant::now();
         scheduler.expire(now);
-        for question in scheduler.due(now, lookups.room()) {
-            lookups.start(Arc::clone(&lookup), question);
+        for (question, dnssec) in scheduler.due(now, lookups.room()) {
+            lookups.start(Arc::clone(&lookup), question, dnssec);
         }
-        publish(&resolved, scheduler.resolved(now));
-        let next = scheduler.next_event(now);
+        has_news |= scheduler.take_changed();
+        if has_news && publish_at <= now {
+            publish(&resolved, scheduler.resolved(now));
+            has_news = false;
+            publish_at = now + PUBLISH_INTERVAL;
+        }
+        let next = scheduler.next_event(now).into_iter().chain(has_news.then_some(publish_at)).min();
         tokio::select! {
             () = &mut shutdown => return,
             changed = names.changed() => {
@@ -82,9 +94,9 @@ impl Lookups {
         LOOKUPS_MAX.saturating_sub(self.tasks.len())
     }
 
-    fn start<L: Lookup>(&mut self, lookup: Arc<L>, question: Question) {
+    fn start<L: Lookup>(&mut self, lookup: Arc<L>, question: Question, dnssec: Dnssec) {
         let asked = question.clone();
-        let task = self.tasks.spawn(async move { lookup.lookup(&asked).await });
+        let task = self.tasks.spawn(async move { lookup.lookup(&asked, dnssec).await });
         self.questions.insert(task.id(), question);
     }
 
@@ -110,17 +122,14 @@ fn publish(resolved: &watch::Sender<Arc<Resolved>>, latest: Resolved) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::net::IpAddr;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use tokio::sync::{Semaphore, oneshot};
     use tokio::task::JoinHandle;
-    use tollfree_core::address::Family;
 
     use super::*;
-    use crate::resolve::{ResolverSettings, SavedAddress};
+    use crate::resolve::{Kind, ResolverSettings, SavedAddress, Security, tests};
 
     /// Long enough for a slow machine; only a failing test takes it.
     const PATIENCE: Duration = Duration::from_mins(1);
@@ -145,23 +154,26 @@ mod tests {
     }
 
     impl Lookup for Fake {
-        async fn lookup(&self, question: &Question) -> Outcome {
+        async fn lookup(&self, question: &Question, _: Dnssec) -> Outcome {
             assert_ne!(question.name, "broken", "as it should");
             let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
             self.most.fetch_max(under_way, Ordering::SeqCst);
             self.started.send_modify(|started| *started += 1);
             self.gate.acquire().await.expect("never closed").forget();
             self.under_way.fetch_sub(1, Ordering::SeqCst);
-            let address: IpAddr = match question.family {
-                Family::V4 => [203, 0, 113, 7].into(),
-                Family::V6 => [0x2001, 0xdb8, 0, 0, 0, 0, 0, 7].into(),
+            let ttl = Duration::from_hours(1);
+            let address: IpAddr = match question.kind {
+                Kind::A => [203, 0, 113, 7].into(),
+                Kind::Aaaa => [0x2001, 0xdb8, 0, 0, 0, 0, 0, 7].into(),
+                Kind::Https => return Outcome::Empty { exists: true, ttl: Some(ttl) },
             };
-            Outcome::Addresses { addresses: vec![address], ttl: Duration::from_hours(1), aliases: Vec::new() }
+            let (aliases, security) = (Vec::new(), Security::Unchecked);
+            Outcome::Addresses { addresses: vec![address], ttl, aliases, security }
         }
     }
 
     struct Running {
-        names: watch::Sender<BTreeSet<String>>,
+        names: watch::Sender<BTreeMap<String, NameTerms>>,
         resolved: watch::Receiver<Arc<Resolved>>,
         shutdown: oneshot::Sender<()>,
         task: JoinHandle<()>,
@@ -169,14 +181,7 @@ mod tests {
 
     fn start(fake: &Arc<Fake>, names: &[&str], saved: Vec<SavedAddress>) -> Running {
         let hour = Duration::from_hours(1);
-        let settings = ResolverSettings {
-            servers: Vec::new(),
-            timeout: hour,
-            min_ttl: hour,
-            max_ttl: hour,
-            grace: hour,
-            allow_private: false,
-        };
+        let settings = ResolverSettings { min_ttl: hour, max_ttl: hour, grace: hour, ..tests::settings() };
         let names = watch::Sender::new(set(names));
         let (sender, resolved) = watch::channel(Arc::default());
         let (shutdown, ended) = oneshot::channel();
@@ -186,8 +191,8 @@ mod tests {
         Running { names, resolved, shutdown, task }
     }
 
-    fn set(names: &[&str]) -> BTreeSet<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
+    fn set(names: &[&str]) -> BTreeMap<String, NameTerms> {
+        names.iter().map(|name| ((*name).to_owned(), NameTerms::default())).collect()
     }
 
     /// Waits until each name has as many addresses as listed.

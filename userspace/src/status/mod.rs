@@ -205,6 +205,10 @@ pub struct NameStatus {
     pub family: String,
     /// Addresses held for it.
     pub addresses: Vec<String>,
+    /// The aliases that the last good answer went through, in order; empty if the name has the addresses itself.
+    pub chain: Vec<String>,
+    /// Those of them that lead to where a site's `cname_suffixes` do not approve of.
+    pub foreign: Vec<String>,
     /// When the last good answer came.
     pub learned_at: Option<Timestamp>,
     /// When it is asked for again.
@@ -213,6 +217,16 @@ pub struct NameStatus {
     pub stale: bool,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
+    /// What validation said of the last answer: `unchecked`, `secure`, `insecure`, `indeterminate` or `bogus`.
+    pub dnssec: Option<String>,
+    /// Addresses of the last answer that are not used, each with the reason.
+    pub refused: BTreeMap<String, String>,
+    /// How many addresses were not used, over all answers.
+    pub refused_total: u64,
+    /// Whether the site offers Encrypted `ClientHello`; `None` if it publishes no HTTPS record.
+    pub ech: Option<bool>,
+    /// Addresses that its HTTPS records hint at; they are not free by that.
+    pub hints: Vec<String>,
 }
 
 /// Free calls.
@@ -397,10 +411,17 @@ impl From<&resolve::NameStatus> for NameStatus {
                 Family::V6 => "AAAA".into(),
             },
             addresses: name.addresses.iter().map(ToString::to_string).collect(),
+            chain: name.aliases.clone(),
+            foreign: name.foreign.clone(),
             learned_at: name.learned_at,
             expires_at: name.expires_at,
             stale: name.stale,
             last_error: name.last_error.clone(),
+            dnssec: name.security.map(|security| security.name().to_owned()),
+            refused: name.refused.iter().map(|(ip, why)| (ip.to_string(), why.name().to_owned())).collect(),
+            refused_total: name.refused_total,
+            ech: name.ech,
+            hints: name.hints.iter().map(ToString::to_string).collect(),
         }
     }
 }

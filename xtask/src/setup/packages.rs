@@ -18,6 +18,7 @@ pub(super) const ALWAYS: &[&str] = &[
     "freeradius-utils",
     "iproute2",
     "iputils-ping",
+    "ldnsutils",
     "libpolly-22-dev",
     "llvm-22-dev",
     "nftables",
