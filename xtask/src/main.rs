@@ -3,9 +3,9 @@
 mod differential;
 mod generated;
 mod kernels;
+mod schedules;
 mod setup;
 mod step;
-mod schedules;
 mod suite;
 
 use std::path::{Path, PathBuf};
