@@ -8,6 +8,7 @@ use tollfree_core::plan::RuleClass;
 
 use super::super::{Policy, Site};
 use super::*;
+use crate::resolve::Dnssec;
 
 /// A policy that has as many faults as fit.
 const FAULTY: &str = r#"
@@ -177,5 +178,24 @@ proptest::proptest! {
             }
             Err(faults) => proptest::prop_assert!(!faults.is_empty()),
         }
+    }
+}
+
+#[test]
+fn what_sites_ask_of_names_is_read() {
+    let named = "domains = [\"moh.gov.vn\"]\ndnssec = \"required\"\ncname_suffixes = [\"GOV.vn\"]";
+    let policies = loaded(&[("a.toml", &policy("a", FROM, named))]);
+    let names = policies.names_at(instant("2020-03-01T00:00:00Z"));
+    let terms = names.get("moh.gov.vn").expect("it is listed");
+    assert_eq!(terms.dnssec(Dnssec::Off), Dnssec::Required);
+    assert!(terms.is_foreign("cdn.example") && !terms.is_foreign("www.gov.vn"));
+    for (site, fault) in [
+        (format!("{NETWORK}\ndnssec = \"off\""), "there are no `domains`"),
+        (format!("{NETWORK}\ncname_suffixes = []"), "there are no `domains`"),
+        ("domains = [\"moh.gov.vn\"]\ndnssec = \"maybe\"".to_owned(), "\"opportunistic\""),
+    ] {
+        let directory = directory(&[("a.toml", &policy("a", FROM, &site))]);
+        let shown = faults(directory.path());
+        assert!(shown.contains(fault), "{shown}");
     }
 }
