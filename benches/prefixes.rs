@@ -196,7 +196,8 @@ fn misses(
     address: fn(&mut fastrand::Rng) -> IpAddr,
 ) -> Vec<IpAddr> {
     let lengths: BTreeSet<u8> = networks.iter().map(IpNet::prefix_len).collect();
-    let is_listed = |ip: IpAddr| lengths.iter().any(|length| networks.contains(&network(ip, *length).trunc()));
+    let is_listed =
+        |ip: IpAddr| lengths.iter().any(|length| networks.contains(&network(ip, *length).trunc()));
     std::iter::repeat_with(|| address(random)).filter(|ip| !is_listed(*ip)).take(SPREAD).collect()
 }
 
@@ -234,7 +235,7 @@ fn measure_controller(is_quick: bool) -> Result<()> {
 /// Steps of the data plane, each the fastest of all rounds; and the memory that the maps have in the end.
 fn activations(tables: &PlanTables) -> Result<BTreeMap<&'static str, Duration>> {
     let mut steps = BTreeMap::new();
-    let mut keep = |name, time| {
+    let mut keep = |name, time: Duration| {
         steps.entry(name).and_modify(|least: &mut Duration| *least = time.min(*least)).or_insert(time);
     };
     let mut changed = tables.clone();
