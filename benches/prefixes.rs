@@ -35,9 +35,9 @@ const QUICK_ROUNDS: usize = 1;
 /// Addresses of one row, each called once in a round. Reason: more than the nearest caches hold entries of.
 const SPREAD: usize = 4096;
 /// Addresses of one row that are called again and again.
-const HOT: usize = 4;
+const HOT: usize = 16;
 /// Runs of one of them in one round. Reason: some milliseconds, which the call itself does not show in.
-const HOT_REPEAT: u32 = 50_000;
+const HOT_REPEAT: u32 = 20_000;
 const QUICK_REPEAT: u32 = 10;
 /// What the policy of the activation has.
 const SITES: usize = 1000;
@@ -47,7 +47,8 @@ const PREFIXES_PER_SITE: usize = 100;
 /// Rounds of activations, on maps of their own.
 const ACTIVATIONS: usize = 3;
 /// Maps that a plan is in.
-const PLAN_MAPS: [&str; 5] = ["PREFIXES", "SHORT_LENGTHS", "LONG_LENGTHS", "MATCH_SETS", "RULES"];
+const PLAN_MAPS: [&str; 6] =
+    ["PREFIXES", "SHORT_LENGTHS", "LONG_LENGTHS", "PREFIX_FILTER", "MATCH_SETS", "RULES"];
 
 /// Measures what many prefixes cost.
 #[derive(Parser)]

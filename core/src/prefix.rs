@@ -2,8 +2,8 @@
 //!
 //! Prefixes lie in one hash map, by length and leading bits. Which lengths are worth a look is told by two arrays: one
 //! by the first sixteen bits of an address, for prefixes of up to 32 bits; one by a hash of an IPv6 address's first 32,
-//! for longer ones. So what no rule lists is mostly found out without a look into the hash map, and what is listed
-//! costs one look for each length in use near it.
+//! for longer ones. And which prefixes are there at all is told by a filter of one bit for each. So what no rule lists is
+//! mostly found out without a look into the hash map, and what is listed costs one.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -18,7 +18,15 @@ pub const SHORT_LENGTHS_MAX: u32 = PLAN_SLOTS * FAMILIES * REGIONS;
 /// Entries of `LONG_LENGTHS`.
 pub const LONG_LENGTHS_MAX: u32 = PLAN_SLOTS * REGIONS;
 
+/// Entries of `PREFIX_FILTER`.
+pub const FILTER_WORDS_MAX: u32 = PLAN_SLOTS << FILTER_WORD_BITS;
+
 const FAMILIES: u32 = 2;
+/// Bits of a word's place in the filter of one plan. Reason: 8 mebibits, so that with a hundred thousand prefixes one
+/// test in eighty passes in vain, and with the most there may be one in sixteen.
+const FILTER_WORD_BITS: u32 = 17;
+/// Bits of a place in a word of the filter.
+const FILTER_BIT_BITS: u32 = u64::BITS.trailing_zeros();
 /// Regions that addresses are in, by their first bits or a hash of them. Reason: half a mebioctet of lengths for each
 /// family, which processors keep near, and about one of a hundred thousand prefixes in each.
 const REGIONS: u32 = 1 << REGION_BITS;
@@ -33,6 +41,8 @@ const WORD_BITS: u32 = 64;
 const SHORT_LENGTHS_IN_REGION: u32 = SHORT_BITS - REGION_BITS + 1;
 /// 2^32 divided by the golden ratio: neighbours are in regions far from each other (Knuth, volume 3, section 6.4).
 const SPREAD: u32 = 0x9e37_79b9;
+/// The same of 2^64, and two more odd numbers without a pattern: they carry every bit of a key into the highest bits.
+const MIX: [u64; 3] = [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb];
 
 /// Key of `PREFIXES`.
 #[derive(
@@ -69,6 +79,22 @@ impl PrefixKey {
             ],
         }
     }
+
+    /// The place of its word in `PREFIX_FILTER`, and the bit there, which others may have too.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "what is left has few bits")]
+    pub const fn filter_place(&self) -> (u32, u64) {
+        let [first, second, third, fourth] = self.words;
+        let leading = (first as u64) << u32::BITS | second as u64;
+        let trailing = (third as u64) << u32::BITS | fourth as u64;
+        let kind = (self.family as u64) << u16::BITS | self.length as u64;
+        let mixed = leading.wrapping_mul(MIX[0]) ^ trailing ^ kind;
+        let mixed = mixed.rotate_left(u32::BITS).wrapping_mul(MIX[1]);
+        let mixed = (mixed ^ mixed >> u32::BITS).wrapping_mul(MIX[2]);
+        let place = mixed >> (u64::BITS - FILTER_WORD_BITS - FILTER_BIT_BITS);
+        let index = (self.slot as u32) << FILTER_WORD_BITS | (place >> FILTER_BIT_BITS) as u32;
+        (index, 1 << (place & (u64::BITS as u64 - 1)))
+    }
 }
 
 /// Value of `LONG_LENGTHS`: lengths of the IPv6 prefixes in a region that are longer than 32 bits. Bit 0 is the
@@ -99,6 +125,8 @@ pub trait PrefixTables {
     fn short_lengths(&self, index: u32) -> u64;
     /// The value of `LONG_LENGTHS` at this place.
     fn long_lengths(&self, index: u32) -> LongLengths;
+    /// The word of `PREFIX_FILTER` at this place.
+    fn filter(&self, index: u32) -> u64;
     /// The entry of `PREFIXES` with this key.
     fn prefix(&self, key: &PrefixKey) -> Option<ClassEntry>;
 }
@@ -137,7 +165,10 @@ fn first<T: PrefixTables>(
             return None;
         }
         let key = PrefixKey::of(slot, family, longest - lengths.trailing_zeros(), address);
-        if let Some(class) = tables.prefix(&key) {
+        let (index, bit) = key.filter_place();
+        if tables.filter(index) & bit != 0
+            && let Some(class) = tables.prefix(&key)
+        {
             return Some(class);
         }
         lengths &= lengths - 1;

@@ -20,7 +20,9 @@ use tollfree_core::limits::{
     TRANSPORT_PREFIXES_MAX,
 };
 use tollfree_core::plan::{ClassEntry, MatchSet, RuleEntry};
-use tollfree_core::prefix::{LONG_LENGTHS_MAX, LongLengths, PREFIXES_MAX, PrefixKey, SHORT_LENGTHS_MAX};
+use tollfree_core::prefix::{
+    FILTER_WORDS_MAX, LONG_LENGTHS_MAX, LongLengths, PREFIXES_MAX, PrefixKey, SHORT_LENGTHS_MAX,
+};
 use tollfree_core::quota::{QuotaCells, QuotaEntry, QuotaKey};
 use tollfree_core::reason::Bucket;
 use tollfree_core::settings::Settings;
@@ -65,6 +67,9 @@ pub static PREFIXES: HashMap<PrefixKey, ClassEntry> = HashMap::pinned(PREFIXES_M
 static SHORT_LENGTHS: Array<u64> = Array::pinned(SHORT_LENGTHS_MAX, BPF_F_MMAPABLE);
 #[map]
 static LONG_LENGTHS: Array<LongLengths> = Array::pinned(LONG_LENGTHS_MAX, BPF_F_MMAPABLE);
+/// A bit for each prefix, by a hash of its key; stored likewise.
+#[map]
+static PREFIX_FILTER: Array<u64> = Array::pinned(FILTER_WORDS_MAX, BPF_F_MMAPABLE);
 #[map]
 pub static MATCH_SETS: Array<MatchSet> = Array::pinned(PLAN_SLOTS * MATCH_SETS_MAX, 0);
 #[map]
@@ -140,6 +145,11 @@ pub fn short_lengths(index: u32) -> u64 {
 #[inline(always)]
 pub fn long_lengths(index: u32) -> LongLengths {
     LONG_LENGTHS.get(index).copied().unwrap_or_default()
+}
+
+#[inline(always)]
+pub fn prefix_filter(index: u32) -> u64 {
+    PREFIX_FILTER.get(index).copied().unwrap_or_default()
 }
 
 /// Adds one to an event counter.

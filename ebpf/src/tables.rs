@@ -52,6 +52,11 @@ impl PrefixTables for Maps {
     }
 
     #[inline(always)]
+    fn filter(&self, index: u32) -> u64 {
+        maps::prefix_filter(index)
+    }
+
+    #[inline(always)]
     fn prefix(&self, key: &PrefixKey) -> Option<ClassEntry> {
         // SAFETY: userspace writes the plan that rests, which no packet reads. JUSTIFICATION: the map's API leaves that
         // to its user.

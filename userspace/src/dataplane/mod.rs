@@ -55,7 +55,7 @@ use crate::dataplane::counters::Bank;
 use crate::dataplane::grace::Grace;
 use crate::dataplane::pins::Pins;
 use crate::dataplane::plans::SlotMirror;
-use crate::dataplane::prefixes::MappedLengths;
+use crate::dataplane::prefixes::MappedHints;
 
 /// What the maps held when the controller opened them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct Dataplane {
     pins: Pins,
     maps: BTreeMap<String, Map>,
     control: ControlWord,
-    lengths: MappedLengths,
+    hints: MappedHints,
     grace: Grace,
     layout: LayoutEntry,
     /// Each bank as last read at rest.
@@ -103,7 +103,7 @@ impl Dataplane {
         let maps = program::open_maps(&pins, config)?;
         let mut dataplane = Self {
             control: ControlWord::open(find(&maps, "CONTROL")?)?,
-            lengths: MappedLengths::open(find(&maps, "SHORT_LENGTHS")?, find(&maps, "LONG_LENGTHS")?)?,
+            hints: MappedHints::open(&maps)?,
             grace: Grace::new()?,
             layout: LayoutEntry::default(),
             banks: [Bank::default(), Bank::default()],
