@@ -5,6 +5,7 @@
 //! the caches do not hold. Of what the controller does, time is the fastest of several rounds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd as _, AsRawFd as _};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use aya::maps::MapData;
+use aya::programs::{TestRun as _, TestRunOptions, Xdp};
 use clap::Parser;
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -94,7 +96,7 @@ fn measure_lookups(size: usize, is_quick: bool) -> Result<()> {
     let mut harness = KernelHarness::open(sample::SETTINGS, &plan_of(v4.iter().chain(&v6)))?;
     let mut empty = aya::Ebpf::load(empty_object())?;
     let empty = empty.program_mut("empty").context("the empty object has no program of that name")?;
-    let empty: &mut aya::programs::Xdp = empty.try_into()?;
+    let empty: &mut Xdp = empty.try_into()?;
     empty.load()?;
     let (_, programs) = harness.parts(Role::Core);
     let (rounds, repeat) = if is_quick { (QUICK_ROUNDS, QUICK_REPEAT) } else { (ROUNDS, HOT_REPEAT) };
@@ -113,9 +115,8 @@ fn measure_lookups(size: usize, is_quick: bool) -> Result<()> {
     Ok(())
 }
 
-fn run_empty(program: &aya::programs::Xdp, frame: &[u8], repeat: u32) -> Result<()> {
-    use aya::programs::{TestRun as _, TestRunOptions};
-    let mut out = vec![0; frame.len() + 256];
+fn run_empty(program: &Xdp, frame: &[u8], repeat: u32) -> Result<()> {
+    let mut out = vec![0; frame.len()];
     let (data_in, data_out) = (Some(frame), Some(out.as_mut_slice()));
     program.test_run(TestRunOptions { data_in, data_out, repeat, ..Default::default() })?;
     Ok(())
@@ -279,12 +280,12 @@ fn memory_of(directory: &Path) -> Result<u64> {
 }
 
 fn read_policy(directory: &Path, sites: usize) -> Result<PolicySet> {
-    fs::write(directory.join("bench.toml"), policy(sites))?;
+    fs::write(directory.join("bench.toml"), policy(sites)?)?;
     load(directory).map_err(|faults| anyhow!("{faults}"))
 }
 
 /// Sites with domains and with networks of their own, of many lengths.
-fn policy(sites: usize) -> String {
+fn policy(sites: usize) -> Result<String> {
     let mut text = "[policy]\nid = \"bench\"\nlegal_basis = \"none\"\nauthority = \"none\"\n\
                     valid_from = 2020-01-01T00:00:00Z\n"
         .to_owned();
@@ -294,14 +295,15 @@ fn policy(sites: usize) -> String {
         let networks: Vec<String> = (0..PREFIXES_PER_SITE)
             .map(|prefix| format!("\"{}\"", own_network(site * PREFIXES_PER_SITE + prefix)))
             .collect();
-        text += &format!(
+        write!(
+            text,
             "[[site]]\nid = \"site-{site}\"\ndomains = [{}]\nnetworks = [{}]\nevidence = \"address\"\n\
              class = \"free\"\nrating_group = 1\n",
             domains.join(", "),
             networks.join(", ")
-        );
+        )?;
     }
-    text
+    Ok(text)
 }
 
 /// No two overlap: every other one is in an IPv4 /20 of its own from 20.0.0.0 on, the rest each in an IPv6 /40.

@@ -92,6 +92,8 @@ fn check(harness: &mut KernelHarness, networks: &BTreeSet<IpNet>, ips: &BTreeSet
         harness.run(Role::Core, &unasked(*ip)?, 1)?;
     }
     let after = harness.cut()?;
+    // No rule asks for evidence.
+    conservation::check(&after, &BTreeMap::new()).map_err(|fault| anyhow!(fault))?;
     let mut found: BTreeMap<(u32, u16), u64> = BTreeMap::new();
     for (key, usage) in conservation::moved(&before, &after).map_err(|fault| anyhow!(fault))? {
         *found.entry((key.rule, key.reason)).or_default() += usage.downlink_packets;
