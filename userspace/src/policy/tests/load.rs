@@ -183,8 +183,8 @@ proptest::proptest! {
 
 #[test]
 fn what_sites_ask_of_names_is_read() {
-    let named = "domains = [\"moh.gov.vn\"]\ndnssec = \"required\"\ncname_suffixes = [\"GOV.vn\"]";
-    let policies = loaded(&[("a.toml", &policy("a", FROM, named))]);
+    let listed = "domains = [\"moh.gov.vn\"]\ndnssec = \"required\"\ncname_suffixes = [\"GOV.vn\"]";
+    let policies = loaded(&[("a.toml", &policy("a", FROM, listed))]);
     let names = policies.names_at(instant("2020-03-01T00:00:00Z"));
     let terms = names.get("moh.gov.vn").expect("it is listed");
     assert_eq!(terms.dnssec(Dnssec::Off), Dnssec::Required);
