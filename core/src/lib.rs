@@ -24,7 +24,6 @@ pub mod layout;
 pub mod limits;
 pub mod packet;
 pub mod plan;
-pub mod prefix;
 pub mod quota;
 pub mod reason;
 mod rewrite;

@@ -11,7 +11,6 @@ use tollfree_core::flow::{FlowCells, FlowKey, FragmentEntry, FragmentKey, GrantE
 use tollfree_core::interface::Role;
 use tollfree_core::packet::tunnel::Transports;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry, match_set_index, rule_index};
-use tollfree_core::prefix::{LongLengths, PrefixKey, PrefixTables, class_of};
 use tollfree_core::quota::{QuotaCells, QuotaKey};
 use tollfree_core::stat::Stat;
 
@@ -38,30 +37,6 @@ fn transport(address: &Address, family: Family) -> u32 {
         Family::V6 => maps::TRANSPORTS_V6.get(Key::new(128, address.words)),
     };
     found.copied().unwrap_or_default()
-}
-
-impl PrefixTables for Maps {
-    #[inline(always)]
-    fn short_lengths(&self, index: u32) -> u64 {
-        maps::short_lengths(index)
-    }
-
-    #[inline(always)]
-    fn long_lengths(&self, index: u32) -> LongLengths {
-        maps::long_lengths(index)
-    }
-
-    #[inline(always)]
-    fn filter(&self, index: u32) -> u64 {
-        maps::prefix_filter(index)
-    }
-
-    #[inline(always)]
-    fn prefix(&self, key: &PrefixKey) -> Option<ClassEntry> {
-        // SAFETY: userspace writes the plan that rests, which no packet reads. JUSTIFICATION: the map's API leaves that
-        // to its user.
-        unsafe { maps::PREFIXES.get(key) }.copied()
-    }
 }
 
 impl Words for Maps {
@@ -100,7 +75,10 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn class(&self, address: &Address, family: Family) -> ClassEntry {
-        class_of(self, self.slot, address, family)
+        match family {
+            Family::V4 => maps::class_v4(self.slot, address.v4_word()),
+            Family::V6 => maps::class_v6(self.slot, address.words),
+        }
     }
 
     #[inline(always)]
