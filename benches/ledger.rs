@@ -170,17 +170,22 @@ fn measure_cuts(harness: &mut KernelHarness, rounds: usize) -> Result<(Step, Cou
     Ok((best(steps)?, cut.counters))
 }
 
-/// Two intervals: all counters are new, then all grew.
-fn measure_ledger(ledger: &mut Ledger, mut counters: Counters, instance: u64) -> Result<[Step; 2]> {
-    let (first, ()) = measure("record, all new", || record(ledger, &counters, instance))?;
+/// Three intervals: all counters are new, then all grew, then one did.
+fn measure_ledger(ledger: &mut Ledger, mut counters: Counters, instance: u64) -> Result<[Step; 3]> {
+    let all = counters.len();
+    let (first, ()) = measure("record, all new", || record(ledger, &counters, instance, all))?;
     for usage in counters.values_mut() {
         *usage += GROWTH;
     }
-    let (second, ()) = measure("record, all grown", || record(ledger, &counters, instance))?;
-    Ok([first, second])
+    let (second, ()) = measure("record, all grown", || record(ledger, &counters, instance, all))?;
+    if let Some(usage) = counters.values_mut().next() {
+        *usage += GROWTH;
+    }
+    let (third, ()) = measure("record, one grown", || record(ledger, &counters, instance, 1))?;
+    Ok([first, second, third])
 }
 
-fn record(ledger: &mut Ledger, counters: &Counters, instance: u64) -> Result<()> {
+fn record(ledger: &mut Ledger, counters: &Counters, instance: u64, grown: usize) -> Result<()> {
     let closed = ledger.close_interval(&IntervalClose {
         gateway: "bench",
         boot_id: "00000000-0000-0000-0000-000000000000",
@@ -200,7 +205,7 @@ fn record(ledger: &mut Ledger, counters: &Counters, instance: u64) -> Result<()>
         interfaces: &[],
         rating_groups: &BTreeMap::new(),
     })?;
-    ensure!(closed.records == counters.len() as u64, "{} records", closed.records);
+    ensure!(closed.records == grown as u64, "{} records", closed.records);
     ensure!(closed.difference_packets == 0, "{} packets too many", closed.difference_packets);
     Ok(())
 }
