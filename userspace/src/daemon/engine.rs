@@ -135,19 +135,19 @@ impl Engine {
     fn start_dataplane(&mut self) -> Result<(), RunError> {
         let config = Arc::clone(&self.parts.config);
         let plan = self.compile_current()?;
-        self.begin_day()?;
-        let dataplane = &mut self.parts.dataplane;
         // Only what was put in force once can have packets to decide.
-        if dataplane.control().epoch() != 0 {
-            dataplane.attach(&config)?;
-            dataplane.set_locals(&config.pools)?;
-            dataplane.set_transports(&config.transports)?;
-            return self.start_plan(plan);
+        let is_running = self.parts.dataplane.control().epoch() != 0;
+        if is_running {
+            self.parts.dataplane.attach(&config)?;
         }
-        dataplane.set_locals(&config.pools)?;
-        dataplane.set_transports(&config.transports)?;
+        self.parts.dataplane.set_locals(&config.pools)?;
+        self.parts.dataplane.set_transports(&config.transports)?;
+        self.begin_day()?;
         self.start_plan(plan)?;
-        Ok(self.parts.dataplane.attach(&config)?)
+        if !is_running {
+            self.parts.dataplane.attach(&config)?;
+        }
+        Ok(())
     }
 
     /// Does what it is told and what is due, until the end.
