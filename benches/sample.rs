@@ -93,7 +93,7 @@ pub fn grant() -> Result<(FlowKey, GrantEntry)> {
         remote_port: 20_000,
         protocol: u32::from(protocol::UDP),
     };
-    Ok((key, GrantEntry { rule: HOTLINE_RULE, class: RuleClass::Free as u32, valid_until_ns: NEVER_NS }))
+    Ok((key, GrantEntry::new(HOTLINE_RULE, RuleClass::Free, NEVER_NS)))
 }
 
 /// The samples, each with the headers its name says; `small` has no payload, `large` fills a link.

@@ -3,13 +3,22 @@
 use core::ops::Deref;
 
 use crate::address::{Address, Family, SubscriberId};
-use crate::flow::{FlowCells, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, Words};
+use crate::event::CopyKind;
+use crate::flow::{FlowCells, FlowKey, FragmentEntry, FragmentKey, GrantEntry, NO_RULE, Promise, Words};
 use crate::interface::Role;
-use crate::limits::{FRAGMENT_LIFETIME_NS, MATCHERS_MAX};
+use crate::limits::{
+    EVIDENCE_OCTETS_MAX, EVIDENCE_PACKETS_MAX, FRAGMENT_LIFETIME_NS, MATCHERS_MAX, MEDIA_BURST_OCTETS,
+};
 use crate::packet::{Packet, protocol};
 use crate::plan::{ClassEntry, Evidence, Local, MatchSet, Matcher, RuleClass, RuleEntry};
 use crate::quota::{QuotaCells, QuotaKey};
 use crate::reason::{Bucket, Reason};
+
+/// DNS's port, of UDP and of TCP (RFC 1035, section 4.2).
+pub const DNS_PORT: u16 = 53;
+
+/// Nanoseconds in a second.
+const SECOND_NS: u64 = 1_000_000_000;
 
 /// Octets of a TCP header without options (RFC 9293, section 3.1).
 const TCP_HEADER_OCTETS_MIN: u16 = 20;
@@ -42,8 +51,11 @@ pub trait Tables: Words {
     fn open_flow(&self, key: &FlowKey, now_ns: u64, promise: Promise, replaces: bool);
     /// Whether a subscriber may have one more flow.
     fn admit_flow(&self, subscriber: SubscriberId) -> bool;
-    /// What evidence said of the flow with this number: a [`Reason`], by number.
-    fn verdict(&self, flow: u64) -> Option<u32>;
+    /// What evidence said of the flow with this number.
+    fn verdict(&self, flow: u64) -> Option<Promise>;
+    /// Until when the subscriber may know addresses that userspace is still learning, in nanoseconds of `CLOCK_MONOTONIC`;
+    /// 0: nothing of that is known.
+    fn heard_until_ns(&self, subscriber: SubscriberId) -> u64;
     /// Counts payload of a rule's flow that was sent before.
     fn count_sent_again(&self, rule: u32, role: Role, octets: u32);
     /// What a subscriber used of a rule, from nothing on where nothing is known; `None`: the table is full.
@@ -71,8 +83,8 @@ pub struct Decision {
     pub reason: Reason,
     /// How it is tagged.
     pub tag: Option<RuleClass>,
-    /// Whether a copy goes to userspace.
-    pub copy: bool,
+    /// What a copy goes to userspace for.
+    pub copy: CopyKind,
     /// The number of the flow that awaits evidence; 0 where none does.
     pub flow: u64,
 }
@@ -81,12 +93,12 @@ impl Decision {
     /// A packet that is no subscriber's.
     #[inline(always)]
     pub const fn unattributed(reason: Reason) -> Self {
-        Self { subscriber: SubscriberId::NONE, rule: 0, reason, tag: None, copy: false, flow: 0 }
+        Self { subscriber: SubscriberId::NONE, rule: 0, reason, tag: None, copy: CopyKind::None, flow: 0 }
     }
 
     #[inline(always)]
     const fn charged(subscriber: SubscriberId, rule: u32, reason: Reason) -> Self {
-        Self { subscriber, rule, reason, tag: None, copy: false, flow: 0 }
+        Self { subscriber, rule, reason, tag: None, copy: CopyKind::None, flow: 0 }
     }
 
     /// The volume that is counted of a `packet`, in octets of inner IP length.
@@ -119,7 +131,8 @@ pub fn decide<T: Tables>(tables: &T, role: Role, sip_port: u16, packet: &Packet)
         Role::Core => &packet.source,
     };
     let class = tables.class(remote, packet.family);
-    if class.flags == 0 {
+    // Nearly all traffic ends here.
+    if class.flags == 0 && !may_be_learned(tables, packet, subscriber) {
         return Decision::charged(subscriber, 0, Reason::NotListed);
     }
     if let Some(reason) = never_free(packet) {
@@ -130,22 +143,46 @@ pub fn decide<T: Tables>(tables: &T, role: Role, sip_port: u16, packet: &Packet)
         Err(reason) => return Decision::charged(subscriber, 0, reason),
     };
     let key = flow_key(role, packet, source_port, destination_port);
-    if class.has(ClassEntry::SIGNALLING) && packet.protocol == protocol::UDP && key.remote_port == sip_port {
-        return Decision { copy: true, ..Decision::charged(subscriber, 0, Reason::Signalling) };
+    if class.has(ClassEntry::SIGNALLING) && key.remote_port == sip_port {
+        return Decision {
+            copy: CopyKind::Signalling,
+            ..Decision::charged(subscriber, 0, Reason::Signalling)
+        };
+    }
+    if class.has(ClassEntry::RESOLVER) && key.remote_port == DNS_PORT {
+        return Decision { copy: names_copy(packet), ..Decision::charged(subscriber, 0, Reason::Dns) };
     }
     if class.has(ClassEntry::MEDIA)
         && let Some(decision) = decide_media(tables, role, packet, subscriber, &key)
     {
         return decision;
     }
-    if class.has(ClassEntry::CANDIDATE) {
-        return decide_candidate(tables, role, packet, subscriber, &key, class.match_set);
+    if class.flags == 0 || class.has(ClassEntry::CANDIDATE) {
+        return decide_candidate(tables, role, packet, subscriber, &key, class);
     }
     Decision::charged(
         subscriber,
         0,
         if class.has(ClassEntry::MEDIA) { Reason::NoCall } else { Reason::NotListed },
     )
+}
+
+/// Whether the remote address, which is in no rule, may be one that the subscriber has just learned, and userspace is
+/// still learning: then its flow is waited with. A fragment does not say enough to be waited with.
+#[inline(always)]
+fn may_be_learned<T: Tables>(tables: &T, packet: &Packet, subscriber: SubscriberId) -> bool {
+    let until_ns = tables.heard_until_ns(subscriber);
+    until_ns != 0 && tables.now_ns() < until_ns && !packet.is_fragment() && never_free(packet).is_none()
+}
+
+/// What DNS to or from a trusted resolver is copied for. A whole datagram shows which name it is about.
+#[inline(always)]
+const fn names_copy(packet: &Packet) -> CopyKind {
+    if packet.protocol == protocol::UDP && !packet.is_fragment() {
+        CopyKind::NamesListed
+    } else {
+        CopyKind::Names
+    }
 }
 
 /// A packet's ports; of a fragment, those of its datagram's first.
@@ -268,17 +305,43 @@ fn decide_media<T: Tables>(
     // The call proves that the subscriber wants this stream, so either side may send first; calls are bounded by
     // themselves.
     let passing = Passing { key, role, packet, now_ns, may_open: true, bounded: None };
-    if let Err(reason) = pass(tables, &passing, Promise::new(grant.rule, 0)) {
-        return Some(Decision::charged(subscriber, grant.rule, reason));
+    if !packet.is_rtp {
+        return Some(Decision::charged(subscriber, grant.rule, Reason::MediaShape));
+    }
+    if let Some(flow) = tables.flow(key)
+        && now_ns.saturating_sub(flow.last_seen_ns(tables)) >= grant.silence_ns
+    {
+        return Some(Decision::charged(subscriber, grant.rule, Reason::MediaSilent));
+    }
+    let flow = match pass(tables, &passing, Promise::new(grant.rule, 0)) {
+        Ok(flow) => flow,
+        Err(reason) => return Some(Decision::charged(subscriber, grant.rule, reason)),
+    };
+    let age_ns = now_ns.saturating_sub(flow.opened_ns(tables));
+    if flow.octets(tables, role) > media_octets_max(grant.octets_per_second, age_ns) {
+        return Some(Decision::charged(subscriber, grant.rule, Reason::MediaRate));
+    }
+    if grant.flags & RuleEntry::OBSERVED != 0 {
+        return Some(Decision::charged(subscriber, grant.rule, Reason::Observed));
     }
     Some(Decision {
         subscriber,
         rule: grant.rule,
         reason: Reason::Call,
         tag: Some(RuleClass::from_number(grant.class)),
-        copy: false,
+        copy: CopyKind::None,
         flow: 0,
     })
+}
+
+/// What a stream may have carried one way after `age_ns` of its life, in octets of volume. A bound on the whole, not on
+/// each moment: what counts is how much is given away.
+#[inline(always)]
+pub const fn media_octets_max(octets_per_second: u32, age_ns: u64) -> u64 {
+    let (seconds, rest_ns) = (age_ns / SECOND_NS, age_ns % SECOND_NS);
+    let rate = octets_per_second as u64;
+    // A rate of 32 bits, a life of 64 bits of nanoseconds: neither product reaches 2^64.
+    MEDIA_BURST_OCTETS + rate * seconds + rate * rest_ns / SECOND_NS
 }
 
 /// The rule of the live flow that an ICMP error is about. One that quotes what the subscriber did not send or would not
@@ -364,7 +427,7 @@ fn pass<'a, T: Tables>(
     Ok(flow)
 }
 
-/// A packet to or from an address that rules list.
+/// A packet to or from an address that rules list, or that may be learned.
 #[inline(always)]
 fn decide_candidate<T: Tables>(
     tables: &T,
@@ -372,44 +435,59 @@ fn decide_candidate<T: Tables>(
     packet: &Packet,
     subscriber: SubscriberId,
     key: &FlowKey,
-    match_set: u32,
+    class: ClassEntry,
 ) -> Decision {
-    let Some(matched) = match_rule(tables, match_set, packet.protocol, key.remote_port) else {
-        return Decision::charged(subscriber, 0, Reason::PortNotListed);
+    let is_listed = class.flags != 0;
+    let matched = if is_listed {
+        match match_rule(tables, class.match_set, packet.protocol, key.remote_port) {
+            Some(matched) => matched,
+            None => return Decision::charged(subscriber, 0, Reason::PortNotListed),
+        }
+    } else {
+        LEARNING
     };
     let now_ns = tables.now_ns();
     if now_ns >= matched.valid_until_ns {
         return Decision::charged(subscriber, matched.rule, Reason::Expired);
     }
-    let class = RuleClass::from_number(matched.class);
-    let asks = class.is_free() && matched.evidence != Evidence::Address as u32;
+    let gives = RuleClass::from_number(matched.class);
+    let asks =
+        gives.is_free() && (matched.evidence != Evidence::Address as u32 || class.has(ClassEntry::SHARED));
     // A subscriber who answers a stranger (SYN with ACK, RST) opens nothing.
     let may_open = matches!(role, Role::Access) && packet.opens && !packet.later_fragment;
     let passing = Passing { key, role, packet, now_ns, may_open, bounded: Some(subscriber) };
     let verdict = if asks { Reason::AwaitingEvidence as u32 } else { 0 };
     let flow = match pass(tables, &passing, Promise::new(matched.rule, verdict)) {
         Ok(flow) => flow,
+        // An address in no rule stays that.
+        Err(Reason::NoFlow) if !is_listed => return Decision::charged(subscriber, 0, Reason::NotListed),
         Err(reason) => return Decision::charged(subscriber, matched.rule, reason),
     };
-    if packet.payload_octets != 0 {
+    if packet.payload_octets != 0 && is_listed {
         let again_octets = flow.sent_again_octets(tables, role, packet);
         if again_octets != 0 {
             tables.count_sent_again(matched.rule, role, again_octets);
         }
     }
-    let reason = match (class.is_free(), asks) {
+    let (rule, reason) = match (gives.is_free(), asks) {
         (false, _) => {
             return Decision {
-                tag: Some(class),
+                tag: Some(gives),
                 ..Decision::charged(subscriber, matched.rule, Reason::PriorityOnly)
             };
         }
-        (true, false) => Reason::Address,
-        (true, true) => evidence(tables, &flow, matched.rule),
+        (true, false) => (matched.rule, Reason::Address),
+        (true, true) => evidence(tables, &flow, &matched),
     };
-    let bucket = reason.bucket() as u8;
+    let mut bucket = reason.bucket() as u8;
+    let reason = if bucket == Bucket::Free as u8 && matched.has(RuleEntry::OBSERVED) {
+        bucket = Bucket::Charged as u8;
+        Reason::Observed
+    } else {
+        reason
+    };
     if bucket == Bucket::Charged as u8 {
-        return Decision::charged(subscriber, matched.rule, reason);
+        return Decision::charged(subscriber, rule, reason);
     }
     // What awaits evidence counts too: it may become free.
     if matched.ceiling_octets != RuleEntry::NO_CEILING
@@ -418,35 +496,65 @@ fn decide_candidate<T: Tables>(
         return Decision::charged(subscriber, matched.rule, reason);
     }
     if bucket == Bucket::Pending as u8 {
+        let is_copied =
+            flow.packets(tables) <= EVIDENCE_PACKETS_MAX && flow.octets(tables, role) <= EVIDENCE_OCTETS_MAX;
         return Decision {
             subscriber,
-            rule: matched.rule,
+            rule,
             reason,
             tag: None,
-            copy: false,
+            copy: if is_copied { CopyKind::Evidence } else { CopyKind::None },
             flow: flow.number(tables),
         };
     }
-    Decision { subscriber, rule: matched.rule, reason, tag: Some(class), copy: false, flow: 0 }
+    // One that was learned a moment ago is tagged from its next packet on.
+    let tag = if is_listed { Some(gives) } else { None };
+    Decision { subscriber, rule, reason, tag, copy: CopyKind::None, flow: 0 }
 }
 
-/// What is known of a flow's evidence for a rule. A verdict is kept in the flow by the first packet that finds it.
+/// What holds for an address that may be learned: as of a rule that asks for evidence, and has no number yet.
+const LEARNING: RuleEntry = RuleEntry {
+    rule: NO_RULE,
+    class: RuleClass::Free as u32,
+    valid_until_ns: u64::MAX,
+    ceiling_octets: RuleEntry::NO_CEILING,
+    evidence: Evidence::NameAndAddress as u32,
+    flags: 0,
+};
+
+/// What is known of a flow's evidence, and the rule that it is for. A verdict is kept in the flow by the first packet that
+/// finds it. A flow that was opened before its address was known takes the rule of its verdict.
 #[inline(always)]
-fn evidence<T: Tables>(tables: &T, flow: &FlowCells, rule: u32) -> Reason {
-    let promise = flow.promise(tables);
-    let known = promise.verdict();
-    if known == 0 || promise.rule() != rule {
-        return Reason::EvidenceMissed;
-    }
-    if known != Reason::AwaitingEvidence as u32 {
-        return Reason::of_verdict(known);
-    }
-    match tables.verdict(flow.number(tables)) {
-        Some(verdict) => {
-            flow.set_promise(tables, Promise::new(rule, verdict));
-            Reason::of_verdict(verdict)
+fn evidence<T: Tables>(tables: &T, flow: &FlowCells, matched: &RuleEntry) -> (u32, Reason) {
+    let rule = matched.rule;
+    let mut promise = flow.promise(tables);
+    if promise.verdict() == Reason::AwaitingEvidence as u32
+        && (promise.rule() == rule || promise.rule() == NO_RULE)
+    {
+        match tables.verdict(flow.number(tables)) {
+            Some(verdict) => {
+                flow.set_promise(tables, verdict);
+                promise = verdict;
+            }
+            None => return (rule, Reason::AwaitingEvidence),
         }
-        None => Reason::AwaitingEvidence,
+    }
+    // Opened when the address was enough; that strangers have it too was found out later.
+    if promise.verdict() == 0 && promise.rule() == rule && matched.evidence == Evidence::Address as u32 {
+        return (rule, Reason::Address);
+    }
+    let reason = Reason::of_verdict(promise.verdict());
+    let is_charged = reason.bucket() as u8 == Bucket::Charged as u8;
+    if promise.verdict() == 0 {
+        (rule, Reason::EvidenceMissed)
+    } else if rule == NO_RULE {
+        (promise.rule(), reason)
+    } else if promise.rule() == rule {
+        (rule, reason)
+    } else if promise.rule() == NO_RULE && is_charged && reason as u16 != Reason::NotListed as u16 {
+        (rule, reason)
+    } else {
+        (rule, Reason::EvidenceMissed)
     }
 }
 

@@ -12,6 +12,8 @@ use crate::limits::{
     FLOW_REST_NS, FLOW_REST_OPENING_NS, FLOW_REST_TCP_CLOSED_NS, FLOW_REST_TCP_NS, FLOW_REST_TCP_OPENING_NS,
 };
 use crate::packet::{Packet, protocol};
+use crate::plan::RuleClass;
+use crate::reason::Reason;
 
 /// Key of `FLOWS` and `GRANTS`: the 5-tuple, subscriber's side first. Ports are in host byte order.
 #[derive(
@@ -57,6 +59,31 @@ impl Promise {
     #[inline(always)]
     pub const fn verdict(self) -> u32 {
         (self.0 >> 32) as u32
+    }
+}
+
+/// Of [`Promise`]: the rule of a flow that was opened to an address in no rule, while its subscriber may have learned one
+/// that userspace has not.
+pub const NO_RULE: u32 = 0;
+
+/// What evidence said of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The rule that it is said for, by its permanent number; [`NO_RULE`]: that under which the flow was counted.
+    pub rule: u32,
+    /// What it said.
+    pub reason: Reason,
+}
+
+impl From<Verdict> for Promise {
+    fn from(verdict: Verdict) -> Self {
+        Self::new(verdict.rule, verdict.reason as u32)
+    }
+}
+
+impl From<Promise> for Verdict {
+    fn from(promise: Promise) -> Self {
+        Self { rule: promise.rule(), reason: Reason::of_verdict(promise.verdict()) }
     }
 }
 
@@ -168,6 +195,33 @@ impl FlowCells {
     #[inline(always)]
     pub fn set_promise<W: Words>(&self, words: &W, promise: Promise) {
         words.store(&self.promise, promise.0);
+    }
+
+    /// When it was opened, in nanoseconds of `CLOCK_MONOTONIC`.
+    #[inline(always)]
+    pub fn opened_ns<W: Words>(&self, words: &W) -> u64 {
+        words.load(&self.opened_ns)
+    }
+
+    /// When its last packet passed.
+    #[inline(always)]
+    pub fn last_seen_ns<W: Words>(&self, words: &W) -> u64 {
+        words.load(&self.last_seen_ns)
+    }
+
+    /// What it carried in the direction of what arrives on an interface of `role`, in octets of volume.
+    #[inline(always)]
+    pub fn octets<W: Words>(&self, words: &W, role: Role) -> u64 {
+        words.load(match role {
+            Role::Access => &self.usage[1],
+            Role::Core => &self.usage[3],
+        })
+    }
+
+    /// How many packets it carried, of both directions.
+    #[inline(always)]
+    pub fn packets<W: Words>(&self, words: &W) -> u64 {
+        words.load(&self.usage[0]) + words.load(&self.usage[2])
     }
 
     /// Whether both sides said that they are done, or one broke it off.
@@ -363,6 +417,26 @@ pub struct GrantEntry {
     pub class: u32,
     /// When it ends, in nanoseconds of `CLOCK_MONOTONIC`, if nothing ends it before.
     pub valid_until_ns: u64,
+    /// How long the stream may be silent, in nanoseconds.
+    pub silence_ns: u64,
+    /// What it may carry each way, in octets of volume a second of its life.
+    pub octets_per_second: u32,
+    /// [`crate::plan::RuleEntry::OBSERVED`], or zero.
+    pub flags: u32,
+}
+
+impl GrantEntry {
+    /// Until `valid_until_ns`, whatever the stream carries and however long it is silent.
+    pub const fn new(rule: u32, class: RuleClass, valid_until_ns: u64) -> Self {
+        Self {
+            rule,
+            class: class as u32,
+            valid_until_ns,
+            silence_ns: u64::MAX,
+            octets_per_second: u32::MAX,
+            flags: 0,
+        }
+    }
 }
 
 /// Value of `SUBSCRIBER_FLOWS`: places in the flow table that the kernel ever took for a subscriber; a flow that replaces

@@ -42,24 +42,27 @@ mod user {
         };
     }
 
+    // SAFETY: it is one word, of which any value is valid. JUSTIFICATION: aya asks for its own marker trait.
+    unsafe impl aya::Pod for flow::Promise {}
+
     structs! {
         address::SubscriberId { words }
         counter::CounterKey { subscriber, epoch, rule, bucket, reason, reserved }
         counter::Usage { uplink_packets, uplink_octets, downlink_packets, downlink_octets }
-        event::Copy { at_ns, role, epoch, frame_octets, copied_octets, frame }
+        event::CopyHead { at_ns, flow, role, kind, epoch, rule, frame_octets, copied_octets }
         flow::FlowKey { subscriber, remote, subscriber_port, remote_port, protocol }
         counter::PendingKey { flow, subscriber, epoch, rule }
         flow::FlowEntry { number, opened_ns, last_seen_ns, usage, promise, uplink, downlink }
         flow::SubscriberFlows { opened }
         flow::FragmentKey { source, destination, identification, protocol }
         flow::FragmentEntry { seen_ns, source_port, destination_port, reserved }
-        flow::GrantEntry { rule, class, valid_until_ns }
+        flow::GrantEntry { rule, class, valid_until_ns, silence_ns, octets_per_second, flags }
         interface::InterfaceUsage { packets, frame_octets, octets }
         interface::InterfaceEntry { ifindex, role, mode, reserved, nic_packets, nic_octets, nic_uncertain_packets }
         super::LayoutEntry { version, reserved, instance }
         plan::ClassEntry { flags, match_set }
         plan::MatchSet { matchers }
-        plan::RuleEntry { rule, class, valid_until_ns, ceiling_octets, evidence, reserved }
+        plan::RuleEntry { rule, class, valid_until_ns, ceiling_octets, evidence, flags }
         quota::QuotaKey { subscriber, rule, reserved }
         quota::QuotaEntry { used_octets, day_ends_ns }
         settings::Settings { interface_slot, role, sip_port, dscp_at, flows_per_subscriber, tags }

@@ -22,6 +22,7 @@ pub mod flow;
 pub mod interface;
 pub mod layout;
 pub mod limits;
+pub mod names;
 pub mod packet;
 pub mod plan;
 pub mod quota;

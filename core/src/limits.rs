@@ -94,6 +94,30 @@ pub const FLOW_REST_OPENING_NS: u64 = 2 * 60 * 1_000_000_000;
 /// How long a flow may await evidence, in nanoseconds. Reason: a handshake that takes longer is given up by most clients.
 pub const EVIDENCE_WAIT_NS: u64 = 30 * 1_000_000_000;
 
+/// How many packets of a flow that awaits evidence are copied. Reason: a hello of TLS with post-quantum keys, sent octet by
+/// octet, and the answers to it.
+pub const EVIDENCE_PACKETS_MAX: u64 = 4096;
+
+/// How much of such a flow is copied, in octets of volume each way. Reason: a hello may fill several TLS records of 16 KiB
+/// (RFC 8446, section 5.1).
+pub const EVIDENCE_OCTETS_MAX: u64 = 128 * 1024;
+
+/// How long after an answer its subscriber's new flows are waited with, in nanoseconds. Reason: userspace learns within
+/// milliseconds; a controller that is slow still has time, one that is dead keeps nobody's volume undecided for long.
+pub const HEARD_NS: u64 = 5 * 1_000_000_000;
+
+/// Places for subscribers who have just been answered; a power of two. Reason: two subscribers who share one cost nothing
+/// but work, and so many are not answered within [`HEARD_NS`] about names that rules list.
+pub const HEARD_MAX: u32 = 65_536;
+
+/// Names that rules list, and names below which they list all, as the kernel knows them. Reason: ten thousand domains and
+/// as many that are about to go, several times over.
+pub const NAMES_MAX: u32 = 65_536;
+
+/// What a free call's stream may be ahead of its rate, in octets of volume. Reason: a jitter buffer's worth and a burst at
+/// the beginning; a tenth of a minute of speech.
+pub const MEDIA_BURST_OCTETS: u64 = 64 * 1024;
+
 /// How long after its end an entry is taken out, in nanoseconds. Reason: no packet that saw it alive is under way any
 /// more, by several orders of magnitude.
 pub const UPKEEP_MARGIN_NS: u64 = 5 * 1_000_000_000;
@@ -108,5 +132,6 @@ pub const GRANTS_MAX: u32 = 65_536;
 /// frame's worth is cut, and the cut is marked.
 pub const COPY_OCTETS_MAX: usize = 2048;
 
-/// Octets of the ring buffer to userspace; a power of two. Reason: about two thousand SIP messages.
-pub const COPIES_RING_OCTETS: u32 = 4 * 1024 * 1024;
+/// Octets of the ring buffer to userspace; a power of two. Reason: ten thousand hellos or answers, a second of a busy
+/// gateway's.
+pub const COPIES_RING_OCTETS: u32 = 16 * 1024 * 1024;

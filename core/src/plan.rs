@@ -21,6 +21,10 @@ impl ClassEntry {
     pub const SIGNALLING: u32 = 2;
     /// In a hotline's media networks: free where a call's grant says so.
     pub const MEDIA: u32 = 4;
+    /// A trusted resolver: questions to it about names that rules list, and its answers, are copied to userspace.
+    pub const RESOLVER: u32 = 8;
+    /// Names of strangers have this address too: the name is asked for, whatever the rule says.
+    pub const SHARED: u32 = 16;
 
     /// Whether all of `flags` are set.
     #[inline(always)]
@@ -144,11 +148,16 @@ pub struct RuleEntry {
     pub ceiling_octets: u64,
     /// [`Evidence`], by number; one that is unknown asks for a name.
     pub evidence: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// [`RuleEntry::OBSERVED`] and its like, or-ed.
+    pub flags: u32,
 }
 
 impl RuleEntry {
+    /// Only observed: what would be free is charged, under a reason of its own.
+    pub const OBSERVED: u32 = 1;
+    /// Flows that hide their name are free.
+    pub const HIDDEN_FREE: u32 = 2;
+
     /// No ceiling.
     pub const NO_CEILING: u64 = u64::MAX;
 
@@ -160,8 +169,14 @@ impl RuleEntry {
             valid_until_ns: u64::MAX,
             ceiling_octets: Self::NO_CEILING,
             evidence: Evidence::Address as u32,
-            reserved: 0,
+            flags: 0,
         }
+    }
+
+    /// Whether all of `flags` are set.
+    #[inline(always)]
+    pub const fn has(&self, flags: u32) -> bool {
+        self.flags & flags == flags
     }
 }
 

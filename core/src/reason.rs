@@ -72,6 +72,8 @@ reasons! {
     Call = 2, Free, "call";
     /// The name that the subscriber asked for and the remote address are both the rule's.
     NameAndAddress = 3, Free, "name-and-address";
+    /// The subscriber's flow hides its name, the remote address is the rule's, and the rule says that this is enough.
+    HiddenNameFree = 4, Free, "hidden-name-free";
 
     /// The remote address is in no rule.
     NotListed = 16, Charged, "not-listed";
@@ -115,10 +117,22 @@ reasons! {
     IcmpError = 35, Charged, "icmp-error";
     /// The name that the subscriber asked for is not the rule's.
     OtherName = 36, Charged, "other-name";
+    /// The name cannot be read: there is none, it is encrypted, or it is given in two ways.
+    HiddenName = 37, Charged, "hidden-name";
     /// No evidence came in time.
     Undecided = 38, Charged, "undecided";
     /// The flow was opened before the rule asked for evidence, or under another rule.
     EvidenceMissed = 39, Charged, "evidence-missed";
+    /// Would be free, but the policy is only observed.
+    Observed = 40, Charged, "observed";
+    /// A free call's stream carried more than its rate allows.
+    MediaRate = 41, Charged, "media-rate";
+    /// On a free call's stream, but neither RTP nor RTCP.
+    MediaShape = 42, Charged, "media-shape";
+    /// A free call's stream was silent for too long.
+    MediaSilent = 43, Charged, "media-silent";
+    /// DNS to or from a trusted resolver.
+    Dns = 44, Charged, "dns";
 
     /// The rule asks for evidence, and it is not there yet.
     AwaitingEvidence = 48, Pending, "awaiting-evidence";
@@ -158,15 +172,24 @@ impl Reason {
     /// The reason that a flow's evidence gave, by number; one that is unknown gives nothing away.
     #[inline(always)]
     pub const fn of_verdict(number: u32) -> Self {
-        if number == Self::NameAndAddress as u32 {
-            Self::NameAndAddress
-        } else if number == Self::OtherName as u32 {
-            Self::OtherName
-        } else if number == Self::AwaitingEvidence as u32 {
-            Self::AwaitingEvidence
-        } else {
-            Self::Undecided
+        const LISTED: [Reason; 8] = [
+            Reason::Address,
+            Reason::NameAndAddress,
+            Reason::HiddenNameFree,
+            Reason::NotListed,
+            Reason::OtherName,
+            Reason::HiddenName,
+            Reason::Observed,
+            Reason::AwaitingEvidence,
+        ];
+        let mut place = 0;
+        while place < LISTED.len() {
+            if number == LISTED[place] as u32 {
+                return LISTED[place];
+            }
+            place += 1;
         }
+        Self::Undecided
     }
 }
 

@@ -4,30 +4,29 @@
 // Inline assembly hides offsets from the optimiser and adds atomically; see `xdp_bytes` and `maps`.
 #![feature(asm_experimental_arch)]
 
+mod copies;
 mod maps;
+mod names;
 mod scratch;
 mod tables;
 mod tagging;
 mod xdp_bytes;
 
 use aya_ebpf::bindings::xdp_action::XDP_PASS;
-use aya_ebpf::helpers::bpf_ktime_get_coarse_ns;
-use aya_ebpf::helpers::generated::bpf_xdp_load_bytes;
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use tollfree_core::bytes::Bytes;
 use tollfree_core::control::Control;
 use tollfree_core::counter::CounterKey;
 use tollfree_core::decide::{Decision, decide};
-use tollfree_core::event::Copy;
+use tollfree_core::event::CopyKind;
 use tollfree_core::interface::Role;
-use tollfree_core::limits::COPY_OCTETS_MAX;
 use tollfree_core::packet::{self, Start};
 use tollfree_core::settings::Settings;
 use tollfree_core::stat::Stat;
 
 use crate::tables::Maps;
-use crate::xdp_bytes::{XdpBytes, opaque};
+use crate::xdp_bytes::XdpBytes;
 
 /// Counts, decides and tags one packet. Every packet passes.
 #[xdp]
@@ -52,10 +51,29 @@ pub fn tollfree(context: XdpContext) -> u32 {
     };
     let decision = decide(&tables, role, settings.sip_port as u16, packet);
     count(control, role, &settings, &decision, frame_octets, decision.volume_octets(packet));
-    if decision.copy {
-        copy(&context, control, role, frame_octets);
+    let kind = decision.copy as u32;
+    if kind == CopyKind::Names as u32 {
+        names::hear(role, decision.subscriber);
+    }
+    if kind != CopyKind::None as u32 && kind != CopyKind::NamesListed as u32 {
+        copies::send(&context, control, role, decision.copy, &decision);
     }
     tagging::apply(&context, &settings, packet, &decision);
+    // Last, because it does not come back.
+    if kind == CopyKind::NamesListed as u32 {
+        names::ask(&context, role, &decision, packet);
+        // It came back: the other program is not there.
+        maps::stat(Stat::CopyLost);
+    }
+    XDP_PASS
+}
+
+/// Copies a DNS message that is about a name which rules list, and waits with the subscriber who is answered. Every packet
+/// passes.
+#[xdp]
+#[inline(always)]
+pub fn tollfree_names(context: XdpContext) -> u32 {
+    names::read(&context);
     XDP_PASS
 }
 
@@ -84,42 +102,6 @@ fn count(
         maps::count_pending(control.bank(), &key, decision.flow, role, volume_octets)
     };
     maps::count_bucket(control, settings.interface_slot, bucket, frame_octets, volume_octets);
-}
-
-/// Bounds a length that is counted from zero.
-const COPY_OCTETS_MASK: usize = COPY_OCTETS_MAX - 1;
-const _: () = assert!(COPY_OCTETS_MAX.is_power_of_two(), "a mask bounds what is copied");
-
-/// Gives the whole frame to userspace. A full ring buffer loses the copy, never the packet, and is counted.
-#[inline(always)]
-fn copy(context: &XdpContext, control: Control, role: Role, frame_octets: u32) {
-    // Bounded by a mask on a hidden value, which stays as it is from 1 to the most there may be: Linux 6.1's verifier
-    // does not learn from a comparison with zero that a length is at least one.
-    let copied_octets = opaque((frame_octets as usize).min(COPY_OCTETS_MAX));
-    let copied_octets = (copied_octets.wrapping_sub(1) & COPY_OCTETS_MASK) + 1;
-    let Some(mut entry) = maps::COPIES.reserve::<Copy>(0) else {
-        maps::stat(Stat::CopyLost);
-        return;
-    };
-    let record = entry.as_mut_ptr();
-    // SAFETY: `record` points to a reserved record of this size, and each field is written before it is submitted;
-    // the helper writes at most `COPY_OCTETS_MAX` octets into `frame`. JUSTIFICATION: the record is too large for
-    // the stack, so it is filled in place.
-    let loaded = unsafe {
-        (*record).at_ns = bpf_ktime_get_coarse_ns();
-        (*record).role = role as u32;
-        (*record).epoch = control.epoch();
-        (*record).frame_octets = frame_octets;
-        (*record).copied_octets = copied_octets as u32;
-        bpf_xdp_load_bytes(context.ctx, 0, (&raw mut (*record).frame).cast(), copied_octets as u32)
-    };
-    if loaded == 0 {
-        entry.submit(0);
-        maps::stat(Stat::CopySent);
-    } else {
-        entry.discard(0);
-        maps::stat(Stat::CopyLost);
-    }
 }
 
 #[cfg(not(test))]

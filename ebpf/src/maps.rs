@@ -6,20 +6,23 @@ use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST};
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::Key;
-use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use aya_ebpf::maps::{
+    Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, ProgramArray, RingBuf,
+};
 use tollfree_core::address::SubscriberId;
 use tollfree_core::control::Control;
 use tollfree_core::counter::{CounterKey, PendingKey, Usage};
 use tollfree_core::flow::{
-    FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, SubscriberFlows,
+    FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, SubscriberFlows,
 };
 use tollfree_core::interface::{InterfaceEntry, InterfaceUsage, Role, bucket_index, totals_index};
 use tollfree_core::layout::LayoutEntry;
 use tollfree_core::limits::{
     BANKS, CLASS_PREFIXES_MAX, COPIES_RING_OCTETS, COUNTERS_DEFAULT, FLOWS_DEFAULT, FRAGMENTS_MAX,
-    GRANTS_MAX, INTERFACES_MAX, LOCAL_PREFIXES_MAX, MATCH_SETS_MAX, OVERFLOW_MAX, PENDING_DEFAULT,
-    PLAN_SLOTS, QUOTAS_DEFAULT, RULES_MAX, TRANSPORT_PREFIXES_MAX,
+    GRANTS_MAX, HEARD_MAX, INTERFACES_MAX, LOCAL_PREFIXES_MAX, MATCH_SETS_MAX, NAMES_MAX, OVERFLOW_MAX,
+    PENDING_DEFAULT, PLAN_SLOTS, QUOTAS_DEFAULT, RULES_MAX, TRANSPORT_PREFIXES_MAX,
 };
+use tollfree_core::names::heard_place;
 use tollfree_core::plan::{ClassEntry, MatchSet, RuleEntry};
 use tollfree_core::quota::{QuotaCells, QuotaEntry, QuotaKey};
 use tollfree_core::reason::Bucket;
@@ -77,7 +80,7 @@ pub static FLOWS: HashMap<FlowKey, FlowEntry> = HashMap::pinned(FLOWS_DEFAULT, 0
 static FLOW_NUMBERS: PerCpuArray<u64> = PerCpuArray::pinned(1, 0);
 /// What evidence said, by flow number; written by userspace.
 #[map]
-pub static VERDICTS: HashMap<u64, u32> = HashMap::pinned(FLOWS_DEFAULT, 0);
+pub static VERDICTS: HashMap<u64, Promise> = HashMap::pinned(FLOWS_DEFAULT, 0);
 #[map]
 static SUBSCRIBER_FLOWS: HashMap<SubscriberId, SubscriberFlows> = HashMap::pinned(FLOWS_DEFAULT, 0);
 /// Written by userspace.
@@ -117,6 +120,17 @@ static INTERFACE_BUCKETS: PerCpuArray<InterfaceUsage> =
 static SENT_AGAIN: PerCpuHashMap<u32, Usage> = PerCpuHashMap::pinned(RULES_MAX, 0);
 #[map]
 static STATS: PerCpuArray<u64> = PerCpuArray::pinned(Stat::COUNT, 0);
+
+/// Until when subscribers may know addresses that userspace is still learning, in nanoseconds of `CLOCK_MONOTONIC`; by
+/// [`heard_place`].
+#[map]
+static HEARD: Array<u64> = Array::pinned(HEARD_MAX, 0);
+/// Hashes of the names that rules list; written by userspace.
+#[map]
+pub static NAMES: HashMap<u64, u32> = HashMap::pinned(NAMES_MAX, 0);
+/// The program that reads names, apart, because the verifier would follow it from each end of the other.
+#[map]
+pub static NAME_PROGRAMS: ProgramArray = ProgramArray::pinned(1, 0);
 
 #[map]
 pub static COPIES: RingBuf = RingBuf::pinned(COPIES_RING_OCTETS, 0);
@@ -327,6 +341,25 @@ pub fn quota(key: &QuotaKey) -> Option<&'static QuotaCells> {
     };
     // SAFETY: as in `flow`; userspace takes out entries whose day has ended. JUSTIFICATION: map values are pointers.
     Some(unsafe { &*quota.cast() })
+}
+
+/// Until when a subscriber may know what userspace is still learning.
+#[inline(always)]
+pub fn heard_until_ns(subscriber: SubscriberId) -> u64 {
+    match HEARD.get_ptr(heard_place(subscriber)) {
+        // SAFETY: a live map value, aligned. JUSTIFICATION: other CPUs write it meanwhile.
+        Some(until_ns) => unsafe { until_ns.read_volatile() },
+        None => 0,
+    }
+}
+
+/// A subscriber is being answered.
+#[inline(always)]
+pub fn hear(subscriber: SubscriberId, until_ns: u64) {
+    if let Some(place) = HEARD.get_ptr_mut(heard_place(subscriber)) {
+        // SAFETY: as in `heard_until_ns`. JUSTIFICATION: likewise.
+        unsafe { place.write_volatile(until_ns) };
+    }
 }
 
 /// The end of some day.

@@ -2,7 +2,9 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::PerCpuArray;
+use tollfree_core::event::Copy;
 use tollfree_core::flow::FlowEntry;
+use tollfree_core::names::Asked;
 use tollfree_core::packet::Work;
 
 /// Not on the stack, which is 512 octets.
@@ -20,6 +22,32 @@ pub fn flow() -> Option<&'static mut FlowEntry> {
     // SAFETY: nobody else uses this CPU's value until the program ends; any octets are an entry. JUSTIFICATION: map values
     // are pointers.
     Some(unsafe { &mut *flow })
+}
+
+/// A frame on its way to userspace, likewise.
+#[map]
+static SCRATCH_COPY: PerCpuArray<Copy> = PerCpuArray::with_max_entries(1, 0);
+
+/// What one program leaves for the next. Pinned, because the two may have been loaded for different interfaces.
+#[map]
+static ASKED: PerCpuArray<Asked> = PerCpuArray::pinned(1, 0);
+
+/// This CPU's place for a frame on its way to userspace.
+#[inline(always)]
+pub fn copy() -> Option<&'static mut Copy> {
+    let copy = SCRATCH_COPY.get_ptr_mut(0)?;
+    // SAFETY: nobody else uses this CPU's value until the program ends; any octets are a copy. JUSTIFICATION: map values are
+    // pointers.
+    Some(unsafe { &mut *copy })
+}
+
+/// This CPU's place for what one program leaves for the next.
+#[inline(always)]
+pub fn asked() -> Option<&'static mut Asked> {
+    let asked = ASKED.get_ptr_mut(0)?;
+    // SAFETY: nobody else uses this CPU's value until the program that is called ends; any octets are valid. JUSTIFICATION:
+    // map values are pointers.
+    Some(unsafe { &mut *asked })
 }
 
 /// This CPU's; `None` never happens, but the verifier wants it asked.

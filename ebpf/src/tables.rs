@@ -122,9 +122,14 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn verdict(&self, flow: u64) -> Option<u32> {
-        // SAFETY: four octets, which userspace writes once. JUSTIFICATION: the map's API leaves that to its user.
+    fn verdict(&self, flow: u64) -> Option<Promise> {
+        // SAFETY: eight octets, which userspace writes once. JUSTIFICATION: the map's API leaves that to its user.
         unsafe { maps::VERDICTS.get(flow) }.copied()
+    }
+
+    #[inline(always)]
+    fn heard_until_ns(&self, subscriber: SubscriberId) -> u64 {
+        maps::heard_until_ns(subscriber)
     }
 
     #[inline(always)]

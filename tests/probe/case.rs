@@ -172,7 +172,7 @@ fn calls() -> Result<Vec<Case>> {
         uplink(
             "its last fragment",
             last_fragment(caller, media, 30),
-            Outcome::free(Reason::Call, HOTLINE_RULE, 50),
+            Outcome::charged(Reason::MediaShape, HOTLINE_RULE, 50),
         ),
     ])
 }

@@ -84,8 +84,7 @@ impl World {
             remote_port: at(MEDIA)?.port(),
             protocol: UDP,
         };
-        let entry =
-            GrantEntry { rule: HOTLINE_RULE, class: RuleClass::Free as u32, valid_until_ns: NEVER_NS };
+        let entry = GrantEntry::new(HOTLINE_RULE, RuleClass::Free, NEVER_NS);
         dataplane.take_flow_tables()?.grant(&media, &entry)?;
         Ok(Self { dataplane, config })
     }

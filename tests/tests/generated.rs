@@ -14,6 +14,7 @@ use tollfree::memory::{MemoryTables, MemoryTransports};
 use tollfree::policy::{CompileInput, RuleKey, compile as compile_policies, load};
 use tollfree_core::flow::GrantEntry;
 use tollfree_core::plan::Evidence;
+use tollfree_core::reason::Reason;
 use tollfree_model::compare::{Controls, Core, Histogram, compare, grant_key, minimise};
 use tollfree_model::generate::{sequence, world};
 use tollfree_model::step::Step;
@@ -104,8 +105,8 @@ fn tables(world: &World) -> Result<MemoryTables> {
     }
     for grant in &world.grants {
         let rule = world.rules.iter().find(|rule| rule.number == grant.rule).context("a grant's rule")?;
-        let class = rule.class as u32;
-        tables.grant(grant_key(grant), GrantEntry { rule: grant.rule, class, valid_until_ns: grant.ends_ns });
+        let class = rule.class;
+        tables.grant(grant_key(grant), GrantEntry::new(grant.rule, class, grant.ends_ns));
     }
     Ok(tables)
 }
@@ -122,7 +123,7 @@ fn transports(world: &World) -> MemoryTransports {
 
 const CONTROLS: Controls<MemoryTables> = Controls {
     set_now: MemoryTables::set_now,
-    tell: |tables, flow, reason| tables.decide_flow(flow, u32::from(reason as u16)),
+    tell: |tables, flow, verdict| tables.decide_flow(flow, verdict),
     revoke: MemoryTables::revoke,
     sent_again: MemoryTables::sent_again,
 };
@@ -134,6 +135,17 @@ fn setting(name: &str, default: u64) -> Result<u64> {
         Err(_) => Ok(default),
     }
 }
+
+/// What the model knows nothing of: names, policies that are only observed, and calls' bounds. Rows of `kernel_cases` try
+/// them.
+const NOT_MODELLED: [Reason; 6] = [
+    Reason::HiddenNameFree,
+    Reason::HiddenName,
+    Reason::Observed,
+    Reason::MediaRate,
+    Reason::MediaSilent,
+    Reason::Dns,
+];
 
 #[test]
 fn the_core_agrees_with_the_model() -> Result<()> {
@@ -156,6 +168,8 @@ fn the_core_agrees_with_the_model() -> Result<()> {
         number = number.wrapping_add(1);
     }
     println!("{} packets, seed {seed}, 0 differences:\n{histogram}", histogram.packets());
-    ensure!(histogram.missing().is_empty(), "reasons not reached: {:?}", histogram.missing());
+    let mut missing = histogram.missing();
+    missing.retain(|reason| !NOT_MODELLED.contains(reason));
+    ensure!(missing.is_empty(), "reasons not reached: {missing:?}");
     Ok(())
 }

@@ -12,7 +12,7 @@ use tollfree_benches::harness::{FIRST_EPOCH, KernelHarness};
 use tollfree_benches::sample;
 use tollfree_core::address::{Address, Family, SubscriberId};
 use tollfree_core::counter::{PendingKey, Usage};
-use tollfree_core::flow::{FlowEntry, FlowKey, SubscriberFlows};
+use tollfree_core::flow::{FlowEntry, FlowKey, NO_RULE, SubscriberFlows, Verdict};
 use tollfree_core::interface::Role;
 use tollfree_core::limits::{
     EVIDENCE_WAIT_NS, FLOW_REST_TCP_OPENING_NS, FLOWS_PER_SUBSCRIBER_DEFAULT, UPKEEP_MARGIN_NS,
@@ -123,8 +123,9 @@ fn a_flow_is_pending_until_its_verdict_and_counted_by_it_from_then_on() -> Resul
         harness.run(Role::Core, &answer(40_000, 60)?, 1)?;
         let number = flow(&harness, 40_000)?.number;
         let before = harness.cut()?;
-        ensure!(harness.dataplane().decide_flow(number, verdict)?, "decided before");
-        ensure!(!harness.dataplane().decide_flow(number, Reason::OtherName)?, "decided again");
+        let said = |reason| Verdict { rule: sample::SITE_RULE, reason };
+        ensure!(harness.dataplane().decide_flow(number, said(verdict))?, "decided before");
+        ensure!(!harness.dataplane().decide_flow(number, said(Reason::OtherName))?, "decided again");
         harness.run(Role::Core, &answer(40_000, 10)?, 1)?;
         let cut = harness.cut()?;
         conserved(&cut)?;
@@ -136,7 +137,7 @@ fn a_flow_is_pending_until_its_verdict_and_counted_by_it_from_then_on() -> Resul
         };
         let pending = both(&[HEADER_OCTETS, HEADER_OCTETS + 100], &[HEADER_OCTETS + 60]);
         ensure!(cut.pending == [(key, pending)].into(), "pending {:?}", cut.pending);
-        ensure!(cut.verdicts == [(number, verdict)].into(), "verdicts {:?}", cut.verdicts);
+        ensure!(cut.verdicts == [(number, said(verdict))].into(), "verdicts {:?}", cut.verdicts);
         let moved = conservation::moved(&before, &cut).map_err(|fault| anyhow!(fault))?;
         let moved: Vec<_> = moved.into_iter().map(|(key, usage)| (key.bucket, key.reason, usage)).collect();
         let expected = (bucket as u16, verdict as u16, both(&[], &[HEADER_OCTETS + 10]));
@@ -180,7 +181,8 @@ fn what_cannot_grow_any_more_is_taken_out_and_stays_counted() -> Result<()> {
     let keys: Vec<_> = cut.pending.keys().map(|key| (key.flow, key.epoch)).collect();
     ensure!(keys == [(number, FIRST_EPOCH + 1)], "pending {keys:?}");
     ensure!(cut.total.seen.packets == 3, "interfaces keep everything: {:?}", cut.total);
-    harness.dataplane().decide_flow(number, Reason::NameAndAddress)?;
+    let verdict = Verdict { rule: sample::SITE_RULE, reason: Reason::NameAndAddress };
+    harness.dataplane().decide_flow(number, verdict)?;
     let cut = harness.cut()?;
     let settled: Vec<PendingKey> = cut.pending.keys().copied().collect();
     ensure!(harness.dataplane().retire(&cut, &settled)? == 2, "an entry in each bank");
@@ -221,7 +223,8 @@ fn a_sweep_ends_what_rested_and_decides_what_waited() -> Result<()> {
     ensure!(sweep == Sweep { open: 2, awaiting: 2, ended: 1, undecided: 2, ..Sweep::default() }, "{sweep:?}");
     let cut = harness.cut()?;
     conserved(&cut)?;
-    let undecided = [(waited, Reason::Undecided), (ended, Reason::Undecided)].into();
+    let own = undecided(sample::SITE_RULE);
+    let undecided = [(waited, own), (ended, own)].into();
     ensure!(cut.verdicts == undecided, "verdicts {:?}", cut.verdicts);
     // A verdict stays until what it moves is recorded, and as long as its flow has not heard of it.
     harness.dataplane().sweep(&[])?;
@@ -232,8 +235,13 @@ fn a_sweep_ends_what_rested_and_decides_what_waited() -> Result<()> {
     ensure!(harness.cut()?.verdicts.len() == 2, "the ledger still holds something of one");
     harness.dataplane().sweep(&[])?;
     let verdicts = harness.cut()?.verdicts;
-    ensure!(verdicts == [(waited, Reason::Undecided)].into(), "verdicts {verdicts:?}");
+    ensure!(verdicts == [(waited, own)].into(), "verdicts {verdicts:?}");
     Ok(())
+}
+
+/// No evidence came, of a flow under this rule, or of one that was gone.
+const fn undecided(rule: u32) -> Verdict {
+    Verdict { rule, reason: Reason::Undecided }
 }
 
 fn undecided_has(cut: &Cut, flow: u64) -> bool {
@@ -252,7 +260,7 @@ fn a_flow_that_is_gone_before_its_verdict_is_undecided() -> Result<()> {
     );
     let sweep = harness.dataplane().sweep(&[])?;
     ensure!(sweep == Sweep { undecided: 1, ..Sweep::default() }, "{sweep:?}");
-    ensure!(harness.cut()?.verdicts == [(number, Reason::Undecided)].into());
+    ensure!(harness.cut()?.verdicts == [(number, undecided(NO_RULE))].into());
     // What followed its end is nobody's flow.
     harness.run(Role::Core, &answer(40_000, 0)?, 1)?;
     ensure!(counted(&harness.cut()?, Reason::NoFlow) == both(&[], &[HEADER_OCTETS]));

@@ -1,7 +1,7 @@
 //! The decision's tables in this process's memory: for captures, mirror ports, benchmarks and tests.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 use std::sync::atomic::AtomicU64;
@@ -10,13 +10,17 @@ use std::sync::atomic::Ordering::Relaxed;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 use tollfree_core::address::{Address, Family, SubscriberId};
+use tollfree_core::bytes::Frame;
 use tollfree_core::counter::Usage;
-use tollfree_core::decide::Tables;
+use tollfree_core::decide::{Decision, Tables};
+use tollfree_core::event::CopyKind;
 use tollfree_core::flow::{
     FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, Words,
 };
 use tollfree_core::interface::Role;
-use tollfree_core::limits::{EVIDENCE_WAIT_NS, FLOWS_PER_SUBSCRIBER_DEFAULT};
+use tollfree_core::limits::{EVIDENCE_WAIT_NS, FLOWS_PER_SUBSCRIBER_DEFAULT, HEARD_NS};
+use tollfree_core::names::{self, Names};
+use tollfree_core::packet::Packet;
 use tollfree_core::packet::tunnel::Transports;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry};
 use tollfree_core::quota::{QuotaCells, QuotaEntry, QuotaKey};
@@ -107,7 +111,9 @@ pub struct MemoryTables {
     flows: RefCell<HashMap<FlowKey, Rc<FlowCells>>>,
     last_flow: Cell<u64>,
     subscriber_flows: RefCell<HashMap<SubscriberId, u32>>,
-    verdicts: HashMap<u64, u32>,
+    verdicts: HashMap<u64, Promise>,
+    heard: HashMap<SubscriberId, u64>,
+    names: HashSet<u64>,
     quotas: RefCell<HashMap<QuotaKey, Rc<QuotaCells>>>,
     sent_again: RefCell<BTreeMap<u32, Usage>>,
     fragments: RefCell<Recent<FragmentKey, FragmentEntry>>,
@@ -200,8 +206,45 @@ impl MemoryTables {
     }
 
     /// Says what evidence said of a flow.
-    pub fn decide_flow(&mut self, flow: u64, verdict: u32) {
+    pub fn decide_flow(&mut self, flow: u64, verdict: Promise) {
         self.verdicts.insert(flow, verdict);
+    }
+
+    /// A subscriber may know addresses until then that are in no rule yet, in nanoseconds; those whose time is over are
+    /// forgotten.
+    pub fn hear(&mut self, subscriber: SubscriberId, until_ns: u64) {
+        let now_ns = self.now_ns;
+        self.heard.retain(|_, until_ns| *until_ns > now_ns);
+        self.heard.insert(subscriber, until_ns);
+    }
+
+    /// Holds the names that rules list, and those below which they list all.
+    pub fn set_names<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
+        self.names = names.into_iter().map(names::hash).collect();
+    }
+
+    /// Does with a packet that was decided what the kernel's programs do about names: a subscriber who is answered is waited
+    /// with. Says what it is copied for.
+    pub fn listen(
+        &mut self,
+        frame: &Frame<'_>,
+        role: Role,
+        packet: &Packet,
+        decision: &Decision,
+    ) -> CopyKind {
+        let kind = match decision.copy {
+            CopyKind::NamesListed => {
+                let offset = names::message_offset(packet.transport_offset);
+                let is_listed =
+                    names::is_listed(frame, offset, &mut names::Reading::default(), &Listed(&self.names));
+                if is_listed { CopyKind::Names } else { CopyKind::None }
+            }
+            kind => kind,
+        };
+        if kind == CopyKind::Names && role == Role::Core {
+            self.hear(decision.subscriber, self.now_ns + HEARD_NS);
+        }
+        kind
     }
 
     /// Every flow, over or not.
@@ -242,6 +285,14 @@ impl MemoryTables {
         });
         owners.retain(|_, open| *open > 0);
         self.quotas.get_mut().retain(|_, quota| quota.entry().day_ends_ns > now_ns);
+    }
+}
+
+struct Listed<'a>(&'a HashSet<u64>);
+
+impl Names for Listed<'_> {
+    fn has(&self, hash: u64) -> bool {
+        self.0.contains(&hash)
     }
 }
 
@@ -304,8 +355,12 @@ impl Tables for MemoryTables {
         open < self.flows_per_subscriber
     }
 
-    fn verdict(&self, flow: u64) -> Option<u32> {
+    fn verdict(&self, flow: u64) -> Option<Promise> {
         self.verdicts.get(&flow).copied()
+    }
+
+    fn heard_until_ns(&self, subscriber: SubscriberId) -> u64 {
+        self.heard.get(&subscriber).copied().unwrap_or_default()
     }
 
     fn count_sent_again(&self, number: u32, role: Role, octets: u32) {

@@ -161,6 +161,9 @@ pub struct Packet {
     pub sequence: u32,
     /// Octets of a TCP segment's payload, as far as this packet holds it.
     pub payload_octets: u32,
+    /// A UDP datagram whose payload looks like RTP or RTCP (RFC 3550; RFC 7983, section 7): version 2, and no shorter than
+    /// the shortest of either.
+    pub is_rtp: bool,
     /// The packet that an ICMP error is about.
     pub quote: Quote,
     /// Where the headers of this packet must end, in octets of the frame: with the first fragment that it is tunnelled in,
@@ -192,6 +195,7 @@ impl Packet {
         self.resets = false;
         self.sequence = 0;
         self.payload_octets = 0;
+        self.is_rtp = false;
         self.quote.is_there = false;
         self.fault = Fault::None;
         self.opens = true;

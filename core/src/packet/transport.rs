@@ -15,12 +15,17 @@ const TCP_ACK: u8 = 0x10;
 /// Octets of both ports, of TCP and of UDP.
 const PORTS_OCTETS: usize = 4;
 const UDP_HEADER_OCTETS: usize = 8;
+/// A receiver's report about nobody (RFC 3550, section 6.4.2); RTP's own header is longer.
+const RTCP_OCTETS_MIN: usize = 8;
+/// Of RTP and RTCP (RFC 3550, section 5.1): the two upper bits of the first octet.
+const RTP_VERSION: u8 = 2;
+const RTP_VERSION_SHIFT: u8 = 6;
 
 #[inline(always)]
 pub(super) fn parse<B: Bytes>(bytes: &B, packet: &mut Packet) {
     let held = match packet.protocol {
         protocol::TCP => tcp(bytes, packet),
-        protocol::UDP => ports(bytes, packet, UDP_HEADER_OCTETS),
+        protocol::UDP => udp(bytes, packet),
         protocol::ICMP | protocol::ICMPV6 => icmp::parse(bytes, packet),
         _ => true,
     };
@@ -54,6 +59,18 @@ fn ports<B: Bytes>(bytes: &B, packet: &mut Packet, header_octets: usize) -> bool
     let Some(ports): Option<[u8; PORTS_OCTETS]> = bytes.load(packet.transport_offset) else { return false };
     packet.source_port = u16::from_be_bytes([ports[0], ports[1]]);
     packet.destination_port = u16::from_be_bytes([ports[2], ports[3]]);
+    true
+}
+
+#[inline(always)]
+fn udp<B: Bytes>(bytes: &B, packet: &mut Packet) -> bool {
+    if !ports(bytes, packet, UDP_HEADER_OCTETS) {
+        return false;
+    }
+    let offset = packet.transport_offset + UDP_HEADER_OCTETS;
+    packet.is_rtp = offset + RTCP_OCTETS_MIN <= packet.end()
+        && packet.holds(offset, 1)
+        && matches!(bytes.load::<1>(offset), Some([first]) if first >> RTP_VERSION_SHIFT == RTP_VERSION);
     true
 }
 

@@ -1,6 +1,7 @@
 //! What a plane says of one frame.
 
 use tollfree_core::counter::{CounterKey, PendingKey, Usage};
+use tollfree_core::event::CopyHead;
 use tollfree_core::flow::FlowEntry;
 use tollfree_core::packet::{Packet, Quote};
 use tollfree_core::reason::Reason;
@@ -66,9 +67,11 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// The flow that it was counted for as pending, by name, and whether that is its own.
-    pub(crate) fn awaiting(&self) -> Option<(u64, bool)> {
+    pub(crate) fn awaiting(&self) -> Option<(u64, u32, bool)> {
         self.counted.iter().find_map(|(place, _)| match place {
-            Place::Pending(key) => Some((key.flow, self.flow.is_some_and(|flow| flow.number == key.flow))),
+            Place::Pending(key) => {
+                Some((key.flow, key.rule, self.flow.is_some_and(|flow| flow.number == key.flow)))
+            }
             Place::Counter(_) => None,
         })
     }
@@ -90,8 +93,7 @@ pub(crate) fn without_rest(mut packet: Packet) -> Packet {
 /// A copy to the controller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Copied {
-    pub(crate) role: u32,
-    pub(crate) epoch: u32,
-    pub(crate) frame_octets: u32,
+    /// Without its time; the flow by name.
+    pub(crate) head: CopyHead,
     pub(crate) octets: Vec<u8>,
 }

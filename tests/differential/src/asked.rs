@@ -133,8 +133,12 @@ impl Tables for Asked<'_> {
         self.tables.admit_flow(subscriber)
     }
 
-    fn verdict(&self, flow: u64) -> Option<u32> {
+    fn verdict(&self, flow: u64) -> Option<Promise> {
         self.tables.verdict(flow)
+    }
+
+    fn heard_until_ns(&self, subscriber: SubscriberId) -> u64 {
+        self.tables.heard_until_ns(subscriber)
     }
 
     fn count_sent_again(&self, rule: u32, from: Role, octets: u32) {

@@ -187,7 +187,7 @@ fn stream(ours: (IpAddr, u16), theirs: (IpAddr, u16)) -> FlowKey {
 const fn grant(index: usize) -> GrantEntry {
     let valid_until_ns = if index % 4 == 3 { PASSED_NS } else { NEVER_NS };
     let class = if index.is_multiple_of(2) { RuleClass::Free } else { RuleClass::FreePriority };
-    GrantEntry { rule: HOTLINE_RULE, class: class as u32, valid_until_ns }
+    GrantEntry::new(HOTLINE_RULE, class, valid_until_ns)
 }
 
 #[cfg(test)]

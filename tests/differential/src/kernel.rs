@@ -7,11 +7,10 @@ use aya::maps::{MapData, RingBuf};
 use tollfree::dataplane::{InterfaceCounts, PlanTables};
 use tollfree_benches::harness::{FIRST_EPOCH, KernelHarness};
 use tollfree_core::counter::{PendingKey, Usage};
-use tollfree_core::event::Copy;
-use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey};
+use tollfree_core::event::CopyHead;
+use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, Promise};
 use tollfree_core::interface::{InterfaceUsage, Role};
 use tollfree_core::settings::Settings;
-use zerocopy::FromBytes as _;
 
 use crate::answer::{Answer, Copied, Place, timeless, without_rest};
 use crate::gateway::{self, Gateway};
@@ -123,7 +122,7 @@ impl Kernel {
     }
 
     /// Says what evidence said of the flow with this name.
-    pub(crate) fn decide_flow(&mut self, flow: u64, verdict: u32) -> Result<()> {
+    pub(crate) fn decide_flow(&mut self, flow: u64, verdict: Promise) -> Result<()> {
         let number = self.names.number(flow).context("a flow that was never seen")?;
         Ok(self.maps.verdicts.insert(number, verdict, 0)?)
     }
@@ -219,12 +218,13 @@ impl Kernel {
     /// The copy that was sent, if one was.
     fn copied(&mut self) -> Result<Option<Copied>> {
         let Some(item) = self.copies.next() else { return Ok(None) };
-        let copy = Copy::read_from_bytes(&item).ok().context("a copy of another length")?;
+        let (head, octets) = CopyHead::read(&item).context("a copy of another length")?;
+        let octets = octets.to_vec();
         drop(item);
         ensure!(self.copies.next().is_none(), "one frame was copied twice");
-        let Copy { role, epoch, frame_octets, copied_octets, .. } = copy;
-        let octets = copy.frame.get(..copied_octets as usize).context("a copy longer than its room")?;
-        Ok(Some(Copied { role, epoch, frame_octets, octets: octets.to_vec() }))
+        // The flow may be seen for the first time.
+        let flow = if head.flow == 0 { 0 } else { self.names.see(head.flow) };
+        Ok(Some(Copied { head: CopyHead { flow, at_ns: 0, ..head }, octets }))
     }
 
     /// All that the maps hold now.

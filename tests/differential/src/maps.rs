@@ -11,7 +11,9 @@ use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuHashMap};
 use tollfree::dataplane::InterfaceCounts;
 use tollfree_core::address::SubscriberId;
 use tollfree_core::counter::{CounterKey, PendingKey, Usage};
-use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, SubscriberFlows};
+use tollfree_core::flow::{
+    FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, SubscriberFlows,
+};
 use tollfree_core::interface::{InterfaceUsage, bucket_index, totals_index};
 use tollfree_core::limits::BANKS;
 use tollfree_core::quota::{QuotaEntry, QuotaKey};
@@ -32,7 +34,7 @@ pub(crate) struct Maps {
     buckets: PerCpuArray<MapData, InterfaceUsage>,
     pub(crate) flows: HashMap<MapData, FlowKey, FlowEntry>,
     pub(crate) fragments: HashMap<MapData, FragmentKey, FragmentEntry>,
-    pub(crate) verdicts: HashMap<MapData, u64, u32>,
+    pub(crate) verdicts: HashMap<MapData, u64, Promise>,
     pub(crate) quotas: HashMap<MapData, QuotaKey, QuotaEntry>,
     pub(crate) subscriber_flows: HashMap<MapData, SubscriberId, SubscriberFlows>,
     grants: HashMap<MapData, FlowKey, GrantEntry>,

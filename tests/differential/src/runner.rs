@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use nix::sched::{CloneFlags, CpuSet, sched_getcpu, sched_setaffinity, unshare};
 use nix::unistd::Pid;
 use tollfree::memory::MemoryTransports;
+use tollfree_core::flow::Promise;
 use tollfree_core::interface::Role;
 use tollfree_core::packet::tunnel::TunnelKind;
 use tollfree_core::reason::Reason;
@@ -203,12 +204,12 @@ impl Pass<'_> {
             return Ok(Some(difference::items(&answer, &wanted)));
         }
         let mut verdict = None;
-        if let Some((flow, is_own)) = wanted.awaiting() {
+        if let Some((flow, rule, is_own)) = wanted.awaiting() {
             if !is_own {
                 return Ok(Some(vec![format!("pending of flow {flow}, but on {:?}", wanted.flow)]));
             }
             verdict = evidence.packet(flow);
-            if let Some(verdict) = verdict {
+            if let Some(verdict) = verdict.map(|reason| Promise::new(rule, reason)) {
                 self.kernel.decide_flow(flow, verdict)?;
                 userspace.decide_flow(flow, verdict);
             }

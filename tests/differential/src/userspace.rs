@@ -9,7 +9,8 @@ use tollfree_core::address::SubscriberId;
 use tollfree_core::bytes::Frame;
 use tollfree_core::counter::{CounterKey, PendingKey, Usage};
 use tollfree_core::decide::{Decision, decide};
-use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey};
+use tollfree_core::event::{CopyHead, CopyKind};
+use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, Promise};
 use tollfree_core::interface::{InterfaceUsage, Role};
 use tollfree_core::limits::COPY_OCTETS_MAX;
 use tollfree_core::packet::{Packet, Start, parse};
@@ -89,7 +90,7 @@ impl Userspace {
     }
 
     /// Says what evidence said of the flow with this name.
-    pub(crate) fn decide_flow(&mut self, flow: u64, verdict: u32) {
+    pub(crate) fn decide_flow(&mut self, flow: u64, verdict: Promise) {
         if let Some(number) = self.names.number(flow) {
             self.tables.decide_flow(number, verdict);
         }
@@ -117,14 +118,18 @@ impl Userspace {
         let (leaves_as, tagged) = tagged(frame, &settings, parsed.as_ref(), &decision);
         let moved = self.count(role, frame, &decision, volume_octets);
         self.count_event(Stat::ForgedDscp, tagged == Tagged::Cleared);
-        self.count_event(Stat::CopySent, decision.copy);
+        let is_copied = decision.copy != CopyKind::None;
+        self.count_event(Stat::CopySent, is_copied);
         self.keep(changes);
         let answer = Answer {
             parsed,
             counted: vec![moved],
             sent_again,
             leaves_as,
-            copied: decision.copy.then(|| copied(role, self.epoch, frame)),
+            copied: is_copied.then(|| {
+                let name = if decision.flow == 0 { 0 } else { self.names.of(decision.flow) };
+                copied(role, self.epoch, frame, &decision, name)
+            }),
             flow,
             fragment: fragment
                 .and_then(|(_, entry)| entry)
@@ -204,7 +209,19 @@ fn tagged(
     (octets, tagged)
 }
 
-fn copied(role: Role, epoch: u32, frame: &[u8]) -> Copied {
+/// What the kernel program copies of a frame; `flow` by name.
+fn copied(role: Role, epoch: u32, frame: &[u8], decision: &Decision, flow: u64) -> Copied {
     let octets = frame[..frame.len().min(COPY_OCTETS_MAX)].to_vec();
-    Copied { role: role as u32, epoch, frame_octets: u32::try_from(frame.len()).unwrap_or(u32::MAX), octets }
+    let counted = |octets: usize| u32::try_from(octets).unwrap_or(u32::MAX);
+    let head = CopyHead {
+        at_ns: 0,
+        flow,
+        role: role as u32,
+        kind: decision.copy as u32,
+        epoch,
+        rule: decision.rule,
+        frame_octets: counted(frame.len()),
+        copied_octets: counted(octets.len()),
+    };
+    Copied { head, octets }
 }

@@ -44,8 +44,8 @@ fn broken_frame(seeds: Vec<(Role, Vec<u8>)>) -> impl Strategy<Value = (Role, Vec
 }
 
 /// What this process would count.
-fn count(world: &World, counters: &mut BTreeMap<CounterKey, Usage>, role: Role, frame: &[u8]) {
-    let (decision, octets) = pass(&world.memory, &world.transports, role, frame);
+fn count(world: &mut World, counters: &mut BTreeMap<CounterKey, Usage>, role: Role, frame: &[u8]) {
+    let (decision, octets) = pass(&mut world.memory, &world.transports, role, frame);
     let Decision { subscriber, rule, reason, .. } = decision;
     let epoch = tollfree_benches::harness::FIRST_EPOCH;
     let usage =
@@ -75,7 +75,7 @@ fn both_planes_count_the_same() -> Result<()> {
         world.kernel.run(role, &frame, 1)?;
         // What rests in the one rests in the other.
         world.memory.set_now(monotonic_ns());
-        count(&world, &mut counters, role, &frame);
+        count(&mut world, &mut counters, role, &frame);
         batch.push((role, frame));
         if number % BATCH == 0 {
             let cut = world.kernel.cut()?;
@@ -85,7 +85,17 @@ fn both_planes_count_the_same() -> Result<()> {
             for (key, usage) in pending {
                 *counted.entry(without_flow(&key)).or_default() += usage;
             }
-            ensure!(counted == counters, "planes differ in one of {batch:02x?}");
+            let apart = |a: &BTreeMap<CounterKey, Usage>, b: &BTreeMap<CounterKey, Usage>| {
+                a.iter()
+                    .filter(|(key, usage)| b.get(key) != Some(usage))
+                    .map(|(k, u)| (*k, *u))
+                    .collect::<Vec<_>>()
+            };
+            let (kernel, here) = (apart(&counted, &counters), apart(&counters, &counted));
+            ensure!(
+                counted == counters,
+                "the kernel counted {kernel:?}, this process {here:?}, of one of {batch:02x?}"
+            );
             ensure!(maps.sent_again()? == world.memory.sent_again(), "sent again, one of {batch:02x?}");
             batch.clear();
         }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use tollfree_benches::frame::FrameBuilder;
+use tollfree_core::event::CopyKind;
 use tollfree_core::flow::FlowKey;
 use tollfree_core::interface::Role;
 use tollfree_core::plan::RuleClass;
@@ -41,8 +42,8 @@ pub(crate) struct Expect {
     pub(crate) metadata: Option<(u32, u32)>,
     /// Whether it is counted as forged.
     pub(crate) forged: bool,
-    /// Whether userspace gets a copy.
-    pub(crate) copied: bool,
+    /// What userspace gets a copy for.
+    pub(crate) copied: Option<CopyKind>,
     /// The flow that awaits evidence.
     pub(crate) awaits: Option<FlowKey>,
     /// A flow, and whether it begins with this frame or has gone on since before.
@@ -161,7 +162,7 @@ pub(crate) fn charged(reason: Reason, volume_octets: u32) -> Expect {
         code_point: None,
         metadata: None,
         forged: false,
-        copied: false,
+        copied: None,
         awaits: None,
         begins: None,
         sent_again_octets: 0,
@@ -174,6 +175,7 @@ pub(crate) fn pending(rule: u32, volume_octets: u32, flow: FlowKey) -> Expect {
         bucket: Bucket::Pending,
         rule,
         awaits: Some(flow),
+        copied: Some(CopyKind::Evidence),
         ..charged(Reason::AwaitingEvidence, volume_octets)
     }
 }
@@ -263,8 +265,13 @@ impl Expect {
     }
 
     /// Userspace gets a copy.
-    pub(crate) fn copied(mut self) -> Self {
-        self.copied = true;
+    pub(crate) fn copied(self) -> Self {
+        self.copied_for(CopyKind::Signalling)
+    }
+
+    /// Userspace gets a copy for this.
+    pub(crate) fn copied_for(mut self, kind: CopyKind) -> Self {
+        self.copied = Some(kind);
         self
     }
 

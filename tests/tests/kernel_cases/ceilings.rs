@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use tollfree::dataplane::monotonic_ns;
 use tollfree_benches::frame::FrameBuilder;
+use tollfree_core::flow::Promise;
 use tollfree_core::interface::Role;
 use tollfree_core::reason::Reason;
 
@@ -15,8 +16,8 @@ use crate::world::{
 };
 
 const OTHER_SUBSCRIBER: &str = "10.20.0.12:40000";
-const NAME_AND_ADDRESS: u32 = 3;
-const OTHER_NAME: u32 = 36;
+const NAME_AND_ADDRESS: Promise = Promise::new(NAMED_CAPPED_RULE, 3);
+const OTHER_NAME: Promise = Promise::new(NAMED_CAPPED_RULE, 36);
 
 pub(crate) fn cases() -> Vec<Case> {
     [reached(), apart(), days(), full_table(), with_evidence()].into_iter().flatten().collect()

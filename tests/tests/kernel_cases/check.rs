@@ -12,12 +12,11 @@ use tollfree_core::address::SubscriberId;
 use tollfree_core::bytes::Frame;
 use tollfree_core::counter::{CounterKey, PendingKey, Usage};
 use tollfree_core::decide::Decision;
-use tollfree_core::event::Copy as CopiedFrame;
+use tollfree_core::event::{CopyHead, CopyKind};
 use tollfree_core::limits::COPY_OCTETS_MAX;
 use tollfree_core::packet::{Start, parse};
 use tollfree_core::settings::{Settings, TagMetadata};
 use tollfree_core::tag::{self, Tagged};
-use zerocopy::FromBytes as _;
 
 use crate::case::{Case, Expect};
 use crate::conservation;
@@ -100,7 +99,7 @@ impl Checker {
         ensure!(run.frame == wanted, "left as {:02x?}, not {wanted:02x?}", run.frame);
         let since = |name| later.stats[name] - earlier.stats[name];
         ensure!(since("forged-dscp") == u64::from(case.expect.forged), "{} forged", since("forged-dscp"));
-        ensure!(since("copy-sent") == u64::from(case.expect.copied), "{} copied", since("copy-sent"));
+        ensure!(since("copy-sent") == u64::from(is_copied(case)), "{} copied", since("copy-sent"));
         self.check_copy(case)
     }
 
@@ -143,14 +142,23 @@ impl Checker {
 
     fn check_copy(&mut self, case: &Case) -> Result<()> {
         let Some(item) = self.copies.next() else {
-            ensure!(!case.expect.copied, "no copy came");
+            ensure!(!is_copied(case), "no copy came");
             return Ok(());
         };
-        ensure!(case.expect.copied, "a copy came");
-        let Ok(copy) = CopiedFrame::read_from_bytes(&item) else { bail!("a copy of {} octets", item.len()) };
+        ensure!(is_copied(case), "a copy came");
+        let Some((head, frame)) = CopyHead::read(&item) else { bail!("a copy of {} octets", item.len()) };
         let octets = case.frame.len().min(COPY_OCTETS_MAX);
-        ensure!(copy.frame[..octets] == case.frame[..octets], "the copy is not the frame as it arrived");
-        let said = (copy.role, copy.epoch, copy.frame_octets as usize, copy.copied_octets as usize);
+        ensure!(frame == &case.frame[..octets], "the copy is not the frame as it arrived");
+        let flow = match case.expect.awaits {
+            Some(key) => self.maps.flow(&key)?.context("the flow is not there")?.number,
+            None => 0,
+        };
+        let kind = case.expect.copied.map_or(0, |kind| kind as u32);
+        ensure!(
+            head.kind == kind && head.flow == flow && head.rule == case.expect.rule,
+            "the copy says {head:?}"
+        );
+        let said = (head.role, head.epoch, head.frame_octets as usize, head.copied_octets as usize);
         let wanted = (case.role as u32, EPOCH, case.frame.len(), octets);
         ensure!(said == wanted, "the copy says {said:?}, not {wanted:?}");
         Ok(())
@@ -168,9 +176,10 @@ impl Checker {
         let decided = process.pass(case.role, &case.frame);
         let settings = self.world.kernel.settings(case.role)?;
         let (leaves_as, is_forged) = tag(&settings, &self.world.transports, &case.frame, &decided.0);
-        let Expect { reason, rule, class: tag, copied: copy, volume_octets, bucket, .. } = case.expect;
+        let Expect { reason, rule, class: tag, copied, volume_octets, bucket, .. } = case.expect;
         let flow = case.expect.awaits.map(|key| number(&process, key).context("the flow is not there"));
         let flow = flow.transpose()?.unwrap_or(0);
+        let copy = copied.unwrap_or(CopyKind::None);
         let wanted =
             (Decision { subscriber: subscriber(&case.expect), rule, reason, tag, copy, flow }, volume_octets);
         ensure!(decided == wanted, "decided {decided:?}, not {wanted:?}");
@@ -182,6 +191,11 @@ impl Checker {
         ensure!(again == sent_again(case), "sent again {again:?}");
         check_number(case, before, case.expect.begins.and_then(|(key, _)| number(&process, key)))
     }
+}
+
+/// Whether userspace gets a copy.
+const fn is_copied(case: &Case) -> bool {
+    case.expect.copied.is_some()
 }
 
 /// Whether the flow that the case is about was there before or begins with it.

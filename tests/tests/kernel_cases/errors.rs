@@ -4,6 +4,7 @@ use tollfree_benches::frame::FrameBuilder;
 use tollfree_core::interface::Role;
 use tollfree_core::reason::Reason;
 
+use crate::calls::RTCP;
 use crate::case::{Case, Expect, charged};
 use crate::envelope::{self, IPV4, in_gtpu, packet};
 use crate::world::{
@@ -124,7 +125,7 @@ fn ways() -> Vec<Case> {
 fn flows() -> Vec<Case> {
     let conference = packet(&FrameBuilder::udp(at(SUBSCRIBER), at(CONFERENCE)));
     let named = FrameBuilder::tcp(at(SUBSCRIBER), at(NAMED)).syn();
-    let voice = FrameBuilder::udp(at(CALLER), at(MEDIA));
+    let voice = FrameBuilder::udp(at(CALLER), at(MEDIA)).payload(&RTCP);
     let by = |quote: &[u8], rule| quoted(quote).by(rule);
     let sent = packet(&up());
     let from_site = error(UNREACHABLE, SITE, SUBSCRIBER, &sent);

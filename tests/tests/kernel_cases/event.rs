@@ -1,5 +1,6 @@
 //! What happens before a case's frame arrives, on either plane.
 
+use tollfree_core::address::SubscriberId;
 use tollfree_core::flow::{FlowKey, Promise};
 use tollfree_core::interface::Role;
 
@@ -10,8 +11,10 @@ pub(crate) enum Event {
     Frame(Role, Vec<u8>),
     /// Nothing comes for so many nanoseconds.
     Rest(u64),
-    /// Evidence says this of every flow: a reason, by number.
-    Told(u32),
+    /// Evidence says this of every flow.
+    Told(Promise),
+    /// The subscriber was answered about a name that rules list, and is waited with until then, in nanoseconds.
+    Heard(SubscriberId, u64),
     /// A flow turns out to have been opened under another plan, which promised this.
     Promised(FlowKey, Promise),
     /// The controller takes out what has rested for long enough, and gives the places back.

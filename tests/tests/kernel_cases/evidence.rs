@@ -8,17 +8,24 @@ use tollfree_core::reason::Reason;
 use crate::case::{Case, Expect, charged, free, pending, priority};
 use crate::event::Event;
 use crate::world::{
-    NAMED, NAMED_HOSPITAL, NAMED_HOSPITAL_RULE, NAMED_RULE, SITE, SITE_RULE, SUBSCRIBER, at, port, tcp_flow,
+    NAMED, NAMED_HOSPITAL, NAMED_HOSPITAL_RULE, NAMED_OBSERVED, NAMED_OBSERVED_RULE, NAMED_RULE, OBSERVED,
+    OBSERVED_RULE, SHARED, SITE, SITE_RULE, SUBSCRIBER, at, port, tcp_flow,
 };
 
 /// Reasons by number, as userspace writes them; the last is none.
 const NAME_AND_ADDRESS: u32 = 3;
+const HIDDEN_NAME_FREE: u32 = 4;
 const OTHER_NAME: u32 = 36;
+const HIDDEN_NAME: u32 = 37;
 const UNDECIDED: u32 = 38;
+const OBSERVED_REASON: u32 = 40;
 const UNKNOWN: u32 = 9999;
 
 pub(crate) fn cases() -> Vec<Case> {
-    [awaited(), told(), kept(), missed(), not_asked()].into_iter().flatten().collect()
+    [awaited(), told(), kept(), missed(), not_asked(), hidden(), shared(), observed()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn up() -> FrameBuilder {
@@ -68,7 +75,9 @@ fn awaited() -> Vec<Case> {
 /// The subscriber's next packet after evidence said this.
 fn told() -> Vec<Case> {
     let case = |name, verdict, expect| {
-        Case::uplink(name, &up(), expect).after(&up().syn()).after_events([Event::Told(verdict)])
+        Case::uplink(name, &up(), expect)
+            .after(&up().syn())
+            .after_events([Event::Told(Promise::new(NAMED_RULE, verdict))])
     };
     vec![
         case("the rule's name", NAME_AND_ADDRESS, named(40).going_on(flow())),
@@ -77,19 +86,23 @@ fn told() -> Vec<Case> {
         case("a verdict that nobody knows", UNKNOWN, because(Reason::Undecided)),
         Case::downlink("the rule's name, downlink", &down(), named(40))
             .after(&up().syn())
-            .after_events([Event::Told(NAME_AND_ADDRESS)]),
+            .after_events([Event::Told(Promise::new(NAMED_RULE, NAME_AND_ADDRESS))]),
         Case::uplink("another flow awaits still", &up().syn(), awaits(40))
             .after(&FrameBuilder::tcp(at(&port(SUBSCRIBER, 40_001)), at(NAMED)).syn())
-            .after_events([Event::Told(NAME_AND_ADDRESS)]),
+            .after_events([Event::Told(Promise::new(NAMED_RULE, NAME_AND_ADDRESS))]),
     ]
 }
 
 /// What was once found of a flow stays, as long as the flow.
 fn kept() -> Vec<Case> {
     let told = || Case::uplink("told once", &up(), named(40)).after(&up().syn());
-    let told = |name| Case { name, ..told().after_events([Event::Told(NAME_AND_ADDRESS)]).after(&up()) };
+    let told = |name| Case {
+        name,
+        ..told().after_events([Event::Told(Promise::new(NAMED_RULE, NAME_AND_ADDRESS))]).after(&up())
+    };
     vec![
-        told("a verdict that was found stays").after_events([Event::Told(OTHER_NAME)]),
+        told("a verdict that was found stays")
+            .after_events([Event::Told(Promise::new(NAMED_RULE, OTHER_NAME))]),
         Case {
             frame: crate::case::built(&up().syn()),
             expect: awaits(40).beginning(flow()),
@@ -111,7 +124,7 @@ fn missed() -> Vec<Case> {
         case("opened under another rule, with its name", Promise::new(SITE_RULE, NAME_AND_ADDRESS)),
         case("opened under another rule, awaiting", Promise::new(SITE_RULE, Reason::AwaitingEvidence as u32)),
         case("missed, whatever evidence says", Promise::new(NAMED_RULE, 0))
-            .after_events([Event::Told(NAME_AND_ADDRESS)]),
+            .after_events([Event::Told(Promise::new(NAMED_RULE, NAME_AND_ADDRESS))]),
         Case::uplink("SYN on it misses it too", &up().syn(), because(Reason::EvidenceMissed))
             .after(&up().syn())
             .after_events([Event::Promised(flow(), Promise::new(NAMED_RULE, 0))]),
@@ -133,6 +146,77 @@ fn not_asked() -> Vec<Case> {
             .after_events([Event::Promised(tcp_flow(SUBSCRIBER, SITE), asked)]),
         Case::uplink("what is named is tagged", &up(), Expect { class: Some(RuleClass::Free), ..named(40) })
             .after(&up().syn())
-            .after_events([Event::Told(NAME_AND_ADDRESS)]),
+            .after_events([Event::Told(Promise::new(NAMED_RULE, NAME_AND_ADDRESS))]),
+    ]
+}
+
+fn hidden() -> Vec<Case> {
+    let told = |name, verdict, expect| {
+        Case::uplink(name, &up(), expect)
+            .after(&up().syn())
+            .after_events([Event::Told(Promise::new(NAMED_RULE, verdict))])
+    };
+    vec![
+        told("a name that is hidden", HIDDEN_NAME, because(Reason::HiddenName)),
+        told(
+            "a name that may be hidden",
+            HIDDEN_NAME_FREE,
+            free(NAMED_RULE, 40).because(Reason::HiddenNameFree),
+        ),
+        Case::uplink("a verdict for another rule", &up(), because(Reason::EvidenceMissed))
+            .after(&up().syn())
+            .after_events([Event::Told(Promise::new(SITE_RULE, NAME_AND_ADDRESS))]),
+        Case::uplink("a verdict that frees under no rule", &up(), because(Reason::EvidenceMissed))
+            .after(&up().syn())
+            .after_events([Event::Told(Promise::new(0, NAME_AND_ADDRESS))]),
+        Case::uplink("a verdict that charges under no rule", &up(), because(Reason::Undecided))
+            .after(&up().syn())
+            .after_events([Event::Told(Promise::new(0, UNDECIDED))]),
+    ]
+}
+
+/// The rule trusts the address, which strangers have too.
+fn shared() -> Vec<Case> {
+    let up = FrameBuilder::tcp(at(SUBSCRIBER), at(SHARED));
+    let flow = tcp_flow(SUBSCRIBER, SHARED);
+    let told = |name, verdict, expect| {
+        Case::uplink(name, &up, expect)
+            .after(&up.clone().syn())
+            .after_events([Event::Told(Promise::new(SITE_RULE, verdict))])
+    };
+    vec![
+        Case::uplink(
+            "SYN awaits evidence at a shared address",
+            &up.clone().syn(),
+            pending(SITE_RULE, 40, flow),
+        ),
+        told("its own name", NAME_AND_ADDRESS, free(SITE_RULE, 40).because(Reason::NameAndAddress)),
+        told("a stranger's name", OTHER_NAME, charged(Reason::OtherName, 40).by(SITE_RULE)),
+        Case::uplink("opened before it was known to be shared", &up, free(SITE_RULE, 40))
+            .after(&up.clone().syn())
+            .after_events([Event::Promised(flow, Promise::new(SITE_RULE, 0))]),
+    ]
+}
+
+fn observed() -> Vec<Case> {
+    let up = FrameBuilder::tcp(at(SUBSCRIBER), at(OBSERVED));
+    let named = FrameBuilder::tcp(at(SUBSCRIBER), at(NAMED_OBSERVED));
+    let flow = tcp_flow(SUBSCRIBER, NAMED_OBSERVED);
+    let told = |name, verdict, expect| {
+        Case::uplink(name, &named, expect)
+            .after(&named.clone().syn())
+            .after_events([Event::Told(Promise::new(NAMED_OBSERVED_RULE, verdict))])
+    };
+    let by = |reason| charged(reason, 40).by(NAMED_OBSERVED_RULE);
+    vec![
+        Case::uplink(
+            "observed: charged, and known",
+            &up.syn(),
+            charged(Reason::Observed, 40).by(OBSERVED_RULE),
+        ),
+        Case::uplink("observed: awaits a name", &named.clone().syn(), pending(NAMED_OBSERVED_RULE, 40, flow)),
+        told("observed: its name", NAME_AND_ADDRESS, by(Reason::Observed)),
+        told("observed: told so", OBSERVED_REASON, by(Reason::Observed)),
+        told("observed: another's name", OTHER_NAME, by(Reason::OtherName)),
     ]
 }

@@ -5,7 +5,7 @@ use tollfree_benches::frame::FrameBuilder;
 use tollfree_core::interface::Role;
 use tollfree_core::reason::Reason;
 
-use crate::case::{Case, Expect, built, call, changed, charged, free, free_priority};
+use crate::case::{Case, Expect, built, changed, charged, free, free_priority};
 use crate::process::pass;
 use crate::world::{
     CALLER, CONFERENCE, CONFERENCE_RULE, CONFERENCE_V6, HOTLINE_RULE, MEDIA, NOW_NS, PROXY, SITE, SITE_RULE,
@@ -99,8 +99,13 @@ fn following() -> Vec<Case> {
             charged(Reason::PortNotListed, 120),
         )
         .after(&first(SUBSCRIBER, not_listed, 10)),
-        Case::uplink("of a call", &later(CALLER, MEDIA, 11, 2), call(HOTLINE_RULE, 120))
-            .after(&first(CALLER, MEDIA, 11)),
+        // Only a whole packet shows that it is media.
+        Case::uplink(
+            "of a call",
+            &later(CALLER, MEDIA, 11, 2),
+            charged(Reason::MediaShape, 120).by(HOTLINE_RULE),
+        )
+        .after(&first(CALLER, MEDIA, 11)),
         Case::uplink("the first of a SIP message", &first(SUBSCRIBER, PROXY, 12), signalling(1500)),
         Case::uplink("the rest of a SIP message", &later(SUBSCRIBER, PROXY, 13, 185), signalling(120))
             .after(&first(SUBSCRIBER, PROXY, 13)),
@@ -295,10 +300,10 @@ fn a_first_fragment_is_remembered_for_a_minute() -> Result<()> {
     const MINUTE_NS: u64 = 60_000_000_000;
     let World { mut memory, transports, .. } = World::open()?;
     let (first, later) = (first(SUBSCRIBER, CONFERENCE, 1), later(SUBSCRIBER, CONFERENCE, 1, 185));
-    pass(&memory, &transports, Role::Access, &built(&first));
+    pass(&mut memory, &transports, Role::Access, &built(&first));
     for (age_ns, wanted) in [(MINUTE_NS - 1, Reason::Address), (MINUTE_NS, Reason::Fragment)] {
         memory.set_now(NOW_NS + age_ns);
-        let (decision, _) = pass(&memory, &transports, Role::Access, &built(&later));
+        let (decision, _) = pass(&mut memory, &transports, Role::Access, &built(&later));
         ensure!(decision.reason == wanted, "after {age_ns} ns: {}", decision.reason.name());
     }
     Ok(())

@@ -7,6 +7,7 @@ use tollfree_core::flow::FlowKey;
 use tollfree_core::interface::Role;
 use tollfree_core::reason::Reason;
 
+use crate::calls::RTCP;
 use crate::case::{Case, Expect, built, call, charged, free, free_priority, priority};
 use crate::event::Event;
 use crate::world::{
@@ -119,7 +120,7 @@ fn rests_of_others() -> Vec<Case> {
     let answered = |name, rest_ns, expect| {
         Case::downlink(name, &down(), expect).after(&up()).after_downlink(&down()).resting(rest_ns)
     };
-    let voice = FrameBuilder::udp(at(MEDIA), at(CALLER));
+    let voice = FrameBuilder::udp(at(MEDIA), at(CALLER)).payload(&RTCP);
     vec![
         unanswered("UDP, unanswered", UDP_OPENING_NS - SLACK_NS, conference().going_on(key)),
         unanswered("UDP, unanswered for too long", UDP_OPENING_NS, no_flow.clone()),
@@ -129,7 +130,7 @@ fn rests_of_others() -> Vec<Case> {
         Case::downlink(
             "a call's stream when it is over",
             &voice,
-            call(HOTLINE_RULE, 28).beginning(udp_flow(CALLER, MEDIA)),
+            call(HOTLINE_RULE, 36).beginning(udp_flow(CALLER, MEDIA)),
         )
         .after_downlink(&voice)
         .resting(UDP_NS),
@@ -154,7 +155,7 @@ fn bounds() -> Vec<Case> {
     let first = port(SUBSCRIBER, 10_000);
     let has_all = |case: Case| case.after_events(opened(SUBSCRIBER, SITE, SUBSCRIBER_FLOWS_MAX));
     let first_up = || FrameBuilder::tcp(at(&first), at(SITE));
-    let voice = FrameBuilder::udp(at(CALLER), at(MEDIA));
+    let voice = FrameBuilder::udp(at(CALLER), at(MEDIA)).payload(&RTCP);
     vec![
         Case::uplink("the last flow", &up().syn(), site()).after_events(opened(
             SUBSCRIBER,
@@ -178,7 +179,7 @@ fn bounds() -> Vec<Case> {
         .after(&first_up().rst()),
         has_all(Case::uplink("one was reset, but nobody swept", &up().syn(), full()))
             .after(&first_up().rst()),
-        has_all(Case::uplink("calls are not bounded", &voice, call(HOTLINE_RULE, 28))),
+        has_all(Case::uplink("calls are not bounded", &voice, call(HOTLINE_RULE, 36))),
         has_all(Case::uplink("all are over, but nobody swept", &up().syn(), full())).resting(TCP_OPENING_NS),
         has_all(Case::uplink("swept", &up().syn(), site()))
             .resting(TCP_OPENING_NS)

@@ -22,6 +22,7 @@ mod ipv6;
 mod link;
 mod lives;
 mod maps;
+mod names;
 mod opening;
 mod process;
 mod rules;
@@ -54,6 +55,7 @@ fn all_cases() -> Vec<Case> {
         calls::cases(),
         lives::cases(),
         evidence::cases(),
+        names::cases(),
         ceilings::cases(),
         sent_again::cases(),
         errors::cases(),
@@ -150,6 +152,11 @@ fn calls_and_signalling() -> Result<()> {
 #[test]
 fn flows_begin_and_end() -> Result<()> {
     check_all(&lives::cases())
+}
+
+#[test]
+fn names_and_what_is_learned() -> Result<()> {
+    check_all(&names::cases())
 }
 
 #[test]

@@ -10,18 +10,22 @@ use aya::maps::{Array, HashMap, Map, MapData, PerCpuHashMap};
 use tollfree::dataplane::monotonic_ns;
 use tollfree_core::address::SubscriberId;
 use tollfree_core::counter::{PendingKey, Usage};
-use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, SubscriberFlows};
+use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, Promise, SubscriberFlows};
+use tollfree_core::names::heard_place;
 use tollfree_core::quota::{QuotaEntry, QuotaKey};
 
 use crate::event::Event;
-use crate::world::{NEVER_NS, PASSED_NS, QUOTAS_MAX};
+use crate::world::{
+    NEVER_NS, PASSED_NS, QUOTAS_MAX, SITE, SOMEBODY_ELSE, SUBSCRIBER, SUBSCRIBER_V6, tcp_flow,
+};
 
 /// Those that cases change, and those that are not in a cut.
 pub(crate) struct KernelMaps {
     flows: HashMap<MapData, FlowKey, FlowEntry>,
+    heard: Array<MapData, u64>,
     opened: HashMap<MapData, SubscriberId, SubscriberFlows>,
     ended: HashMap<MapData, SubscriberId, SubscriberFlows>,
-    verdicts: HashMap<MapData, u64, u32>,
+    verdicts: HashMap<MapData, u64, Promise>,
     quotas: HashMap<MapData, QuotaKey, QuotaEntry>,
     fragments: HashMap<MapData, FragmentKey, FragmentEntry>,
     day_ends: Array<MapData, u64>,
@@ -35,6 +39,7 @@ impl KernelMaps {
         let pinned = |name: &str| MapData::from_pin(directory.join(name)).with_context(|| name.to_owned());
         Ok(Self {
             flows: HashMap::try_from(Map::HashMap(pinned("FLOWS")?))?,
+            heard: Array::try_from(Map::Array(pinned("HEARD")?))?,
             opened: HashMap::try_from(Map::HashMap(pinned("SUBSCRIBER_FLOWS")?))?,
             ended: HashMap::try_from(Map::HashMap(pinned("SUBSCRIBER_FLOWS_ENDED")?))?,
             verdicts: HashMap::try_from(Map::HashMap(pinned("VERDICTS")?))?,
@@ -57,6 +62,10 @@ impl KernelMaps {
         clear(&mut self.verdicts)?;
         clear(&mut self.quotas)?;
         clear(&mut self.fragments)?;
+        for subscriber in [SUBSCRIBER, SUBSCRIBER_V6, SOMEBODY_ELSE] {
+            let owner = tcp_flow(subscriber, SITE).owner();
+            self.heard.set(heard_place(owner), 0, 0)?;
+        }
         self.set_day_ends(NEVER_NS)
     }
 
@@ -79,6 +88,9 @@ impl KernelMaps {
                 for flow in entries(&self.flows)?.values() {
                     self.verdicts.insert(flow.number, verdict, 0)?;
                 }
+            }
+            Event::Heard(subscriber, until_ns) => {
+                self.heard.set(heard_place(*subscriber), *until_ns, 0)?;
             }
             Event::Promised(key, promise) => {
                 let flow = self.flows.get(key, 0)?;

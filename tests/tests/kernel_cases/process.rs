@@ -37,6 +37,7 @@ impl<'a> Process<'a> {
                     self.tables.decide_flow(*flow, *verdict);
                 }
             }
+            Event::Heard(subscriber, until_ns) => self.tables.hear(*subscriber, *until_ns),
             Event::Promised(key, promise) => {
                 let flow = self.tables.flow(key).expect("a flow that a frame before has opened");
                 flow.set_promise(&self.tables, *promise);
@@ -53,21 +54,22 @@ impl<'a> Process<'a> {
     }
 
     /// The decision on a frame, and the volume counted.
-    pub(crate) fn pass(&self, role: Role, frame: &[u8]) -> (Decision, u32) {
-        pass(&self.tables, self.transports, role, frame)
+    pub(crate) fn pass(&mut self, role: Role, frame: &[u8]) -> (Decision, u32) {
+        pass(&mut self.tables, self.transports, role, frame)
     }
 }
 
 /// What this process makes of a frame: the decision, and the volume counted.
 pub(crate) fn pass(
-    tables: &MemoryTables,
+    tables: &mut MemoryTables,
     transports: &MemoryTransports,
     role: Role,
     frame: &[u8],
 ) -> (Decision, u32) {
     match parse(&Frame::new(frame), Start::Ethernet, 0, transports, &mut ()) {
         Ok(packet) => {
-            let decision = decide(tables, role, SIP_PORT, &packet);
+            let mut decision = decide(tables, role, SIP_PORT, &packet);
+            decision.copy = tables.listen(&Frame::new(frame), role, &packet, &decision);
             (decision, decision.volume_octets(&packet))
         }
         Err(reason) => (Decision::unattributed(reason), 0),

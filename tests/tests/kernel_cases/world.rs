@@ -86,6 +86,7 @@ const POOLS: [&str; 2] = ["10.20.0.0/16", "2001:db8:20::/48"];
 /// Subscribers, at any port.
 pub(crate) const SUBSCRIBER: &str = "10.20.0.11:40000";
 pub(crate) const SUBSCRIBER_V6: &str = "[2001:db8:20:11::1]:40000";
+pub(crate) const SOMEBODY_ELSE: &str = "10.20.0.12:40000";
 /// In no rule.
 pub(crate) const STRANGER: &str = "203.0.113.200:443";
 pub(crate) const STRANGER_V6: &str = "[2001:db8:9::80]:443";
@@ -124,6 +125,18 @@ pub(crate) const NAMED_CAPPED_RULE: u32 = 1009;
 /// Priority, paid for, and asks for a name, on TCP port 443.
 pub(crate) const NAMED_HOSPITAL: &str = "203.0.113.23:443";
 pub(crate) const NAMED_HOSPITAL_RULE: u32 = 1010;
+/// As the site, but strangers' names have this address too.
+pub(crate) const SHARED: &str = "203.0.113.24:443";
+/// Free on TCP port 443, and only observed; the second asks for a name.
+pub(crate) const OBSERVED: &str = "203.0.113.25:443";
+pub(crate) const OBSERVED_RULE: u32 = 1011;
+pub(crate) const NAMED_OBSERVED: &str = "203.0.113.26:443";
+pub(crate) const NAMED_OBSERVED_RULE: u32 = 1012;
+/// A trusted resolver, and one that is listed as the site is, on TCP port 443.
+pub(crate) const RESOLVER: &str = "203.0.113.53:53";
+pub(crate) const RESOLVER_V6: &str = "[2001:db8:6000::53]:53";
+/// What rules list, with all below it.
+pub(crate) const LISTED_NAME: &str = "moh.example";
 /// A prefix of the site's rule, and inside it one of the two rules.
 pub(crate) const OUTER: &str = "192.0.2.1:443";
 pub(crate) const INNER: &str = "192.0.2.65:443";
@@ -132,6 +145,11 @@ pub(crate) const CALLER: &str = "10.20.0.11:30000";
 pub(crate) const MEDIA: &str = "198.51.100.20:20000";
 pub(crate) const ENDED_MEDIA: &str = "198.51.100.20:20002";
 pub(crate) const OTHER_MEDIA: &str = "198.51.100.20:20004";
+/// Media that may carry an octet a second, that may be silent for [`SILENCE_NS`], and that is only observed.
+pub(crate) const SLOW_MEDIA: &str = "198.51.100.21:20000";
+pub(crate) const SHY_MEDIA: &str = "198.51.100.22:20000";
+pub(crate) const OBSERVED_MEDIA: &str = "198.51.100.23:20000";
+pub(crate) const SILENCE_NS: u64 = 1_000_000_000;
 pub(crate) const HOTLINE_RULE: u32 = 1100;
 pub(crate) const CALLER_V6: &str = "[2001:db8:20:11::1]:30000";
 pub(crate) const MEDIA_V6: &str = "[2001:db8:5060::20]:20000";
@@ -222,6 +240,8 @@ impl World {
         for own in [GATEWAY, GATEWAY_V6] {
             memory.add_own(at(own).ip().into());
         }
+        kernel.dataplane().set_names([LISTED_NAME])?;
+        memory.set_names([LISTED_NAME]);
         let mut flow_tables = kernel.dataplane().take_flow_tables()?;
         for (key, entry) in grants() {
             flow_tables.grant(&key, &entry)?;
@@ -262,6 +282,10 @@ const fn asking(rule: RuleEntry) -> RuleEntry {
     RuleEntry { evidence: Evidence::NameAndAddress as u32, ..rule }
 }
 
+const fn observed(rule: RuleEntry) -> RuleEntry {
+    RuleEntry { flags: RuleEntry::OBSERVED, ..rule }
+}
+
 const fn capped(rule: RuleEntry) -> RuleEntry {
     RuleEntry { ceiling_octets: CEILING_OCTETS, ..rule }
 }
@@ -278,9 +302,11 @@ pub(crate) fn plan() -> PlanTables {
         capped(RuleEntry::new(CAPPED_RULE, RuleClass::Free)),
         asking(capped(RuleEntry::new(NAMED_CAPPED_RULE, RuleClass::FreePriority))),
         asking(RuleEntry::new(NAMED_HOSPITAL_RULE, RuleClass::Priority)),
+        observed(RuleEntry::new(OBSERVED_RULE, RuleClass::Free)),
+        observed(asking(RuleEntry::new(NAMED_OBSERVED_RULE, RuleClass::Free))),
     ];
     let [site, conference, hospital, ended, first, second] = [0, 1, 2, 3, 4, 5];
-    let [named, capped, named_capped, named_hospital] = [6, 7, 8, 9];
+    let [named, capped, named_capped, named_hospital, observed, named_observed] = [6, 7, 8, 9, 10, 11];
     let mut full: Vec<_> = (1..16).map(|port| matcher(Matcher::TCP, port, port, site)).collect();
     full.push(matcher(Matcher::TCP, 8443, 8443, first));
     let match_sets = vec![
@@ -298,6 +324,8 @@ pub(crate) fn plan() -> PlanTables {
         set(&[matcher(Matcher::UDP, 8801, 8801, capped)]),
         set(&[matcher(Matcher::TCP, 443, 443, named_capped)]),
         set(&[matcher(Matcher::TCP, 443, 443, named_hospital)]),
+        set(&[matcher(Matcher::TCP, 443, 443, observed)]),
+        set(&[matcher(Matcher::TCP, 443, 443, named_observed)]),
     ];
     let mut plan = PlanTables { match_sets, rules, ..PlanTables::default() };
     for (prefix, flags, match_set) in [
@@ -314,6 +342,11 @@ pub(crate) fn plan() -> PlanTables {
         ("203.0.113.21/32", ClassEntry::CANDIDATE, 8),
         ("203.0.113.22/32", ClassEntry::CANDIDATE, 9),
         ("203.0.113.23/32", ClassEntry::CANDIDATE, 10),
+        ("203.0.113.24/32", ClassEntry::CANDIDATE | ClassEntry::SHARED, 0),
+        ("203.0.113.25/32", ClassEntry::CANDIDATE, 11),
+        ("203.0.113.26/32", ClassEntry::CANDIDATE, 12),
+        ("203.0.113.53/32", ClassEntry::RESOLVER | ClassEntry::CANDIDATE, 0),
+        ("2001:db8:6000::53/128", ClassEntry::RESOLVER, 0),
         ("192.0.2.0/24", ClassEntry::CANDIDATE, 0),
         ("192.0.2.64/26", ClassEntry::CANDIDATE, 5),
         ("198.51.100.0/25", ClassEntry::MEDIA, 0),
@@ -355,9 +388,12 @@ pub(crate) fn filling(left: u16) -> Vec<Event> {
 }
 
 fn grants() -> Vec<(FlowKey, GrantEntry)> {
-    let grant =
-        |rule, class: RuleClass, valid_until_ns| GrantEntry { rule, class: class as u32, valid_until_ns };
+    let grant = GrantEntry::new;
+    let hotline = grant(HOTLINE_RULE, RuleClass::Free, NEVER_NS);
     vec![
+        (udp_flow(CALLER, SLOW_MEDIA), GrantEntry { octets_per_second: 1, ..hotline }),
+        (udp_flow(CALLER, SHY_MEDIA), GrantEntry { silence_ns: SILENCE_NS, ..hotline }),
+        (udp_flow(CALLER, OBSERVED_MEDIA), GrantEntry { flags: RuleEntry::OBSERVED, ..hotline }),
         (udp_flow(CALLER, MEDIA), grant(HOTLINE_RULE, RuleClass::Free, NEVER_NS)),
         (udp_flow(CALLER, ENDED_MEDIA), grant(HOTLINE_RULE, RuleClass::Free, PASSED_NS)),
         (udp_flow(CALLER_V6, MEDIA_V6), grant(PRIORITY_HOTLINE_RULE, RuleClass::FreePriority, NEVER_NS)),

@@ -16,6 +16,13 @@ use super::record::{CallRecord, Cause};
 use super::sip::{Message, Method, Start};
 use super::stats::TrackerStats;
 
+/// What a stream may carry each way, in octets of volume a second. Reason: 128 kbit/s is more than any telephone codec
+/// needs with its headers (G.711 in packets of 20 ms: 80 kbit/s).
+const MEDIA_OCTETS_PER_SECOND: u32 = 16_000;
+/// How long a stream may be silent, in nanoseconds. Reason: held calls send comfort noise or reports every few seconds
+/// (RFC 3550, section 6.2); two minutes without either is no call.
+const MEDIA_SILENCE_NS: u64 = 120 * 1_000_000_000;
+
 /// Streams kept for one call over its life. Reason: each hold, transfer and change of network makes one; past
 /// this, a cheat is probing ports.
 pub const MEDIA_PER_CALL_MAX: usize = 16;
@@ -366,9 +373,9 @@ impl Tracker {
             .extend(keys.iter().filter(|stream| !call.media.contains(stream)).copied().collect::<Vec<_>>());
         let answered = call.answered.unwrap_or(at);
         let entry = GrantEntry {
-            rule: call.rule,
-            class: call.class as u32,
-            valid_until_ns: after(answered, self.limits.duration_max),
+            octets_per_second: MEDIA_OCTETS_PER_SECOND,
+            silence_ns: MEDIA_SILENCE_NS,
+            ..GrantEntry::new(call.rule, call.class, after(answered, self.limits.duration_max))
         };
         for stream in before.iter().filter(|stream| !keys.contains(stream)) {
             self.revoke(*stream, actions);

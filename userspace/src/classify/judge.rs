@@ -202,8 +202,12 @@ impl Tables for Moment<'_> {
         self.state.admit_flow(subscriber)
     }
 
-    fn verdict(&self, flow: u64) -> Option<u32> {
+    fn verdict(&self, flow: u64) -> Option<Promise> {
         self.state.verdict(flow)
+    }
+
+    fn heard_until_ns(&self, subscriber: SubscriberId) -> u64 {
+        self.state.heard_until_ns(subscriber)
     }
 
     fn count_sent_again(&self, number: u32, role: Role, octets: u32) {

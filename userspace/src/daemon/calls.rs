@@ -15,11 +15,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tollfree_core::address::{Address, Family, SubscriberId};
 use tollfree_core::bytes::Frame;
 use tollfree_core::counter::Usage;
-use tollfree_core::event::Copy;
+use tollfree_core::event::{CopyHead, CopyKind};
 use tollfree_core::flow::FlowKey;
 use tollfree_core::interface::Role;
 use tollfree_core::packet::{self, Start, protocol};
-use zerocopy::FromBytes as _;
 
 use super::engine::{Command, Engine};
 use super::{RunError, Shared};
@@ -119,9 +118,10 @@ impl State {
         while !stop.load(Ordering::Relaxed) {
             wait(&copies);
             while let Some(record) = copies.next() {
-                // A record is as large as `Copy`, which the kernel program reserves.
-                if let Ok(copy) = Copy::ref_from_bytes(&record) {
-                    self.take(copy);
+                if let Some((head, frame)) = CopyHead::read(&record)
+                    && head.kind == CopyKind::Signalling as u32
+                {
+                    self.take(head, frame);
                 }
             }
             if expire_at <= Instant::now() {
@@ -135,10 +135,9 @@ impl State {
     }
 
     /// Reads one copied frame as signalling.
-    fn take(&mut self, copy: &Copy) {
-        self.epoch = copy.epoch;
-        let octets = copy.frame.get(..copy.copied_octets as usize).unwrap_or(&copy.frame);
-        let role = Role::from_number(copy.role);
+    fn take(&mut self, head: CopyHead, octets: &[u8]) {
+        self.epoch = head.epoch;
+        let role = Role::from_number(head.role);
         let Some((subscriber, proxy, payload)) = datagram(octets, role, &self.transports) else {
             self.failures += 1;
             return;

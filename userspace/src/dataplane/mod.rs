@@ -13,6 +13,7 @@ mod error;
 mod flows;
 mod grace;
 mod locals;
+mod names;
 mod nic;
 mod pins;
 mod plans;
@@ -27,11 +28,11 @@ use aya::maps::{Array, Map, MapData, PerCpuArray, PerCpuValues, RingBuf};
 use ipnet::IpNet;
 use tollfree_core::control::Control;
 use tollfree_core::counter::{CounterKey, PendingKey, Usage};
+use tollfree_core::flow::Verdict;
 use tollfree_core::interface::InterfaceEntry;
 use tollfree_core::layout::LayoutEntry;
 use tollfree_core::limits::{BANKS, PLAN_SLOTS};
 use tollfree_core::plan::{ClassEntry, RuleEntry};
-use tollfree_core::reason::Reason;
 use tollfree_core::settings::Settings;
 use tollfree_core::stat::Stat;
 
@@ -45,7 +46,7 @@ pub use nic::{NicCounts, merges};
 pub use plans::PlanTables;
 pub use preflight::{KERNEL_OLDEST, check_root, preflight};
 pub use program::{Programs, Run, empty_object, object};
-pub use upkeep::{PastCeiling, Sweep};
+pub use upkeep::{PastCeiling, Sweep, VerdictTable};
 
 use crate::config::Config;
 use crate::dataplane::control::ControlWord;
@@ -214,7 +215,7 @@ pub type Counters = BTreeMap<CounterKey, Usage>;
 /// What flows carried that awaited evidence, of both banks together.
 pub type Pending = BTreeMap<PendingKey, Usage>;
 /// What evidence said of flows, by their numbers.
-pub type Verdicts = BTreeMap<u64, Reason>;
+pub type Verdicts = BTreeMap<u64, Verdict>;
 /// What each remote prefix is.
 pub type Classes = BTreeMap<IpNet, ClassEntry>;
 /// What each interface slot holds.

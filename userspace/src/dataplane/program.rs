@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::time::Duration;
 
-use aya::maps::{Array, Map, MapData, PerCpuArray};
+use aya::maps::{Array, Map, MapData, PerCpuArray, ProgramArray};
 use aya::programs::{ProgramError, SchedClassifier, TestRun as _, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfError, EbpfLoader, VerifierLogLevel};
 use tollfree_core::layout::{LAYOUT_VERSION, LayoutEntry};
@@ -20,6 +20,9 @@ use crate::config::Config;
 const RUN_HEADROOM_OCTETS: usize = 256;
 const XDP_PROGRAM: &str = "tollfree";
 const TC_PROGRAM: &str = "tollfree_tc";
+/// Called by the XDP program, and in force for all interfaces.
+const NAMES_PROGRAM: &str = "tollfree_names";
+const NAME_PROGRAMS: &str = "NAME_PROGRAMS";
 /// Not pinned: each load of the program has its own.
 const WORK_MAP: &str = "SCRATCH";
 
@@ -187,7 +190,29 @@ impl Programs {
         let mut programs = Self { ebpf: load(pins, config, settings)? };
         programs.xdp()?.load().map_err(DataplaneError::program(XDP_PROGRAM))?;
         programs.tc()?.load().map_err(DataplaneError::program(TC_PROGRAM))?;
+        programs.load_names()?;
         Ok(programs)
+    }
+
+    /// Puts the program that reads names where the XDP programs call it; one that is there already is replaced.
+    fn load_names(&mut self) -> Result<(), DataplaneError> {
+        let program: &mut Xdp = self
+            .ebpf
+            .program_mut(NAMES_PROGRAM)
+            .ok_or(ProgramError::NotLoaded)
+            .and_then(TryInto::try_into)
+            .map_err(DataplaneError::program(NAMES_PROGRAM))?;
+        program.load().map_err(DataplaneError::program(NAMES_PROGRAM))?;
+        let descriptor = program
+            .fd()
+            .and_then(|descriptor| descriptor.try_clone().map_err(ProgramError::from))
+            .map_err(DataplaneError::program(NAMES_PROGRAM))?;
+        let map = self
+            .ebpf
+            .map_mut(NAME_PROGRAMS)
+            .ok_or_else(|| DataplaneError::MissingMap { map: NAME_PROGRAMS.into() })?;
+        let mut map = ProgramArray::try_from(map).map_err(DataplaneError::map(NAME_PROGRAMS))?;
+        map.set(0, &descriptor, 0).map_err(DataplaneError::map(NAME_PROGRAMS))
     }
 
     pub(super) fn xdp(&mut self) -> Result<&mut Xdp, DataplaneError> {

@@ -4,13 +4,14 @@
 //! out, some time later: what could still be writing it has ended by then. If the same 5-tuple begins anew in just that
 //! moment, the call that takes the old entry out gives back the new one, which is put in again.
 
+use std::borrow::BorrowMut;
 use std::collections::{BTreeMap, HashMap as StdHashMap, HashSet};
 
 use aya::Pod;
-use aya::maps::{HashMap, IterableMap as _, MapError};
+use aya::maps::{HashMap, IterableMap as _, Map, MapData, MapError};
 use tollfree_core::address::SubscriberId;
-use tollfree_core::flow::{FlowEntry, FlowKey, SubscriberFlows};
-use tollfree_core::limits::{EVIDENCE_WAIT_NS, UPKEEP_MARGIN_NS};
+use tollfree_core::flow::{FlowEntry, FlowKey, NO_RULE, Promise, SubscriberFlows, Verdict};
+use tollfree_core::limits::{EVIDENCE_WAIT_NS, HEARD_NS, UPKEEP_MARGIN_NS};
 use tollfree_core::plan::RuleEntry;
 use tollfree_core::quota::{QuotaEntry, QuotaKey};
 use tollfree_core::reason::Reason;
@@ -50,6 +51,39 @@ pub struct PastCeiling {
     pub day_ends_ns: u64,
 }
 
+/// What evidence said of flows, apart from the rest.
+#[derive(Debug)]
+pub struct VerdictTable {
+    map: HashMap<MapData, u64, Promise>,
+}
+
+impl VerdictTable {
+    /// As [`Dataplane::decide_flow`].
+    ///
+    /// # Errors
+    /// A full table: the flow goes on waiting.
+    pub fn decide(&mut self, flow: u64, verdict: Verdict) -> Result<bool, DataplaneError> {
+        decide(&mut self.map, flow, verdict)
+    }
+}
+
+/// What is kept of a flow whose address turned out to be in no rule.
+const UNLISTED: Promise = Promise::new(NO_RULE, Reason::NotListed as u32);
+
+fn decide<T: BorrowMut<MapData>>(
+    map: &mut HashMap<T, u64, Promise>,
+    flow: u64,
+    verdict: Verdict,
+) -> Result<bool, DataplaneError> {
+    match map.insert(flow, Promise::from(verdict), NO_EXIST) {
+        Ok(()) => Ok(true),
+        Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::EEXIST) => {
+            Ok(false)
+        }
+        Err(error) => Err(DataplaneError::map("VERDICTS")(error)),
+    }
+}
+
 impl Sweep {
     fn end_waiting(&mut self, decided: &Result<bool, DataplaneError>) {
         match decided {
@@ -64,21 +98,22 @@ impl Dataplane {
     ///
     /// # Errors
     /// A full table: the flow goes on waiting.
-    pub fn decide_flow(&mut self, flow: u64, verdict: Reason) -> Result<bool, DataplaneError> {
-        let mut map: HashMap<_, u64, u32> = self.typed_mut("VERDICTS")?;
-        match map.insert(flow, verdict as u32, NO_EXIST) {
-            Ok(()) => Ok(true),
-            Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::EEXIST) => {
-                Ok(false)
-            }
-            Err(error) => Err(DataplaneError::map("VERDICTS")(error)),
-        }
+    pub fn decide_flow(&mut self, flow: u64, verdict: Verdict) -> Result<bool, DataplaneError> {
+        let mut map: HashMap<_, u64, Promise> = self.typed_mut("VERDICTS")?;
+        decide(&mut map, flow, verdict)
+    }
+
+    /// A second handle for verdicts: evidence is read beside accounting, not behind it.
+    pub fn verdict_table(&self) -> Result<VerdictTable, DataplaneError> {
+        let map = MapData::from_pin(self.pins.map("VERDICTS")).map_err(DataplaneError::map("VERDICTS"))?;
+        let map = HashMap::try_from(Map::HashMap(map)).map_err(DataplaneError::map("VERDICTS"))?;
+        Ok(VerdictTable { map })
     }
 
     /// What evidence said of flows, as far as the kernel is still told.
     pub(super) fn verdicts(&self) -> Result<Verdicts, DataplaneError> {
-        let read: Vec<(u64, u32)> = self.read_hash("VERDICTS")?;
-        Ok(read.into_iter().map(|(flow, verdict)| (flow, Reason::of_verdict(verdict))).collect())
+        let read: Vec<(u64, Promise)> = self.read_hash("VERDICTS")?;
+        Ok(read.into_iter().map(|(flow, verdict)| (flow, verdict.into())).collect())
     }
 
     /// Takes out flows that have ended, decides those that waited for too long, and forgets days that are over.
@@ -97,10 +132,14 @@ impl Dataplane {
             if awaits {
                 waiting.insert(flow.number);
                 if now_ns.saturating_sub(flow.opened_ns) >= EVIDENCE_WAIT_NS {
-                    sweep.end_waiting(&self.decide_flow(flow.number, Reason::Undecided));
+                    let verdict = self.without_evidence(flow.promise.rule());
+                    sweep.end_waiting(&self.decide_flow(flow.number, verdict));
                 }
             }
-            if rested_ns >= flow.rest_ns(key.protocol) + UPKEEP_MARGIN_NS
+            // A flow that turned out to be in no rule is not looked for any more once its subscriber is not waited with.
+            let is_unlisted = flow.promise == UNLISTED
+                && now_ns.saturating_sub(flow.opened_ns) >= HEARD_NS + UPKEEP_MARGIN_NS;
+            if (is_unlisted || rested_ns >= flow.rest_ns(key.protocol) + UPKEEP_MARGIN_NS)
                 && self.take_out("FLOWS", key, |now: &FlowEntry| now.number == flow.number)?
             {
                 sweep.ended += 1;
@@ -114,6 +153,19 @@ impl Dataplane {
         self.count_ended(&opened, &open)?;
         sweep.past_ceiling = self.sweep_quotas(now_ns)?;
         Ok(sweep)
+    }
+
+    /// What becomes of a flow of which no evidence came: as if it had hidden its name, where its rule frees those.
+    fn without_evidence(&self, rule: u32) -> Verdict {
+        let entry = self.rules().iter().find(|entry| entry.rule == rule && rule != NO_RULE);
+        let reason = match entry {
+            Some(entry) if entry.has(RuleEntry::HIDDEN_FREE) && entry.has(RuleEntry::OBSERVED) => {
+                Reason::Observed
+            }
+            Some(entry) if entry.has(RuleEntry::HIDDEN_FREE) => Reason::HiddenNameFree,
+            _ => Reason::Undecided,
+        };
+        Verdict { rule, reason }
     }
 
     /// Ends all flows of such subscribers; says how many.
@@ -142,7 +194,8 @@ impl Dataplane {
             .copied()
             .collect();
         for flow in orphans {
-            sweep.end_waiting(&self.decide_flow(flow, Reason::Undecided));
+            let verdict = Verdict { rule: NO_RULE, reason: Reason::Undecided };
+            sweep.end_waiting(&self.decide_flow(flow, verdict));
         }
         let done: Vec<u64> = verdicts
             .keys()
@@ -153,7 +206,7 @@ impl Dataplane {
         if !done.is_empty() {
             // A packet that saw the flow waiting, just before it kept its verdict, may be about to look for it.
             self.grace.wait()?;
-            let map: HashMap<_, u64, u32> = self.typed("VERDICTS")?;
+            let map: HashMap<_, u64, Promise> = self.typed("VERDICTS")?;
             batch::delete_all(map.map(), &done).map_err(DataplaneError::map("VERDICTS"))?;
         }
         Ok(())
@@ -240,7 +293,7 @@ impl Dataplane {
     }
 
     /// All entries of a hash map.
-    fn read_hash<K: Pod + FromBytes, V: Pod + FromBytes>(
+    pub(super) fn read_hash<K: Pod + FromBytes, V: Pod + FromBytes>(
         &self,
         name: &str,
     ) -> Result<Vec<(K, V)>, DataplaneError> {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, Row};
 use tollfree_core::address::SubscriberId;
 use tollfree_core::counter::{CounterKey, PendingKey, Usage};
+use tollfree_core::flow::{NO_RULE, Verdict};
 use tollfree_core::reason::{Bucket, Reason};
 
 use super::LedgerError;
@@ -100,13 +101,15 @@ impl Books {
 
 /// The account that what a flow holds is in.
 pub(super) fn pending_account(key: &PendingKey) -> CounterKey {
-    settled_account(key, Reason::AwaitingEvidence)
+    settled_account(key, Verdict { rule: NO_RULE, reason: Reason::AwaitingEvidence })
 }
 
 /// The account that what a flow holds goes to once its evidence says `reason`.
-pub(super) fn settled_account(key: &PendingKey, reason: Reason) -> CounterKey {
+pub(super) fn settled_account(key: &PendingKey, verdict: Verdict) -> CounterKey {
+    let Verdict { rule, reason } = verdict;
     let bucket: Bucket = reason.bucket();
-    CounterKey::new(key.subscriber, key.epoch, key.rule, bucket, reason)
+    let rule = if rule == NO_RULE { key.rule } else { rule };
+    CounterKey::new(key.subscriber, key.epoch, rule, bucket, reason)
 }
 
 const COUNTED: &str = "

@@ -100,10 +100,10 @@ fn check_references(
     }
     let mut find_rule = transaction.prepare_cached("SELECT 1 FROM rules WHERE number = ?")?;
     let mut rules: BTreeSet<u32> = posting.entries.iter().map(|entry| entry.key.rule).collect();
+    rules.extend(posting.pending.iter().map(|(key, _)| key.rule));
+    rules.extend(posting.transfers.iter().flat_map(|transfer| [transfer.key.rule, transfer.verdict.rule]));
     rules.remove(&0);
     // Without a rule there is none of these.
-    rules.extend(posting.pending.iter().map(|(key, _)| key.rule));
-    rules.extend(posting.transfers.iter().map(|transfer| transfer.key.rule));
     rules.extend(posting.sent_again.keys());
     rules.extend(close.ceilings.iter().map(|ceiling| ceiling.rule));
     for rule in rules {
@@ -212,14 +212,14 @@ fn insert_transfers(
     posting: &Posting,
 ) -> Result<(), LedgerError> {
     let mut statement = transaction.prepare_cached(
-        "INSERT INTO transfers (interval, transfer, flow, subscriber, identity, epoch, rule, bucket, reason,
-                                uplink_packets, uplink_octets, downlink_packets, downlink_octets)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO transfers (interval, transfer, flow, subscriber, identity, epoch, rule, rule_to, bucket,
+                                reason, uplink_packets, uplink_octets, downlink_packets, downlink_octets)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     let interval = signed("an interval number", interval)?;
     for (number, transfer) in (1_i64..).zip(&posting.transfers) {
         let PendingKey { flow, subscriber, epoch, rule } = transfer.key;
-        let to = settled_account(&transfer.key, transfer.reason);
+        let to = settled_account(&transfer.key, transfer.verdict);
         let [up, up_octets, down, down_octets] = signed_usage(&transfer.usage)?;
         statement.execute(params![
             interval,
@@ -228,7 +228,8 @@ fn insert_transfers(
             subscriber.octets(),
             transfer.identity,
             epoch,
-            rule,
+            (rule != 0).then_some(rule),
+            (to.rule != 0).then_some(to.rule),
             to.bucket,
             to.reason,
             up,

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use tollfree_core::address::SubscriberId;
 use tollfree_core::counter::{CounterKey, PendingKey, Usage};
+use tollfree_core::flow::Verdict;
 use tollfree_core::interface::Role;
-use tollfree_core::reason::Reason;
 
 /// Why an interval was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ pub struct IntervalClose<'a> {
     /// Verdicts by flow number: those that were in the kernel before the cut began, so that what the flow has pending
     /// grows no more. To be given until [`ClosedInterval::settled`] lists the flow's keys, or, where the kernel has
     /// none of them any more, in one close of everybody that succeeds.
-    pub verdicts: &'a BTreeMap<u64, Reason>,
+    pub verdicts: &'a BTreeMap<u64, Verdict>,
     /// Payload that was sent before, by rule, since the maps were made; packets are segments.
     pub sent_again: &'a BTreeMap<u32, Usage>,
     /// Ceilings that were passed since the last close that succeeded.

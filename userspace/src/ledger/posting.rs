@@ -25,7 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tollfree_core::address::SubscriberId;
 use tollfree_core::counter::{CounterKey, PendingKey, Usage};
-use tollfree_core::reason::{Bucket, Reason};
+use tollfree_core::flow::Verdict;
+use tollfree_core::reason::Bucket;
 
 use super::LedgerError;
 use super::books::{Books, Part, pending_account, settled_account};
@@ -49,7 +50,7 @@ pub(super) struct Entry {
 pub(super) struct Transfer {
     pub(super) key: PendingKey,
     pub(super) identity: i64,
-    pub(super) reason: Reason,
+    pub(super) verdict: Verdict,
     pub(super) usage: Usage,
 }
 
@@ -171,10 +172,11 @@ impl<'a, W: FnMut(SubscriberId) -> Result<i64, LedgerError>> Poster<'a, W> {
         if grown != Usage::default() {
             self.hold(key, &mut parts, grown)?;
         }
-        let verdict = self.close.verdicts.get(&key.flow).filter(|reason| reason.bucket() != Bucket::Pending);
-        if let Some(reason) = verdict {
+        let verdict =
+            self.close.verdicts.get(&key.flow).filter(|verdict| verdict.reason.bucket() != Bucket::Pending);
+        if let Some(verdict) = verdict {
             for part in parts.iter_mut().filter(|part| part.held != Usage::default()) {
-                self.transfer(key, part, *reason)?;
+                self.transfer(key, part, *verdict)?;
             }
         }
         // A flow that holds nothing, though it carried something, had its verdict before.
@@ -238,9 +240,9 @@ impl<'a, W: FnMut(SubscriberId) -> Result<i64, LedgerError>> Poster<'a, W> {
     }
 
     /// Moves all that a part of a flow holds to the account of its verdict.
-    fn transfer(&mut self, key: &PendingKey, part: &mut Part, reason: Reason) -> Result<(), LedgerError> {
+    fn transfer(&mut self, key: &PendingKey, part: &mut Part, verdict: Verdict) -> Result<(), LedgerError> {
         let usage = std::mem::take(&mut part.held);
-        let (from, to) = (pending_account(key), settled_account(key, reason));
+        let (from, to) = (pending_account(key), settled_account(key, verdict));
         let held =
             self.held(&from).since(&usage).ok_or_else(|| LedgerError::Unbalanced { key: key_name(&from) })?;
         self.posting.held.insert(from, held);
@@ -250,7 +252,7 @@ impl<'a, W: FnMut(SubscriberId) -> Result<i64, LedgerError>> Poster<'a, W> {
         let received = plus(received.copied().unwrap_or_default(), usage)?;
         self.posting.received.insert(to, received);
         self.add(to, part.identity, usage)?;
-        self.posting.transfers.push(Transfer { key: *key, identity: part.identity, reason, usage });
+        self.posting.transfers.push(Transfer { key: *key, identity: part.identity, verdict, usage });
         Ok(())
     }
 

@@ -212,8 +212,9 @@ const VERSION_2: &str = "
         subscriber BLOB NOT NULL,
         identity INTEGER NOT NULL REFERENCES identities,
         epoch INTEGER NOT NULL REFERENCES epochs, -- under which it was counted; both accounts are of this epoch
-        rule INTEGER NOT NULL REFERENCES rules (number),
-        bucket INTEGER NOT NULL, -- of the account that it went to
+        rule INTEGER REFERENCES rules (number), -- likewise; NULL: its address was in none yet
+        rule_to INTEGER REFERENCES rules (number), -- of the account that it went to; NULL: none
+        bucket INTEGER NOT NULL, -- likewise
         reason INTEGER NOT NULL, -- likewise: the verdict
         uplink_packets INTEGER NOT NULL,
         uplink_octets INTEGER NOT NULL,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use tollfree_core::address::SubscriberId;
 use tollfree_core::counter::{CounterKey, PendingKey, Usage};
-use tollfree_core::reason::{Bucket, Reason};
+use tollfree_core::flow::Verdict;
+use tollfree_core::reason::Bucket;
 
-use super::books::{Books, Part, settled_account};
+use super::books::{Books, Part, pending_account, settled_account};
 use super::merge::merged;
 use super::stored::plus;
 use super::{Ledger, LedgerError};
@@ -34,7 +35,7 @@ impl Ledger {
         instance: u64,
         counters: &BTreeMap<CounterKey, Usage>,
         pending: &BTreeMap<PendingKey, Usage>,
-        verdicts: &BTreeMap<u64, Reason>,
+        verdicts: &BTreeMap<u64, Verdict>,
     ) -> Result<Standing, LedgerError> {
         if self.books.as_ref().is_none_or(|books| books.instance != instance) {
             self.books = Some(Books::load(&self.connection, instance)?);
@@ -50,7 +51,7 @@ impl Books {
         &self,
         counters: &BTreeMap<CounterKey, Usage>,
         pending: &BTreeMap<PendingKey, Usage>,
-        verdicts: &BTreeMap<u64, Reason>,
+        verdicts: &BTreeMap<u64, Verdict>,
     ) -> Result<Standing, LedgerError> {
         let mut standing = self.retired.clone();
         let mut add = |key: &CounterKey, usage| {
@@ -70,9 +71,11 @@ impl Books {
             let parts = parts.map_or(&[][..], Vec::as_slice);
             let (counted, held) = (sum(parts, |part| part.counted)?, sum(parts, |part| part.held)?);
             let grown = read.and_then(|read| read.since(&counted)).unwrap_or_default();
-            let verdict = verdicts.get(&key.flow).filter(|reason| reason.bucket() != Bucket::Pending);
-            let reason = verdict.copied().unwrap_or(Reason::AwaitingEvidence);
-            add(&settled_account(key, reason), plus(held, grown)?)?;
+            let verdict =
+                verdicts.get(&key.flow).filter(|verdict| verdict.reason.bucket() != Bucket::Pending);
+            let account =
+                verdict.map_or_else(|| pending_account(key), |verdict| settled_account(key, *verdict));
+            add(&account, plus(held, grown)?)?;
         }
         standing.retain(|_, usage| *usage != Usage::default());
         Ok(standing)

@@ -6,9 +6,10 @@ use std::hash::Hash;
 use tollfree_core::address::SubscriberId;
 use tollfree_core::control::Control;
 use tollfree_core::counter::{CounterKey, PendingKey, Usage};
+use tollfree_core::flow::{NO_RULE, Verdict};
 use tollfree_core::interface::{InterfaceUsage, Role};
 use tollfree_core::limits::OVERFLOW_MAX;
-use tollfree_core::reason::{Bucket, Reason};
+use tollfree_core::reason::Bucket;
 use tollfree_core::stat::Stat;
 
 use crate::dataplane::{Cut, InterfaceCounts, InterfaceCut, NicCounts};
@@ -64,10 +65,12 @@ impl Account {
     }
 
     /// Moves what is pending of a flow to where its verdict puts it.
-    pub fn decide(&mut self, flow: u64, verdict: Reason) {
+    pub fn decide(&mut self, flow: u64, verdict: Verdict) {
         for (pending, usage) in self.pending.take(|key| key.flow == flow) {
-            let PendingKey { subscriber, epoch, rule, .. } = pending;
-            let key = CounterKey::new(subscriber, epoch, rule, verdict.bucket(), verdict);
+            let PendingKey { subscriber, epoch, .. } = pending;
+            let Verdict { rule, reason } = verdict;
+            let rule = if rule == NO_RULE { pending.rule } else { rule };
+            let key = CounterKey::new(subscriber, epoch, rule, reason.bucket(), reason);
             if !self.counters.add(&key, usage) {
                 self.overflow(&key, usage);
             }

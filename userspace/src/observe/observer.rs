@@ -3,6 +3,7 @@
 use tollfree_core::bytes::{Bytes as _, Frame};
 use tollfree_core::counter::CounterKey;
 use tollfree_core::decide::{Decision, decide};
+use tollfree_core::flow::{NO_RULE, Verdict};
 use tollfree_core::interface::Role;
 use tollfree_core::limits::FRAGMENTS_MAX;
 use tollfree_core::packet::{self, Start};
@@ -132,8 +133,9 @@ impl Observer {
     pub fn look_after_flows(&mut self, now_ns: u64) {
         self.tables.set_now(now_ns);
         for flow in self.tables.overdue_flows() {
-            self.tables.decide_flow(flow, Reason::Undecided as u32);
-            self.account.decide(flow, Reason::Undecided);
+            let verdict = Verdict { rule: NO_RULE, reason: Reason::Undecided };
+            self.tables.decide_flow(flow, verdict.into());
+            self.account.decide(flow, verdict);
         }
         self.tables.forget_idle_flows();
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tollfree_core::address::Family;
 use tollfree_core::address::SubscriberId;
 use tollfree_core::counter::Usage;
+use tollfree_core::flow::{NO_RULE, Verdict};
 use tollfree_core::interface::InterfaceUsage;
 use tollfree_core::reason::{Bucket, Reason};
 
@@ -280,8 +281,10 @@ pub fn standing(cut: &Cut) -> Standing {
         *sums.entry((key.subscriber, key.bucket, key.reason, key.rule)).or_default() += *usage;
     }
     for (key, usage) in &cut.pending {
-        let reason = cut.verdicts.get(&key.flow).copied().unwrap_or(Reason::AwaitingEvidence);
-        let place = (key.subscriber, reason.bucket() as u16, reason as u16, key.rule);
+        let awaiting = Verdict { rule: NO_RULE, reason: Reason::AwaitingEvidence };
+        let Verdict { rule, reason } = cut.verdicts.get(&key.flow).copied().unwrap_or(awaiting);
+        let rule = if rule == NO_RULE { key.rule } else { rule };
+        let place = (key.subscriber, reason.bucket() as u16, reason as u16, rule);
         *sums.entry(place).or_default() += *usage;
     }
     sums

@@ -207,7 +207,7 @@ impl<'a> Gateway<'a> {
             Err(reason) => return Ruling::without_rule(reason),
         };
         let conversation = attributed.conversation(&segment);
-        if listing.is_proxy && protocol == UDP && conversation.remote_port == self.world.sip_port {
+        if listing.is_proxy && conversation.remote_port == self.world.sip_port {
             return Ruling::without_rule(Reason::Signalling);
         }
         if listing.is_media
@@ -371,6 +371,9 @@ impl<'a> Gateway<'a> {
         let rule = self.world.rules.iter().find(|rule| rule.number == grant.rule)?;
         if self.now_ns >= grant.ends_ns {
             return Some(Ruling::under(Reason::Expired, rule));
+        }
+        if !attributed.packet.segment.is_some_and(|segment| segment.is_rtp) {
+            return Some(Ruling::under(Reason::MediaShape, rule));
         }
         if let Err(reason) = self.enter(conversation, rule, true, false, false) {
             return Some(Ruling::under(reason, rule));

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use tollfree_core::address::{Address, Family};
 use tollfree_core::counter::Usage;
 use tollfree_core::decide::{Tables, decide};
-use tollfree_core::flow::FlowKey;
+use tollfree_core::flow::{FlowKey, Promise};
 use tollfree_core::packet::tunnel::Transports;
 use tollfree_core::packet::{Fault, Packet, Start, parse};
 use tollfree_core::reason::Reason;
@@ -23,7 +23,7 @@ pub struct Controls<T> {
     /// Sets the clock, in nanoseconds.
     pub set_now: fn(&mut T, u64),
     /// Says what evidence said of the flow with a number.
-    pub tell: fn(&mut T, u64, Reason),
+    pub tell: fn(&mut T, u64, Promise),
     /// Ends the grant of a stream.
     pub revoke: fn(&mut T, &FlowKey),
     /// TCP payload that was sent again, by rule.
@@ -49,9 +49,9 @@ impl<T: Tables, R: Transports> Core<T, R> {
         (self.controls.set_now)(&mut self.tables, now_ns);
     }
 
-    /// Says what evidence came of the flow that awaits it under this number.
-    pub fn tell(&mut self, flow: u64, reason: Reason) {
-        (self.controls.tell)(&mut self.tables, flow, reason);
+    /// Says what evidence came of the flow that awaits it under this number, for a rule.
+    pub fn tell(&mut self, flow: u64, rule: u32, reason: Reason) {
+        (self.controls.tell)(&mut self.tables, flow, Promise::new(rule, reason as u32));
     }
 
     /// Ends the grant of a call's stream.

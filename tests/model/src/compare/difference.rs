@@ -41,12 +41,14 @@ pub fn compare<T: Tables, R: Transports>(
         for grant in world.grants.iter().filter(|grant| step.now_ns >= grant.gone_ns) {
             core.revoke(grant);
         }
-        if let (Some(reason), Some((model, flow))) = (step.told, awaiting.take_if(|_| step.told.is_some())) {
+        if let (Some(reason), Some((model, flow, rule))) =
+            (step.told, awaiting.take_if(|_| step.told.is_some()))
+        {
             gateway.tell(model, reason);
-            core.tell(flow, reason);
+            core.tell(flow, rule, reason);
         }
         let (mut model, mut core) = (gateway.answer(&step.arrival), core.answer(&step.arrival));
-        awaiting = model.awaits.zip(core.awaits).or(awaiting);
+        awaiting = model.awaits.zip(core.awaits).map(|(model, flow)| (model, flow, core.rule)).or(awaiting);
         model.awaits = model.awaits.map(|number| models.place(number));
         core.awaits = core.awaits.map(|number| cores.place(number));
         if model != core {

@@ -17,7 +17,6 @@ use tollfree_core::interface::Role;
 use tollfree_core::packet::tunnel::{Transports, TunnelKind};
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, Matcher, RuleEntry};
 use tollfree_core::quota::{QuotaCells, QuotaEntry, QuotaKey};
-use tollfree_core::reason::Reason;
 
 use super::core::{Controls, Core, grant_key, ip};
 use crate::world::{Grant, Ports, World, contains};
@@ -31,7 +30,7 @@ pub struct ListTables {
     grants: Vec<(FlowKey, GrantEntry)>,
     flows: RefCell<Vec<(FlowKey, Rc<FlowCells>)>>,
     opened: Cell<u64>,
-    verdicts: Vec<(u64, Reason)>,
+    verdicts: Vec<(u64, Promise)>,
     sent_again: RefCell<BTreeMap<u32, Usage>>,
     quotas: RefCell<Vec<(QuotaKey, Rc<QuotaCells>)>>,
     fragments: RefCell<Vec<(FragmentKey, FragmentEntry)>>,
@@ -65,7 +64,7 @@ impl ListTables {
     pub fn core(world: &World) -> Core<Self, World> {
         let controls = Controls {
             set_now: |tables: &mut Self, now_ns| tables.now_ns = now_ns,
-            tell: |tables, flow, reason| tables.verdicts.push((flow, reason)),
+            tell: |tables, flow, verdict| tables.verdicts.push((flow, verdict)),
             revoke: |tables, key| tables.grants.retain(|(other, _)| other != key),
             sent_again: |tables| tables.sent_again.borrow().clone(),
         };
@@ -123,7 +122,7 @@ impl ListTables {
 /// What the controller writes for a grant; `None`: of no rule.
 fn granted(world: &World, grant: &Grant) -> Option<(FlowKey, GrantEntry)> {
     let rule = world.rules.iter().find(|rule| rule.number == grant.rule)?;
-    let entry = GrantEntry { rule: grant.rule, class: rule.class as u32, valid_until_ns: grant.ends_ns };
+    let entry = GrantEntry::new(grant.rule, rule.class, grant.ends_ns);
     Some((grant_key(grant), entry))
 }
 
@@ -207,9 +206,14 @@ impl Tables for ListTables {
         number(own.count()) < self.world.flows_per_subscriber
     }
 
-    fn verdict(&self, flow: u64) -> Option<u32> {
+    fn verdict(&self, flow: u64) -> Option<Promise> {
         let told = self.verdicts.iter().find(|(other, _)| *other == flow);
-        told.map(|(_, reason)| u32::from(*reason as u16))
+        told.map(|(_, verdict)| *verdict)
+    }
+
+    fn heard_until_ns(&self, _subscriber: SubscriberId) -> u64 {
+        // The model knows of no names.
+        0
     }
 
     fn count_sent_again(&self, number: u32, role: Role, octets: u32) {

@@ -80,6 +80,8 @@ pub struct Segment {
     pub sequence: u32,
     /// Octets behind the header.
     pub payload: usize,
+    /// UDP: version 2 of RTP or RTCP, and as long as RTCP at least (RFC 3550).
+    pub is_rtp: bool,
 }
 
 /// The datagram as the innermost packet.

@@ -43,6 +43,7 @@ fn tcp(view: View<'_>, cut: Reason) -> Result<Segment, Reason> {
         fin: flags & 0x01 != 0,
         sequence: u32_at(rest, 0),
         payload,
+        is_rtp: false,
     })
 }
 
@@ -53,6 +54,8 @@ pub(super) fn udp_ports(view: View<'_>) -> Option<&[u8]> {
 
 fn udp(view: View<'_>) -> Option<Segment> {
     let ports = udp_ports(view)?;
+    let payload = view.octets() - 8;
+    let first = view.packet_octets_at(8, 1).map(|octets| u8_at(octets, 0));
     Some(Segment {
         source_port: u16_at(ports, 0),
         destination_port: u16_at(ports, 2),
@@ -61,6 +64,7 @@ fn udp(view: View<'_>) -> Option<Segment> {
         rst: false,
         fin: false,
         sequence: 0,
-        payload: view.octets() - 8,
+        payload,
+        is_rtp: payload >= 8 && first.is_some_and(|first| (0x80..0xc0).contains(&first)),
     })
 }

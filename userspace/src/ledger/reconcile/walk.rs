@@ -159,19 +159,20 @@ impl<'a> Walk<'a> {
         self.records(closed, &mut turnover)?;
         let connection = self.connection;
         let mut statement = connection.prepare_cached(
-            "SELECT flow, subscriber, epoch, rule, bucket, reason, uplink_packets, uplink_octets, downlink_packets,
-                    downlink_octets
+            "SELECT flow, subscriber, epoch, coalesce(rule, 0), bucket, reason, coalesce(rule_to, 0), uplink_packets,
+                    uplink_octets, downlink_packets, downlink_octets
              FROM transfers WHERE interval = ?",
         )?;
         let transfers = statement.query_map([closed.interval.cast_signed()], |row| {
-            let (key, bucket, reason) = (flow(row, 0)?, row.get(4)?, row.get(5)?);
-            Ok((pending_account(&key), bucket, reason, Sum::of(&usage(row, 6)?)))
+            let from = pending_account(&flow(row, 0)?);
+            let to = CounterKey { bucket: row.get(4)?, reason: row.get(5)?, rule: row.get(6)?, ..from };
+            Ok((from, to, Sum::of(&usage(row, 7)?)))
         })?;
         for transfer in transfers {
-            let (from, bucket, reason, sum) = transfer?;
+            let (from, to, sum) = transfer?;
             self.report.transfers += 1;
             add(&mut turnover.moved, from, Sum::default().minus(sum));
-            add(&mut turnover.moved, CounterKey { bucket, reason, ..from }, sum);
+            add(&mut turnover.moved, to, sum);
         }
         Ok(turnover)
     }

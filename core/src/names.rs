@@ -1,0 +1,235 @@
+//! Telling, in the kernel, whether a DNS message is about a name that rules list.
+//!
+//! Names are compared by a hash over their labels, from the last to the first, so that a name and all names above it are
+//! found in one walk. Two names may have one hash: then a message is copied that need not be, and a moment's volume is
+//! waited with; nothing becomes free by it.
+
+use crate::address::SubscriberId;
+use crate::bytes::Bytes;
+use crate::limits::HEARD_MAX;
+
+/// Octets of a DNS header (RFC 1035, section 4.1.1).
+const HEADER_OCTETS: usize = 12;
+/// Where it says how many questions there are.
+const QUESTIONS_OFFSET: usize = 4;
+/// Octets of a UDP header.
+const UDP_HEADER_OCTETS: usize = 8;
+/// Octets of a name on the wire, its end included, at most (RFC 1035, section 3.1).
+const NAME_OCTETS_MAX: usize = 255;
+/// Octets of a label at most.
+const LABEL_OCTETS_MAX: u8 = 63;
+/// Labels looked at; a power of two. Reason: a name with more, such as a reverse one of IPv6, is taken for listed.
+pub const LABELS_MAX: usize = 16;
+
+/// FNV-1a, 64 bits.
+const HASH_START: u64 = 0xcbf2_9ce4_8422_2325;
+const HASH_PRIME: u64 = 0x0000_0100_0000_01b3;
+/// By how much labels are turned against each other.
+const LABEL_TURN: u32 = 17;
+
+/// What reading a name holds from one octet to the next: in the kernel in a map, so that the verifier follows each octet
+/// once, whatever stood in front of it.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Reading {
+    /// Hashes of the labels read.
+    labels: [u64; LABELS_MAX],
+    /// Of the label that is being read.
+    hash: u64,
+    /// How many labels were read.
+    count: u32,
+    /// Octets of the label that are still to come.
+    left: u32,
+}
+
+/// Where the DNS message of a UDP datagram begins whose header is at `transport_offset`.
+pub const fn message_offset(transport_offset: usize) -> usize {
+    transport_offset + UDP_HEADER_OCTETS
+}
+
+/// The place in `HEARD` of a subscriber.
+#[inline(always)]
+pub const fn heard_place(subscriber: SubscriberId) -> u32 {
+    let [upper, lower] = subscriber.words;
+    let hash = with_label(upper as u64, lower as u64);
+    (hash >> 32) as u32 & (HEARD_MAX - 1)
+}
+const _: () = assert!(HEARD_MAX.is_power_of_two(), "a mask finds the place");
+
+#[inline(always)]
+const fn with_octet(hash: u64, octet: u8) -> u64 {
+    (hash ^ octet.to_ascii_lowercase() as u64).wrapping_mul(HASH_PRIME)
+}
+
+#[inline(always)]
+const fn with_label(hash: u64, label: u64) -> u64 {
+    (hash.rotate_left(LABEL_TURN) ^ label).wrapping_mul(HASH_PRIME)
+}
+
+/// The hash of a name in text, without the dot at its end.
+pub fn hash(name: &str) -> u64 {
+    name.rsplit('.')
+        .fold(HASH_START, |hash, label| with_label(hash, label.bytes().fold(HASH_START, with_octet)))
+}
+
+/// What the program that decides leaves for the one that reads names, on the same CPU.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Asked {
+    /// Whose datagram it is.
+    pub subscriber: SubscriberId,
+    /// [`crate::interface::Role`] of the interface it arrived on.
+    pub role: u32,
+    /// Where its UDP header begins in the frame, in octets.
+    pub transport_offset: u32,
+    /// Room for reading.
+    pub reading: Reading,
+}
+
+/// The names that rules list, by their hashes; a wildcard by the name below which it lists all.
+pub trait Names {
+    /// Whether there is one with this hash.
+    fn has(&self, hash: u64) -> bool;
+}
+
+/// Whether the first question of the DNS message at `offset` is about a name in `names`, or one below. What cannot be read
+/// is about none.
+#[inline(always)]
+pub fn is_listed<B: Bytes, N: Names>(bytes: &B, offset: usize, reading: &mut Reading, names: &N) -> bool {
+    match bytes.load::<2>(offset + QUESTIONS_OFFSET) {
+        Some([0, 0]) | None => return false,
+        Some(_) => {}
+    }
+    if !read_labels(bytes, offset + HEADER_OCTETS, reading) {
+        return false;
+    }
+    if reading.count > LABELS_MAX as u32 {
+        return true;
+    }
+    reading.hash = HASH_START;
+    for _ in 0..LABELS_MAX {
+        bytes.settle(reading);
+        if reading.count == 0 {
+            return false;
+        }
+        reading.count -= 1;
+        reading.hash = with_label(reading.hash, reading.labels[reading.count as usize & (LABELS_MAX - 1)]);
+        if names.has(reading.hash) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Hashes the labels of the name at `offset`; false: it does not end, or points elsewhere.
+#[inline(always)]
+fn read_labels<B: Bytes>(bytes: &B, offset: usize, reading: &mut Reading) -> bool {
+    (reading.count, reading.left, reading.hash) = (0, 0, HASH_START);
+    for place in 0..NAME_OCTETS_MAX {
+        bytes.settle(reading);
+        let Some([octet]) = bytes.load::<1>(offset + place) else { return false };
+        if reading.left > 0 {
+            reading.hash = with_octet(reading.hash, octet);
+            reading.left -= 1;
+            continue;
+        }
+        if place > 0 {
+            reading.labels[reading.count as usize & (LABELS_MAX - 1)] = reading.hash;
+            reading.count += 1;
+        }
+        if octet == 0 {
+            return true;
+        }
+        if octet > LABEL_OCTETS_MAX {
+            return false;
+        }
+        reading.left = octet as u32;
+        reading.hash = HASH_START;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::collections::BTreeSet;
+    use std::string::String;
+    use std::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::bytes::Frame;
+
+    struct Listed(BTreeSet<u64>);
+
+    impl Names for Listed {
+        fn has(&self, hash: u64) -> bool {
+            self.0.contains(&hash)
+        }
+    }
+
+    fn question(name: &str) -> Vec<u8> {
+        let mut message = std::vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        for label in name.split('.') {
+            message.push(u8::try_from(label.len()).expect("a short label"));
+            message.extend(label.bytes());
+        }
+        message.extend([0, 0, 1, 0, 1]);
+        message
+    }
+
+    fn asks(message: &[u8], listed: &[&str]) -> bool {
+        let names = Listed(listed.iter().map(|name| hash(name)).collect());
+        is_listed(&Frame::new(message), 0, &mut Reading::default(), &names)
+    }
+
+    #[test]
+    fn a_name_and_all_below_it_are_listed_whatever_their_case() {
+        let listed = ["moh.gov.vn", "a.example"];
+        for name in ["moh.gov.vn", "MoH.gOv.VN", "x.moh.gov.vn", "a.b.c.moh.gov.vn", "a.example"] {
+            assert!(asks(&question(name), &listed), "{name}");
+        }
+        for name in ["gov.vn", "xmoh.gov.vn", "moh.gov.vn.evil.example", "example", "b.example", "vn"] {
+            assert!(!asks(&question(name), &listed), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_question_or_no_end_is_not_listed() {
+        let mut none = question("moh.gov.vn");
+        none[5] = 0;
+        assert!(!asks(&none, &["moh.gov.vn"]));
+        let whole = question("moh.gov.vn");
+        for octets in 0..whole.len() - 5 {
+            assert!(!asks(&whole[..octets], &["moh.gov.vn"]), "{octets} octets");
+        }
+        let mut pointer = question("moh.gov.vn");
+        pointer[12] = 0xc0;
+        assert!(!asks(&pointer, &["moh.gov.vn"]));
+    }
+
+    #[test]
+    fn a_name_of_very_many_labels_is_taken_for_listed() {
+        let many: Vec<_> = std::iter::repeat_n("a", 17).collect();
+        assert!(asks(&question(&many.join(".")), &[]));
+        let most: Vec<_> = std::iter::repeat_n("a", 16).collect();
+        assert!(!asks(&question(&most.join(".")), &[]));
+    }
+
+    proptest! {
+        /// As by comparing text.
+        #[test]
+        fn agrees_with_text(name in "[a-c]{1,2}(\\.[a-c]{1,2}){0,5}", listed in "[a-c]{1,2}(\\.[a-c]{1,2}){0,3}") {
+            let dotted = std::format!(".{name}");
+            let below: String = std::format!(".{listed}");
+            prop_assert_eq!(asks(&question(&name), &[&listed]), dotted.ends_with(&below));
+        }
+
+        #[test]
+        fn any_octets_are_read_without_a_panic(octets in prop::collection::vec(any::<u8>(), 0..400)) {
+            asks(&octets, &["moh.gov.vn"]);
+        }
+    }
+}
