@@ -177,8 +177,8 @@ fn claims(input: &CompileInput<'_>, rules: &[Rule<'_>], names: &NameIndex) -> Re
     let indexes: BTreeMap<u32, u16> = rules.iter().map(|rule| rule.number).zip(0..).collect();
     for (name, addresses) in input.addresses {
         let covering = names.rules(name);
-        for rule_index in covering.iter().filter_map(|rule| indexes.get(rule)) {
-            addresses.iter().for_each(|&address| claims.list(single(address), *rule_index));
+        for &rule_index in covering.iter().filter_map(|rule| indexes.get(rule)) {
+            addresses.iter().copied().map(single).for_each(|network| claims.list(network, rule_index));
         }
     }
     for (rule_index, rule) in (0u16..).zip(rules) {
