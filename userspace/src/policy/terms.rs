@@ -30,6 +30,11 @@ impl<'a> SiteTerms<'a> {
         self.index.exact_names()
     }
 
+    /// Whether no site lists any name or wildcard.
+    pub fn is_empty(&self) -> bool {
+        self.index.filter_names().next().is_none()
+    }
+
     /// Whether any site covers `name`.
     pub fn covers(&self, name: &DomainName) -> bool {
         !self.index.rules(name).is_empty()

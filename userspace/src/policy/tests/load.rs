@@ -212,6 +212,7 @@ fn a_site_that_lists_a_wildcard_has_a_say_in_names_below_it() {
     assert_eq!(names.keys().collect::<Vec<_>>(), ["www.moh.gov.vn"]);
     assert_eq!(names["www.moh.gov.vn"].dnssec(Dnssec::Off), Dnssec::Required);
     let terms = policies.terms_at(now);
+    assert!(!terms.is_empty() && loaded(&[("a.toml", &policy("a", FROM, NETWORK))]).terms_at(now).is_empty());
     let learned = "a.moh.gov.vn".parse().expect("a name");
     assert!(terms.covers(&learned) && !terms.covers(&"moh.gov.vn".parse().expect("a name")));
     assert_eq!(terms.of_name(&learned).dnssec(Dnssec::Off), Dnssec::Required);
