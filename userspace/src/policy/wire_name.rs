@@ -128,6 +128,17 @@ mod tests {
             }
         }
 
+        /// Also of labels that no registry takes.
+        #[test]
+        fn what_is_shown_of_a_name_stands_for_that_name(label in "\\PC{1,12}|[a-zà-ỹ]{1,12}|[\u{370}-\u{5ff}]{1,6}|[\u{13a0}-\u{13fd}]{1,6}") {
+            let Some(encoded) = idna::punycode::encode_str(&label) else { return Ok(()) };
+            if let Some(host) = WireName::parse(format!("xn--{encoded}.example.vn").as_bytes()).into_host()
+                && let Some(unicode) = host.unicode()
+            {
+                prop_assert_eq!(unicode.parse(), Ok(host));
+            }
+        }
+
         #[test]
         fn labels_and_text_agree(labels in proptest::collection::vec("[a-zA-Z0-9_-]{1,20}", 1..16)) {
             prop_assert_eq!(WireName::from_labels(&labels), WireName::parse(labels.join(".").as_bytes()));
