@@ -285,6 +285,23 @@ fn the_policy_shown_is_accepted() -> Outcome {
     Ok(())
 }
 
+/// What is known in a table of a policy, as the fault of an unknown key tells, is what the text lists.
+#[test]
+fn every_key_of_a_policy_is_in_the_text() -> Outcome {
+    let policies = text("docs/policies.md")?;
+    let directory = TempDir::new()?;
+    for header in ["[policy]", "[[site]]", "[[hotline]]"] {
+        fs::write(directory.path().join("unknown.toml"), format!("{header}\nunknown = 1\n"))?;
+        let Err(faults) = policy::load(directory.path()) else { return Err("it was accepted".into()) };
+        let unknown = faults.as_slice().iter().find(|fault| fault.message.starts_with("unknown:"));
+        let known = unknown.and_then(|fault| fault.help.split_once("known here: ")).ok_or("no such fault")?.1;
+        let section = policies.split(&format!("\n## `{header}`")).nth(1);
+        let section = section.and_then(|rest| rest.split("\n## ").next()).ok_or("no such section")?;
+        assert_eq!(first_cells(section), known.split(", ").collect(), "in {header}");
+    }
+    Ok(())
+}
+
 /// A ledger with two closed intervals of one interface: a subscriber's 100 octets free and 40 charged.
 fn make_ledger(path: &Path) -> Outcome {
     let mut ledger = Ledger::open(path)?;

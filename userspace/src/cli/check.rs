@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 
 use jiff::Timestamp;
 
+use super::checked::Checked;
 use super::{CheckArguments, fail};
 use crate::config::Config;
 use crate::diagnostic::Diagnostics;
@@ -33,15 +34,14 @@ pub(super) fn run(arguments: &CheckArguments) -> Exit {
         Ok(plan) => plan,
         Err(error) => return fail(&error, Exit::Policy),
     };
-    let mut text = String::new();
-    if arguments.plan {
-        text = plan.describe();
+    let checked = Checked::of(&policy, &plan);
+    let text = if arguments.plan {
+        plan.describe()
     } else if arguments.json {
-        text.push_str("[]\n");
+        to_json(&checked)
     } else {
-        let (policies, rules) = (policy.policies.len(), plan.rules.len());
-        text = format!("{policies} policies, {rules} rules in force now; digest {}\n", policy.digest);
-    }
+        checked.to_string()
+    };
     // Nobody may be reading.
     let _ = io::stdout().write_all(text.as_bytes());
     Exit::Success
@@ -56,8 +56,12 @@ fn show(faults: &Diagnostics, json: bool, exit: Exit) -> Exit {
     if !json {
         return fail(faults, exit);
     }
-    let text = serde_json::to_string_pretty(faults).unwrap_or_else(|error| error.to_string());
     // Nobody may be reading.
-    let _ = writeln!(io::stdout(), "{text}");
+    let _ = io::stdout().write_all(to_json(&Checked::refused(faults)).as_bytes());
     exit
+}
+
+fn to_json(checked: &Checked) -> String {
+    let text = serde_json::to_string_pretty(checked).unwrap_or_else(|error| error.to_string());
+    format!("{text}\n")
 }

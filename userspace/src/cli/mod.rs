@@ -1,6 +1,7 @@
 //! What a person calls.
 
 mod check;
+mod checked;
 mod classify;
 mod detach;
 mod observe;

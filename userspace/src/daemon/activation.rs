@@ -15,7 +15,7 @@ use crate::audit::{
 use crate::dataplane::{Cut, PlanTables, monotonic_ns};
 use crate::diagnostic::Diagnostics;
 use crate::ledger::CloseReason;
-use crate::policy::{CompileInput, Plan, PolicySet, compile};
+use crate::policy::{CompileInput, Plan, PolicySet, WireName, compile};
 use crate::resolve::{NameTerms, ResolverError};
 use crate::status::RuleName;
 
@@ -165,7 +165,7 @@ impl Engine {
     }
 
     fn compile(&mut self, policy: &PolicySet) -> Result<Plan, RunError> {
-        if self.parts.config.resolver.servers.is_empty() && !names(policy).is_empty() {
+        if self.parts.config.resolver.servers.is_empty() && !policy.terms_at(Timestamp::now()).is_empty() {
             return Err(ResolverError::NoServers.into());
         }
         let mut numbers = BTreeMap::new();
@@ -310,11 +310,11 @@ fn rule_statement(rule: &crate::policy::PlanRule) -> RuleStatement {
 /// Which addresses the plan's names have, and under which rules each is free.
 fn address_statements(plan: &Plan, resolved: &crate::resolve::Resolved) -> BTreeSet<AddressStatement> {
     let mut rules: BTreeMap<(&str, IpAddr), BTreeSet<u32>> = BTreeMap::new();
-    for rule in &plan.rules {
-        for domain in &rule.domains {
-            for address in resolved.addresses.get(domain.as_str()).into_iter().flatten() {
-                rules.entry((domain.as_str(), *address)).or_default().insert(rule.entry.rule);
-            }
+    for (name, addresses) in &resolved.addresses {
+        let host = WireName::parse(name.as_bytes()).into_host();
+        let covering = host.map(|host| plan.names.rules(&host)).unwrap_or_default();
+        for address in addresses.iter().filter(|_| !covering.is_empty()) {
+            rules.entry((name.as_str(), *address)).or_default().extend(&covering);
         }
     }
     rules

@@ -56,13 +56,6 @@ impl<'i> Section<'i> {
         self.table.remove(key)
     }
 
-    /// Reports `fault` if `key` is there: it is part of the format, but not of what this version does.
-    pub(crate) fn refuse(&mut self, report: &mut Report<'i>, key: &str, fault: &dyn Explain) {
-        if let Some((key, _)) = self.table.remove_entry(key) {
-            report.fault(&key.span(), fault);
-        }
-    }
-
     /// The string of `key`, as `parse` understands it, and where it stands.
     pub(crate) fn parsed<T, F: Explain>(
         &mut self,

@@ -10,10 +10,14 @@ use tollfree_core::plan::{ClassEntry, Evidence, RuleClass, RuleEntry};
 
 use super::domain::DomainName;
 use super::file::Policy;
+use super::hidden_name::HiddenName;
 use super::hotline::Hotline;
 use super::inherit::{Claims, Overflow};
 use super::key::RuleKey;
+use super::mode::Mode;
+use super::names::NameIndex;
 use super::network::single;
+use super::pattern::DomainPattern;
 use super::plan::{HotlineEntry, HotlineTable, Plan, PlanRule};
 use super::port::PortRange;
 use super::set::PolicySet;
@@ -26,7 +30,8 @@ pub struct CompileInput<'a> {
     pub policies: &'a PolicySet,
     /// The permanent number of each rule that is in force, at least; not 0, no two the same.
     pub numbers: &'a BTreeMap<RuleKey, u32>,
-    /// The addresses that names have now; a name that is absent has none.
+    /// The addresses that names have now, those below wildcards too; a name that is absent has none. Names that no
+    /// rule in force covers are passed over.
     pub addresses: &'a BTreeMap<DomainName, BTreeSet<IpAddr>>,
     /// Signalling proxies.
     pub proxies: &'a [IpAddr],
@@ -114,13 +119,15 @@ enum Kind<'a> {
 /// The plan that is in force at `input.now`.
 pub fn compile(input: &CompileInput<'_>) -> Result<Plan, CompileError> {
     let rules = rules_in_force(input)?;
-    let classes = claims(input, &rules)?;
+    let names: NameIndex = rules.iter().flat_map(Rule::listed).collect();
+    let classes = claims(input, &rules, &names)?;
     let ports: Vec<_> = rules.iter().map(Rule::ports).collect();
     let classes = classes.inherit(&ports).map_err(|overflow| explain(&overflow, &rules))?;
     Ok(Plan {
         classes: classes.classes,
         match_sets: classes.match_sets,
         rules: rules.iter().map(|rule| rule.place(input)).collect(),
+        names,
         hotlines: hotlines(input, &rules),
         next_change: next_change(input),
     })
@@ -165,15 +172,19 @@ fn rules_in_force<'a>(input: &CompileInput<'a>) -> Result<Vec<Rule<'a>>, Compile
 }
 
 /// What rules and settings say of each prefix.
-fn claims(input: &CompileInput<'_>, rules: &[Rule<'_>]) -> Result<Claims, CompileError> {
+fn claims(input: &CompileInput<'_>, rules: &[Rule<'_>], names: &NameIndex) -> Result<Claims, CompileError> {
     let mut claims = Claims::default();
+    let indexes: BTreeMap<u32, u16> = rules.iter().map(|rule| rule.number).zip(0..).collect();
+    for (name, addresses) in input.addresses {
+        let covering = names.rules(name);
+        for &rule_index in covering.iter().filter_map(|rule| indexes.get(rule)) {
+            addresses.iter().copied().map(single).for_each(|network| claims.list(network, rule_index));
+        }
+    }
     for (rule_index, rule) in (0u16..).zip(rules) {
         match rule.kind {
             Kind::Site(site) => {
-                let addresses =
-                    site.domains.iter().filter_map(|domain| input.addresses.get(domain)).flatten();
-                let networks = addresses.copied().map(single).chain(site.networks.iter().copied());
-                networks.for_each(|network| claims.list(network, rule_index));
+                site.networks.iter().for_each(|&network| claims.list(network, rule_index));
             }
             Kind::Hotline(hotline) => {
                 hotline.media_networks.iter().for_each(|&network| claims.mark(network, ClassEntry::MEDIA));
@@ -234,6 +245,15 @@ impl Rule<'_> {
         }
     }
 
+    /// What it lists, each with its number.
+    fn listed(&self) -> impl Iterator<Item = (u32, &DomainPattern)> {
+        let domains = match self.kind {
+            Kind::Site(site) => site.domains.as_slice(),
+            Kind::Hotline(_) => &[],
+        };
+        domains.iter().map(|pattern| (self.number, pattern))
+    }
+
     fn ports(&self) -> &[PortRange] {
         match self.kind {
             Kind::Site(site) => &site.ports,
@@ -246,6 +266,13 @@ impl Rule<'_> {
         match self.kind {
             Kind::Site(site) => site.evidence,
             Kind::Hotline(_) => Evidence::Address,
+        }
+    }
+
+    fn hidden_name(&self) -> HiddenName {
+        match self.kind {
+            Kind::Site(site) => site.hidden_name,
+            Kind::Hotline(_) => HiddenName::default(),
         }
     }
 
@@ -278,6 +305,8 @@ impl Rule<'_> {
             },
             class,
             evidence: self.evidence(),
+            hidden_name: self.hidden_name(),
+            observes: self.policy.mode == Mode::Observe,
             rating_group,
             domains,
             networks: networks.clone(),

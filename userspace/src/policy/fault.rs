@@ -21,15 +21,15 @@ pub(crate) enum PolicyFault {
     /// Names no remote address.
     #[error("the site has neither `domains` nor `networks`")]
     EmptySite,
-    /// An order that this version would accept and not carry out.
-    #[error("this version does not enforce {what}")]
-    NotEnforced { what: &'static str, instead: &'static str },
     /// Asks for names and has none.
     #[error("evidence by name needs `domains`")]
     NoNames,
     /// Says something of names and has none.
     #[error("`dnssec` and `cname_suffixes` are about names, and there are no `domains`")]
     TermsWithoutNames,
+    /// Says something of names that nobody looks at.
+    #[error("`hidden_name` is about names on the wire, and the evidence is the address alone")]
+    HiddenByAddress,
     /// Not a volume.
     #[error("this is not a volume of at least one octet")]
     Ceiling,
@@ -52,9 +52,9 @@ impl Explain for PolicyFault {
             Self::EmptySite => "list domains, networks or both".into(),
             Self::NoNames => "list the domains; for networks alone, write evidence = \"address\"".into(),
             Self::TermsWithoutNames => "list the domains, or remove what is said of them".into(),
+            Self::HiddenByAddress => "write evidence = \"name-and-address\", or remove `hidden_name`".into(),
             Self::Ceiling => "write a number and a unit, such as \"2 GiB\" or \"500 MB\"".into(),
             Self::CeilingOfCharged => "remove `daily_ceiling`: a \"priority\" site is paid for anyway".into(),
-            Self::NotEnforced { instead, .. } => (*instead).into(),
             Self::Word { known } => format!("write {known}").into(),
         }
     }

@@ -8,6 +8,7 @@ use toml::Spanned;
 use super::digest::DocumentDigest;
 use super::fault::PolicyFault;
 use super::hotline::Hotline;
+use super::mode::Mode;
 use super::site::Site;
 use crate::diagnostic::Diagnostic;
 use crate::document::identifier::identifier;
@@ -25,6 +26,8 @@ pub struct Policy {
     pub authority: String,
     /// The order's text, by digest.
     pub document_digest: Option<DocumentDigest>,
+    /// Whether its rules take effect.
+    pub mode: Mode,
     /// In force from this instant on.
     pub valid_from: Timestamp,
     /// In force until just before this instant; `None`: without end.
@@ -86,6 +89,7 @@ struct Header {
     legal_basis: String,
     authority: String,
     document_digest: Option<DocumentDigest>,
+    mode: Mode,
     valid_from: Timestamp,
     valid_until: Option<Timestamp>,
     gateways: Option<Vec<String>>,
@@ -109,6 +113,8 @@ impl Header {
         let legal_basis = section.text(report, "legal_basis");
         let authority = section.text(report, "authority");
         let document_digest = section.parsed(report, "document_digest", str::parse);
+        let has_mode = section.has("mode");
+        let mode = section.parsed(report, "mode", mode);
         let valid_from = section.instant(report, "valid_from");
         let valid_until = section.instant(report, "valid_until");
         check_times(valid_from.as_ref(), valid_until.as_ref(), report);
@@ -120,6 +126,7 @@ impl Header {
             legal_basis: legal_basis?,
             authority: authority?,
             document_digest: document_digest.map(Spanned::into_inner),
+            mode: if has_mode { mode?.into_inner() } else { Mode::default() },
             valid_from: valid_from?.into_inner(),
             valid_until: valid_until.map(Spanned::into_inner),
             gateways: gateways.map(values),
@@ -133,6 +140,7 @@ impl Header {
             legal_basis: self.legal_basis,
             authority: self.authority,
             document_digest: self.document_digest,
+            mode: self.mode,
             valid_from: self.valid_from,
             valid_until: self.valid_until,
             gateways: self.gateways,
@@ -141,6 +149,13 @@ impl Header {
             hotlines,
         }
     }
+}
+
+fn mode(text: &str) -> Result<Mode, PolicyFault> {
+    Mode::ALL
+        .into_iter()
+        .find(|mode| mode.name() == text)
+        .ok_or(PolicyFault::Word { known: "\"enforce\" or \"observe\"" })
 }
 
 fn values(spanned: Vec<Spanned<String>>) -> Vec<String> {

@@ -7,9 +7,11 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use tollfree_core::plan::{ClassEntry, Evidence, MatchSet, Matcher, RuleClass, RuleEntry};
 
-use super::domain::DomainName;
+use super::hidden_name::HiddenName;
 use super::key::RuleKey;
+use super::names::NameIndex;
 use super::number::{NationalNumber, NumberingPlan};
+use super::pattern::DomainPattern;
 use super::port::PortRange;
 
 /// One rule of a plan.
@@ -23,10 +25,14 @@ pub struct PlanRule {
     pub class: RuleClass,
     /// What it asks for.
     pub evidence: Evidence,
+    /// What becomes of flows that do not show their name, if the evidence is by name.
+    pub hidden_name: HiddenName,
+    /// Its policy is only observed: what it gives is counted, not given.
+    pub observes: bool,
     /// Rating group of its volume (RFC 8506, section 8.29).
     pub rating_group: u32,
-    /// Names it lists; none of a hotline.
-    pub domains: Vec<DomainName>,
+    /// Names and wildcards it lists; none of a hotline.
+    pub domains: Vec<DomainPattern>,
     /// Networks it lists; of a hotline, its media networks.
     pub networks: Vec<IpNet>,
     /// Remote ports it lists; none of a hotline.
@@ -91,6 +97,8 @@ pub struct Plan {
     pub match_sets: Vec<MatchSet>,
     /// By the index that a [`Matcher`] has; in the order of their permanent numbers.
     pub rules: Vec<PlanRule>,
+    /// Which of them cover a name, by permanent number.
+    pub names: NameIndex,
     /// Numbers that are free to call.
     pub hotlines: HotlineTable,
     /// When the next rule for this gateway begins or ends; `None`: nothing will change by itself.
@@ -137,8 +145,14 @@ fn write_rule(f: &mut fmt::Formatter<'_>, index: usize, rule: &PlanRule) -> fmt:
         Some(end) => writeln!(f, " until {end}, ends at {} ns", rule.entry.valid_until_ns)?,
         None => writeln!(f, " without end")?,
     }
+    if rule.observes {
+        writeln!(f, "      observed only")?;
+    }
+    if rule.hidden_name != HiddenName::default() {
+        writeln!(f, "      hidden name: {}", rule.hidden_name.name())?;
+    }
     for domain in &rule.domains {
-        writeln!(f, "      domain {domain}")?;
+        writeln!(f, "      domain {}", domain.in_both_forms())?;
     }
     for network in &rule.networks {
         writeln!(f, "      network {network}")?;

@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use super::domain::DomainName;
 use super::file::Policy;
 use super::key::RuleKey;
+use super::terms::SiteTerms;
+use super::wire_name::WireName;
 use crate::audit::{Digest, policy_digest};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::file::{FileFault, read};
@@ -49,29 +51,23 @@ impl PolicySet {
         keys
     }
 
-    /// Names that the policies list which have not ended at `now`, with what their sites ask of them.
-    pub fn names_at(&self, now: Timestamp) -> BTreeMap<String, NameTerms> {
+    /// What the sites of policies which have not ended at `now` ask of the names that they cover.
+    pub fn terms_at(&self, now: Timestamp) -> SiteTerms<'_> {
         let lasting = self.policies.iter().filter(|policy| policy.valid_until.is_none_or(|end| now < end));
-        let mut names: BTreeMap<String, NameTerms> = BTreeMap::new();
-        for site in lasting.flat_map(|policy| &policy.sites) {
-            let suffixes = site.cname_suffixes.as_ref();
-            let suffixes: Option<Vec<String>> =
-                suffixes.map(|list| list.iter().map(ToString::to_string).collect());
-            for domain in &site.domains {
-                let terms = names.entry(domain.as_str().to_owned()).or_default();
-                terms.add(site.dnssec, suffixes.clone());
-            }
-        }
-        names
+        SiteTerms::of(lasting.flat_map(|policy| &policy.sites))
     }
 
-    /// The addresses that each domain has, by the policies' own terms for them.
+    /// Names that the policies list by themselves which have not ended at `now`, with what is asked of them.
+    pub fn names_at(&self, now: Timestamp) -> BTreeMap<String, NameTerms> {
+        let terms = self.terms_at(now);
+        terms.exact_names().map(|name| (name.as_str().to_owned(), terms.of_name(name))).collect()
+    }
+
+    /// The addresses that names have; which rules cover a name is [`compile()`](super::compile())'s to find.
     pub fn addresses_in(&self, resolved: &Resolved) -> BTreeMap<DomainName, BTreeSet<IpAddr>> {
-        let sites = self.policies.iter().flat_map(|policy| &policy.sites);
-        sites
-            .flat_map(|site| &site.domains)
-            .filter_map(|domain| Some((domain.clone(), resolved.addresses.get(domain.as_str())?.clone())))
-            .collect()
+        let names = resolved.addresses.iter();
+        let host = |name: &str| WireName::parse(name.as_bytes()).into_host();
+        names.filter_map(|(name, addresses)| Some((host(name)?, addresses.clone()))).collect()
     }
 }
 

@@ -8,7 +8,9 @@ use toml::Spanned;
 
 use super::domain::DomainName;
 use super::fault::PolicyFault;
+use super::hidden_name::HiddenName;
 use super::network::parse_listed_network;
+use super::pattern::DomainPattern;
 use super::port::PortRange;
 use crate::document::report::Report;
 use crate::document::section::Section;
@@ -32,14 +34,16 @@ impl Ceiling {
 pub struct Site {
     /// Unique within its policy.
     pub id: String,
-    /// Exact names, whose addresses are resolved; may be empty if `networks` is not.
-    pub domains: Vec<DomainName>,
+    /// Names, and wildcards for what is below names; may be empty if `networks` is not.
+    pub domains: Vec<DomainPattern>,
     /// Networks that belong to it; may be empty if `domains` is not.
     pub networks: Vec<IpNet>,
     /// Remote ports, in the order in which they are tried; [`PortRange::ALL`] unless the policy lists any.
     pub ports: Vec<PortRange>,
     /// What must agree.
     pub evidence: Evidence,
+    /// What becomes of flows that do not show their name, if the evidence is by name.
+    pub hidden_name: HiddenName,
     /// What it gives.
     pub class: RuleClass,
     /// Rating group of its volume (RFC 8506, section 8.29).
@@ -48,7 +52,7 @@ pub struct Site {
     pub daily_ceiling: Option<Ceiling>,
     /// What is asked of its names' signatures; `None`: what the gateway asks of all.
     pub dnssec: Option<Dnssec>,
-    /// Under which names its names' aliases may lead; `None`: under any.
+    /// Names to which, and below which, its names' aliases may lead; `None`: anywhere.
     pub cname_suffixes: Option<Vec<DomainName>>,
 }
 
@@ -61,7 +65,7 @@ impl Site {
     ) -> Option<Self> {
         section.needs(report, &["evidence", "class", "rating_group"]);
         let header = section.header().clone();
-        let (has_domains, domains) = read_list(&mut section, report, "domains", str::parse::<DomainName>);
+        let (has_domains, domains) = read_list(&mut section, report, "domains", str::parse::<DomainPattern>);
         let (has_networks, networks) = read_list(&mut section, report, "networks", parse_listed_network);
         if !has_domains && !has_networks {
             report.fault(&header, &PolicyFault::EmptySite);
@@ -71,6 +75,7 @@ impl Site {
             ports = Some(vec![PortRange::ALL]);
         }
         let evidence = section.parsed(report, "evidence", evidence);
+        let hidden_name = read_hidden_name(&mut section, evidence.as_ref(), report);
         let class = section.parsed(report, "class", class);
         let rating_group = section.integer(report, "rating_group", 0..=u32::MAX);
         let has_ceiling = section.has("daily_ceiling");
@@ -90,7 +95,6 @@ impl Site {
         {
             report.fault(&header, &PolicyFault::NoNames);
         }
-        refuse_unenforced(&mut section, report);
         section.close(report);
         Some(Self {
             id: id?,
@@ -98,6 +102,7 @@ impl Site {
             networks: networks?,
             ports: ports?,
             evidence: evidence?.into_inner(),
+            hidden_name: hidden_name?,
             class: class?.into_inner(),
             rating_group: rating_group?,
             daily_ceiling: if has_ceiling { Some(daily_ceiling?.into_inner()) } else { None },
@@ -120,12 +125,28 @@ fn read_list<'i, T, F: crate::diagnostic::Explain>(
     (present, if present { items } else { Some(Vec::new()) })
 }
 
-fn refuse_unenforced<'i>(section: &mut Section<'i>, report: &mut Report<'i>) {
-    let hidden_name = PolicyFault::NotEnforced {
-        what: "`hidden_name`",
-        instead: "remove it: a flow whose name cannot be seen is charged",
+/// What the site says of hidden names, charged if nothing; `None` if that is at fault. Only evidence by name has use
+/// for it.
+fn read_hidden_name<'i>(
+    section: &mut Section<'i>,
+    evidence: Option<&Spanned<Evidence>>,
+    report: &mut Report<'i>,
+) -> Option<HiddenName> {
+    let is_there = section.has("hidden_name");
+    let Some(read) = section.parsed(report, "hidden_name", hidden_name) else {
+        return (!is_there).then_some(HiddenName::default());
     };
-    section.refuse(report, "hidden_name", &hidden_name);
+    if evidence.is_some_and(|evidence| *evidence.get_ref() == Evidence::Address) {
+        report.fault(&read.span(), &PolicyFault::HiddenByAddress);
+    }
+    Some(read.into_inner())
+}
+
+fn hidden_name(text: &str) -> Result<HiddenName, PolicyFault> {
+    HiddenName::ALL
+        .into_iter()
+        .find(|hidden_name| hidden_name.name() == text)
+        .ok_or(PolicyFault::Word { known: "\"charge\" or \"free\"" })
 }
 
 fn ceiling(text: &str) -> Result<Ceiling, PolicyFault> {

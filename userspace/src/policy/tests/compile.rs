@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use tollfree_core::plan::{Matcher, RuleClass};
 
 use super::super::compile::{CompileError, CompileInput, compile};
-use super::super::{DomainName, Plan, PortRange, RuleKey};
+use super::super::{DomainName, DomainPattern, HiddenName, Plan, PortRange, RuleKey};
 use super::*;
 
 fn key(policy: &str, rule: &str) -> RuleKey {
@@ -197,7 +197,7 @@ fn as_many_match_sets_fit_as_the_kernel_holds() {
 fn as_many_prefixes_fit_as_the_kernel_holds() {
     let mut set = sites([(network("203.0.113.0/24"), vec![443])]);
     let name: DomainName = "many.example.com".parse().expect("a name");
-    set.policies[0].sites[0].domains.push(name.clone());
+    set.policies[0].sites[0].domains.push(DomainPattern::Exact(name.clone()));
     let compile = |count: u32| {
         // From 10.0.0.0 on; with the site's own network one more.
         let addresses = (0..count).map(|index| IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + index)));
@@ -245,4 +245,41 @@ fn every_rule_in_force_needs_a_number_of_its_own() {
     );
     // Before it is in force, a rule needs none.
     assert_eq!(compile(&[], "2020-01-01T00:00:00Z"), Ok(vec![]));
+}
+
+#[test]
+fn addresses_of_names_below_a_wildcard_are_the_rule_s() {
+    let a = policy("a", FROM, "domains = [\"*.moh.gov.vn\"]");
+    let b =
+        policy("b", &format!("{FROM}\nmode = \"observe\""), "domains = [\"moh.gov.vn\", \"www.moh.gov.vn\"]");
+    let set = loaded(&[("a.toml", &a), ("b.toml", &b)]);
+    let names = ["moh.gov.vn", "www.moh.gov.vn", "a.b.moh.gov.vn", "xmoh.gov.vn"];
+    let addresses = names.iter().zip(1..).map(|(name, last)| {
+        let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, last));
+        (name.parse().expect("a name"), BTreeSet::from([address]))
+    });
+    let plan = compile(&CompileInput {
+        policies: &set,
+        numbers: &BTreeMap::from([(key("a", "s"), 7), (key("b", "s"), 5)]),
+        addresses: &addresses.collect(),
+        proxies: &[],
+        gateway_id: "gw",
+        region: None,
+        now: instant(NOW),
+        monotonic_ns: &|_| 0,
+    })
+    .expect("it compiles");
+    let numbers = |network: &IpNet| -> Vec<u32> {
+        let set = plan.match_sets[plan.classes[network].match_set as usize];
+        let matchers = set.matchers.iter().take_while(|matcher| **matcher != Matcher::END);
+        matchers.map(|matcher| plan.rules[usize::from(matcher.rule_index)].entry.rule).collect()
+    };
+    let listed: Vec<_> = plan.classes.keys().map(|network| (network.to_string(), numbers(network))).collect();
+    // The rule with the lower number is tried first, and what it covers needs no other: both have all ports.
+    let wanted = [("192.0.2.1/32", vec![5]), ("192.0.2.2/32", vec![5]), ("192.0.2.3/32", vec![7])];
+    assert_eq!(listed, wanted.map(|(network, rules)| (network.to_owned(), rules)));
+    let www = "www.moh.gov.vn".parse().expect("a name");
+    assert_eq!(plan.names.rules(&www), BTreeSet::from([5, 7]));
+    assert_eq!(plan.rules.iter().map(|rule| rule.observes).collect::<Vec<_>>(), [true, false]);
+    assert!(plan.rules.iter().all(|rule| rule.hidden_name == HiddenName::Charge));
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use tollfree_core::plan::{ClassEntry, Matcher};
 
 use super::super::compile::{CompileInput, compile};
-use super::super::{DomainName, Plan, PortRange, RuleKey};
+use super::super::{DomainName, DomainPattern, Plan, PortRange, RuleKey};
 use super::*;
 
 /// One site, as it was listed.
@@ -92,7 +92,7 @@ fn compiled(world: &World) -> Plan {
         let name: DomainName = format!("n{}.example.com", listed.number).parse().expect("a name");
         let mut site = template.clone();
         site.id = format!("s{}", listed.number);
-        site.domains = vec![name.clone()];
+        site.domains = vec![DomainPattern::Exact(name.clone())];
         site.networks.clone_from(&listed.networks);
         site.ports.clone_from(&listed.ports);
         numbers.insert(key(&site.id), listed.number);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tollfree_core::plan::RuleClass;
 
-use super::super::{Policy, Site};
+use super::super::{HiddenName, Mode, Policy, Site};
 use super::*;
 use crate::resolve::Dnssec;
 
@@ -19,14 +19,15 @@ valid_from = 2020-04-03T00:00:00+07:00
 valid_until = 2020-02-01T00:00:00+07:00
 gateways = []
 colour = "red"
+mode = "try"
 
 [[site]]
 id = "twice"
-domains = ["*.moh.gov.vn", "bộytế.vn", "203.0.113.7", "moh.gov.vn"]
+domains = ["*.moh.gov.vn", "ｍｏｈ.gov.vn", "203.0.113.7", "moh.gov.vn", "*.com.vn", "github.io", "*"]
 networks = ["203.0.113.7/24", "0.0.0.0/0", "12.0.0.0/7", 7]
 ports = ["443", "tcp/0"]
 evidence = "name-and-address"
-hidden_name = "charge"
+hidden_name = "show"
 class = "gratis"
 rating_group = -1
 daily_ceiling = "2 GiB"
@@ -68,7 +69,7 @@ fn the_example_is_valid_and_says_what_the_order_says() {
     assert_eq!(policy.valid_from, instant("2020-01-31T17:00:00Z"));
     assert_eq!(policy.valid_until, Some(instant("2020-04-03T16:59:59Z")));
     assert_eq!(policy.authority, "Bộ Thông tin và Truyền thông");
-    assert_eq!(policy.sites[0].domains[1].as_str(), "ncov.moh.gov.vn");
+    assert_eq!(policy.sites[0].domains[1].to_string(), "ncov.moh.gov.vn");
     assert_eq!(policy.sites[1].class, RuleClass::FreePriority);
     assert_eq!(policy.hotlines[0].numbers[1].as_str(), "19009095");
     assert_eq!(set.files[0].bytes, EXAMPLE.as_bytes());
@@ -198,4 +199,68 @@ fn what_sites_ask_of_names_is_read() {
         let shown = faults(directory.path());
         assert!(shown.contains(fault), "{shown}");
     }
+}
+
+#[test]
+fn a_site_that_lists_a_wildcard_has_a_say_in_names_below_it() {
+    let exact = policy("a", FROM, "domains = [\"www.moh.gov.vn\", \"*.moh.gov.vn\"]");
+    let wildcard = policy("b", FROM, "domains = [\"*.moh.gov.vn\"]\ndnssec = \"required\"");
+    let policies = loaded(&[("a.toml", &exact), ("b.toml", &wildcard)]);
+    let now = instant("2020-03-01T00:00:00Z");
+    let names = policies.names_at(now);
+    // A wildcard is nothing that could be asked for.
+    assert_eq!(names.keys().collect::<Vec<_>>(), ["www.moh.gov.vn"]);
+    assert_eq!(names["www.moh.gov.vn"].dnssec(Dnssec::Off), Dnssec::Required);
+    let terms = policies.terms_at(now);
+    assert!(!terms.is_empty() && loaded(&[("a.toml", &policy("a", FROM, NETWORK))]).terms_at(now).is_empty());
+    let learned = "a.moh.gov.vn".parse().expect("a name");
+    assert!(terms.covers(&learned) && !terms.covers(&"moh.gov.vn".parse().expect("a name")));
+    assert_eq!(terms.of_name(&learned).dnssec(Dnssec::Off), Dnssec::Required);
+}
+
+#[test]
+fn hidden_names_are_charged_unless_a_site_that_asks_for_names_says_otherwise() {
+    let site = |evidence: &str, hidden_name: &str| {
+        let site = format!("domains = [\"moh.gov.vn\"]\n{hidden_name}");
+        policy("a", FROM, &site).replace("evidence = \"address\"", &format!("evidence = \"{evidence}\""))
+    };
+    for (hidden_name, read) in [
+        ("", HiddenName::Charge),
+        ("hidden_name = \"charge\"", HiddenName::Charge),
+        ("hidden_name = \"free\"", HiddenName::Free),
+    ] {
+        let set = loaded(&[("a.toml", &site("name-and-address", hidden_name))]);
+        assert_eq!(set.policies[0].sites[0].hidden_name, read, "{hidden_name}");
+    }
+    for hidden_name in ["charge", "free"] {
+        let text = site("address", &format!("hidden_name = \"{hidden_name}\""));
+        let shown = faults(directory(&[("a.toml", &text)]).path());
+        let fault =
+            format!("policies/a.toml:13:15: \"{hidden_name}\": `hidden_name` is about names on the wire");
+        assert!(shown.starts_with(&fault), "{shown}");
+    }
+    assert_eq!(
+        loaded(&[("a.toml", &site("address", ""))]).policies[0].sites[0].hidden_name,
+        HiddenName::Charge
+    );
+}
+
+#[test]
+fn a_policy_is_enforced_unless_it_says_otherwise() {
+    for (mode, read) in
+        [("", Mode::Enforce), ("mode = \"enforce\"", Mode::Enforce), ("mode = \"observe\"", Mode::Observe)]
+    {
+        let set = loaded(&[("a.toml", &policy("a", &format!("{FROM}\n{mode}"), NETWORK))]);
+        assert_eq!(set.policies[0].mode, read, "{mode}");
+    }
+}
+
+#[test]
+fn aliases_lead_below_names_not_wildcards() {
+    let site = "domains = [\"moh.gov.vn\"]\ncname_suffixes = [\"*.edge.example\"]";
+    let shown = faults(directory(&[("a.toml", &policy("a", FROM, site))]).path());
+    assert!(
+        shown.contains("a wildcard is not possible here\n  help: write one name, without `*.`"),
+        "{shown}"
+    );
 }
