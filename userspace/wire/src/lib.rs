@@ -2,4 +2,9 @@
 //!
 //! Readers of copied packets alone: pure, bounded, and without a panic whatever they are given.
 
+pub mod http;
+pub mod http2;
+pub mod inspect;
+pub mod quic;
 pub mod stream;
+pub mod tls;
