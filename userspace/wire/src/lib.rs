@@ -2,4 +2,5 @@
 //!
 //! Readers of copied packets alone: pure, bounded, and without a panic whatever they are given.
 
+pub mod dns;
 pub mod stream;
