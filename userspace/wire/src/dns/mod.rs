@@ -31,7 +31,7 @@ pub use lesson::{Hint, Lesson};
 pub use limits::{Bound, Limits};
 pub use listener::Listener;
 pub use message::{MessageError, RECORDS_MAX, decode};
-pub use name::presentation;
+pub use name::{as_sent, presentation};
 pub use reader::{Checksums, Letter, Reader, Transport};
 pub use refusal::Refusal;
 pub use stats::Stats;

@@ -2,16 +2,21 @@
 
 use hickory_proto::rr::Name;
 
-/// The name in lower case, without the trailing dot; the root is `.`.
+/// The name in the case in which it was sent, without the trailing dot; the root is `.`.
 ///
 /// Octets that host names do not have are escaped as in master files (RFC 1035, section 5.1), a dot inside a label
 /// too: so a label `a.b` cannot pass for the two labels `a` and `b`, and nothing with a backslash is in a policy.
-pub fn presentation(name: &Name) -> String {
-    let mut text = name.to_lowercase().to_ascii();
+pub fn as_sent(name: &Name) -> String {
+    let mut text = name.to_ascii();
     if text.len() > 1 && name.is_fqdn() {
         text.pop();
     }
     text
+}
+
+/// The name as [`as_sent`], in lower case: two names are equal if their presentations are (RFC 4343).
+pub fn presentation(name: &Name) -> String {
+    as_sent(&name.to_lowercase())
 }
 
 /// Whether the name has letters of both cases: the asker then expects them back (draft-vixie-dnsext-dns0x20).
