@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 use tollfree_core::reason::{Bucket, Reason};
 
+use super::dns::DnsReport;
 use super::encap::{ip, version};
 use super::flow::{Flow, Judgement};
 use super::options::Subscribers;
@@ -18,6 +19,7 @@ use super::table::FlowTable;
 pub struct Report {
     pub(super) table: FlowTable,
     pub(super) summary: Summary,
+    pub(super) messages: Vec<DnsReport>,
     pub(super) subscribers: Subscribers,
 }
 
@@ -139,6 +141,11 @@ impl Report {
         self.table.flows().into_iter().map(|flow| self.flow(flow))
     }
 
+    /// The messages of name servers that could be read, in the order of the packets that completed them.
+    pub fn messages(&self) -> &[DnsReport] {
+        &self.messages
+    }
+
     fn flow<'a>(&'a self, flow: &'a Flow) -> FlowReport<'a> {
         let (src, dst) = (ip(&flow.source.address, flow.family), ip(&flow.destination.address, flow.family));
         FlowReport {
@@ -168,13 +175,16 @@ impl Report {
         }
     }
 
-    /// Writes each flow and then the summary, one JSON object a line.
+    /// Writes each flow, then each message of a name server, and then the summary, one JSON object a line.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
         for flow in self.flows() {
             write_line(out, &flow)?;
+        }
+        for message in &self.messages {
+            write_line(out, message)?;
         }
         write_line(out, &self.summary)
     }

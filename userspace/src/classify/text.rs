@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use super::dns::{DnsQuestion, DnsRecord, DnsReport};
 use super::report::{FlowReport, Report, Side};
 
-/// The flows as a table, and the summary.
+/// The flows as a table, messages of name servers as another, and the summary.
 pub fn render(report: &Report) -> String {
     let flows: Vec<FlowReport<'_>> = report.flows().collect();
     let decided = flows.iter().any(|flow| flow.verdict.is_some());
@@ -13,6 +14,13 @@ pub fn render(report: &Report) -> String {
     let mut rows = vec![header(sided, decided)];
     rows.extend(flows.iter().map(|flow| row(flow, sided, decided)));
     let mut text = align(&rows);
+    if !report.messages().is_empty() {
+        let head = ["PACKET", "FROM", "TO", "ID", "QUESTION", "ANSWER"].map(str::to_owned).to_vec();
+        let rows: Vec<_> = [head].into_iter().chain(report.messages().iter().map(message)).collect();
+        text.push('\n');
+        text.push_str(&align(&rows));
+        text.push('\n');
+    }
     let summary = report.summary();
     // Writing to a string cannot fail.
     let _ = write!(
@@ -71,6 +79,26 @@ fn verdict(flow: &FlowReport<'_>) -> [String; 5] {
     };
     let volume = |bucket| verdict.volume.get(bucket).copied().unwrap_or_default().to_string();
     [verdict.decision.to_owned(), verdict.reason.to_owned(), rule, volume("free"), volume("charged")]
+}
+
+fn message(message: &DnsReport) -> Vec<String> {
+    let question = |question: &DnsQuestion| format!("{} {}", question.name, question.kind);
+    let data = |record: &DnsRecord| record.data.clone().unwrap_or_else(|| record.kind.clone());
+    let questions: Vec<_> = message.questions.iter().map(question).collect();
+    let answers: Vec<_> = message.answers.iter().map(data).collect();
+    let answer = match message.rcode {
+        None => "-".to_owned(),
+        Some(rcode) if answers.is_empty() => format!("rcode {rcode}"),
+        Some(_) => answers.join(" "),
+    };
+    vec![
+        message.frame.to_string(),
+        endpoint(message.src, Some(message.sport)),
+        endpoint(message.dst, Some(message.dport)),
+        message.id.to_string(),
+        questions.join(" "),
+        answer,
+    ]
 }
 
 /// The protocol's usual name, else its number (IANA).

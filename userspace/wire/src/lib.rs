@@ -2,6 +2,7 @@
 //!
 //! Readers of copied packets alone: pure, bounded, and without a panic whatever they are given.
 
+pub mod dns;
 pub mod http;
 pub mod http2;
 pub mod inspect;
