@@ -11,6 +11,7 @@ mod flow;
 mod fragment;
 mod headers;
 mod judge;
+mod names;
 mod options;
 mod progress;
 mod report;
@@ -32,9 +33,11 @@ use dns::Messages;
 use encap::Stack;
 use headers::Unread;
 use judge::Judge;
+use names::Names;
 use table::FlowTable;
 
 pub use dns::{DnsEdns, DnsQuestion, DnsRecord, DnsReport};
+pub use names::NameReport;
 pub use options::{Options, Subscribers, SubscribersError, Tunnels};
 pub use progress::Progress;
 pub use report::{FlowReport, Report, Side, Summary, Verdict};
@@ -67,8 +70,9 @@ pub fn classify(
         });
         Ok(read?)
     });
-    let FirstLook { mut table, mut summary, messages, unread_link, .. } = look;
+    let FirstLook { mut table, mut summary, messages, names, unread_link, .. } = look;
     table.close();
+    table.name(names.into_found());
     summary.file = path.to_string_lossy().into_owned();
     if let Some(policies) = options.policies {
         let mut judge = Judge::new(policies, options);
@@ -95,6 +99,7 @@ struct FirstLook<'a> {
     table: FlowTable,
     summary: Summary,
     messages: Messages,
+    names: Names,
     stack: Stack,
     /// The first link type that is not read, and how many packets are of such types.
     unread_link: Option<(u16, u64)>,
@@ -107,6 +112,7 @@ impl<'a> FirstLook<'a> {
             table: FlowTable::default(),
             summary: Summary::default(),
             messages: Messages::new(),
+            names: Names::new(),
             stack: Stack::default(),
             unread_link: None,
         }
@@ -129,7 +135,11 @@ impl<'a> FirstLook<'a> {
         self.summary.ip_bytes += u64::from(headers.packet.volume_octets);
         self.messages.take(self.summary.packets, record, &headers);
         headers.tunnel.into_iter().for_each(|datagram| self.table.add_tunnel(datagram));
-        self.table.add(&headers.sighting(self.summary.packets, record.at_ns), self.stack.text());
+        let sighting = headers.sighting(self.summary.packets, record.at_ns);
+        self.table.add(&sighting, self.stack.text());
+        if let Some(place) = self.table.place_of(&sighting) {
+            self.names.take(place, record, &headers, &sighting);
+        }
     }
 }
 

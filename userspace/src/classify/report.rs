@@ -11,6 +11,7 @@ use tollfree_core::reason::{Bucket, Reason};
 use super::dns::DnsReport;
 use super::encap::{ip, version};
 use super::flow::{Flow, Judgement};
+use super::names::NameReport;
 use super::options::Subscribers;
 use super::table::FlowTable;
 
@@ -69,6 +70,8 @@ pub struct FlowReport<'a> {
     pub first: Option<f64>,
     /// When the last packet was captured.
     pub last: Option<f64>,
+    /// Names that it asks for, as its first octets say.
+    pub names: &'a [NameReport],
     /// Which side is the subscriber's, if subscribers were given by prefixes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscriber: Option<Side>,
@@ -161,6 +164,7 @@ impl Report {
             frag_packets: flow.fragments,
             first: flow.first_ns.map(seconds),
             last: flow.last_ns.map(seconds),
+            names: &flow.names,
             subscriber: self.subscriber(&src, &dst),
             verdict: flow.judgement.as_ref().map(verdict),
         }

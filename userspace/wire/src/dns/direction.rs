@@ -3,8 +3,8 @@
 /// Which way a packet goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// From the subscriber to the resolver: questions.
+    /// From the subscriber: questions, requests.
     Uplink,
-    /// From the resolver to the subscriber: answers.
+    /// To the subscriber: answers.
     Downlink,
 }

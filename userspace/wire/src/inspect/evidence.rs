@@ -140,6 +140,8 @@ pub struct Finding {
     pub flow: u64,
     /// When its first uplink payload was copied, in nanoseconds of the copies' clock; `None` if there was none.
     pub first_payload_ns: Option<u64>,
+    /// What the flow was recognised as, if it was; of a flow that is hidden too.
+    pub via: Option<Via>,
     /// What was found out.
     pub evidence: Evidence,
 }

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use super::limits::{DATAGRAM, DATAGRAMS};
-use super::packet::{Direction, Fragment};
+use super::packet::Fragment;
+use crate::dns::Direction;
 use crate::stream::{Assembly, AssemblyError};
 
 /// A datagram of which parts are missing.

@@ -32,10 +32,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::{http, http2, tls};
 
+pub use crate::dns::Direction;
 pub use evidence::{Evidence, Finding, Hidden, Reading, Undecided, Via};
 pub use limits::Limits;
 pub use name::{HostName, NameError};
-pub use packet::Direction;
 pub use stats::{Count, Stats};
 
 use fragments::{FragmentError, Fragments};
@@ -140,6 +140,15 @@ const fn refused(direction: Direction, error: FragmentError) -> Option<Evidence>
 }
 
 impl State {
+    /// What the flow was recognised as.
+    const fn via(&self) -> Option<Via> {
+        match self {
+            Self::New | Self::Decided => None,
+            Self::Tcp(flow) => flow.via(),
+            Self::Udp(flow) => flow.via(),
+        }
+    }
+
     fn take(
         &mut self,
         direction: Direction,
@@ -277,13 +286,14 @@ impl Inspector {
     fn decide(&mut self, flow: u64, at_ns: u64, evidence: Evidence) -> Option<Finding> {
         let known = self.flows.get_mut(&flow).filter(|known| !matches!(known.state, State::Decided))?;
         self.held_octets -= known.held_octets();
+        let via = known.state.via();
         self.by_age.remove(&(known.since_ns, flow));
         self.by_age.insert((at_ns, flow));
         known.since_ns = at_ns;
         known.state = State::Decided;
         known.fragments = Fragments::default();
         self.stats.add(Count::of(&evidence));
-        Some(Finding { flow, first_payload_ns: known.first_payload_ns, evidence })
+        Some(Finding { flow, first_payload_ns: known.first_payload_ns, via, evidence })
     }
 
     /// Gives up the oldest flows until the limits are kept; never the one that is `present`.

@@ -22,13 +22,19 @@ pub(super) struct TcpFlow {
     syn: Option<u32>,
     /// The highest sequence number that the server expects.
     acknowledged: Option<u32>,
+    /// What the stream is recognised as, so far.
+    via: Option<Via>,
     /// What the stream says, and the sequence number behind the octets that say it.
-    name: Option<(HostName, Via, u32)>,
+    name: Option<(HostName, u32)>,
 }
 
 impl TcpFlow {
     pub(super) const fn new(trust: Trust) -> Self {
-        Self { trust, uplink: Stream::new(STREAM), syn: None, acknowledged: None, name: None }
+        Self { trust, uplink: Stream::new(STREAM), syn: None, acknowledged: None, via: None, name: None }
+    }
+
+    pub(super) const fn via(&self) -> Option<Via> {
+        self.via
     }
 
     pub(super) fn held_octets(&self) -> usize {
@@ -134,13 +140,15 @@ impl TcpFlow {
             }
             Some(_) => (Via::Http, http::read(stream)),
         };
+        let is_other = matches!(reading, Reading::Complete { said: Err(Hidden::NotRecognised), .. });
+        self.via = (!is_other).then_some(via);
         match reading {
             Reading::Incomplete if self.uplink.is_full() => Err(Hidden::TooLong),
             Reading::Incomplete => Ok(()),
             Reading::Complete { octets, said } => {
                 let first = self.uplink.first_sequence().unwrap_or_default();
                 let end = first.wrapping_add(u32::try_from(octets).map_err(|_| Hidden::TooLong)?);
-                self.name = Some((said?, via, end));
+                self.name = Some((said?, end));
                 Ok(())
             }
         }
@@ -148,12 +156,12 @@ impl TcpFlow {
 
     /// The name, once it counts.
     fn decided(&self) -> Option<Evidence> {
-        let (name, via, end) = self.name.as_ref()?;
+        let ((name, end), via) = (self.name.as_ref()?, self.via?);
         let is_there = match self.trust {
             Trust::Capture => true,
             Trust::Wire => self.acknowledged.is_some_and(|acknowledged| distance(*end, acknowledged) >= 0),
         };
-        is_there.then(|| Evidence::Name { name: name.clone(), via: *via })
+        is_there.then(|| Evidence::Name { name: name.clone(), via })
     }
 }
 

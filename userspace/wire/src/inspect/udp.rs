@@ -69,6 +69,10 @@ impl UdpFlow {
         Self { trust, attempts: Vec::new(), is_quic: false }
     }
 
+    pub(super) const fn via(&self) -> Option<Via> {
+        if self.attempts.is_empty() { None } else { Some(Via::Quic) }
+    }
+
     pub(super) fn held_octets(&self) -> usize {
         let held = |attempt: &Attempt| attempt.crypto.reach() + attempt.keys.len() * KEYS_OCTETS;
         self.attempts.iter().map(held).sum()

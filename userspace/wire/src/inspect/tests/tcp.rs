@@ -26,7 +26,12 @@ fn a_name_counts_once_the_server_acknowledges_all_of_it() {
     talk.acknowledge(hello.len() - 1);
     assert_eq!(talk.evidence(), None, "before the server has all of it");
     talk.acknowledge(hello.len());
-    let found = Finding { flow: FLOW, first_payload_ns: Some(3), evidence: named(NAME, Via::Tls) };
+    let found = Finding {
+        flow: FLOW,
+        first_payload_ns: Some(3),
+        via: Some(Via::Tls),
+        evidence: named(NAME, Via::Tls),
+    };
     assert_eq!(talk.findings, [found]);
     assert_eq!(talk.inspector.stats().get(Count::NameTls), 1);
     assert_eq!(talk.inspector.held_octets(), 0);
@@ -63,6 +68,7 @@ fn a_post_quantum_hello_octet_by_octet() {
 fn other_octets_are_not_recognised_at_once() {
     let mut talk = Talk::opened();
     talk.send(0, b"\x00\x01\x02");
+    assert_eq!(talk.findings[0].via, None);
     assert_eq!(talk.evidence(), Some(&hidden(Hidden::NotRecognised)));
 }
 
@@ -71,6 +77,7 @@ fn encrypted_hello_tells_its_outer_name() {
     let mut talk = Talk::opened();
     talk.send(0, &records(&hello(&[server_name(OTHER), (ECH, vec![1; 99])]), 1 << 14));
     let outer = HostName::parse(OTHER.as_bytes()).ok();
+    assert_eq!(talk.findings[0].via, Some(Via::Tls));
     assert_eq!(talk.evidence(), Some(&hidden(Hidden::Ech { outer })));
 }
 
