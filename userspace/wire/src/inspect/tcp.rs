@@ -56,7 +56,7 @@ impl TcpFlow {
         if segment.urg() {
             return Some(hidden(Hidden::Urgent));
         }
-        // Where the stream begins is not known: the copies of SYN and SYN-ACK were lost.
+        // Where the stream begins is not known: the copy of the SYN-ACK was lost, or there is none.
         if self.trust == Trust::Wire && !self.uplink.is_anchored() {
             return Some(Evidence::Undecided { why: Undecided::CopiesLost });
         }
@@ -101,33 +101,41 @@ impl TcpFlow {
     /// A SYN from the subscriber. Payload in it is none of the stream's: see [`TcpFlow::begin`].
     fn synchronise(&mut self, sequence: u32) -> Option<Evidence> {
         let first = sequence.wrapping_add(1);
-        match self.syn.replace(sequence) {
-            Some(before) if before == sequence => return None,
-            Some(_) if self.trust == Trust::Wire => return Some(hidden(Hidden::Handshake)),
-            // A capture may hold several connections of one 5-tuple.
-            Some(_) => self.uplink = Stream::new(STREAM),
-            None => {}
+        let is_other = self.syn.replace(sequence).is_some_and(|before| before != sequence);
+        match self.trust {
+            Trust::Wire if is_other || self.begins_elsewhere(first) => {
+                return Some(hidden(Hidden::Handshake));
+            }
+            // The SYN-ACK tells where the stream begins: a SYN that never got there, or got into the middle of a connection,
+            // has none.
+            Trust::Wire => {}
+            Trust::Capture => {
+                // A capture may hold several connections of one 5-tuple.
+                if is_other {
+                    self.uplink = Stream::new(STREAM);
+                }
+                self.uplink.anchor(first);
+            }
         }
-        self.anchor(first)
+        None
     }
 
     /// The SYN-ACK. It acknowledges the SYN alone: if more, the server took payload from a SYN (RFC 7413), and what the
     /// stream begins with was not read.
     fn begin(&mut self, acknowledged: u32) -> Option<Evidence> {
-        if self.trust == Trust::Capture && self.syn.is_some() {
-            return None;
+        let is_other = self.syn.is_some_and(|syn| syn.wrapping_add(1) != acknowledged);
+        match self.trust {
+            Trust::Wire if is_other || self.begins_elsewhere(acknowledged) => Some(hidden(Hidden::Handshake)),
+            Trust::Capture if is_other => None,
+            Trust::Wire | Trust::Capture => {
+                self.uplink.anchor(acknowledged);
+                None
+            }
         }
-        self.anchor(acknowledged)
     }
 
-    fn anchor(&mut self, first: u32) -> Option<Evidence> {
-        let is_other =
-            self.uplink.is_anchored() && self.uplink.first_sequence().is_some_and(|known| known != first);
-        if is_other && self.trust == Trust::Wire {
-            return Some(hidden(Hidden::Handshake));
-        }
-        self.uplink.anchor(first);
-        None
+    fn begins_elsewhere(&self, first: u32) -> bool {
+        self.uplink.is_anchored() && self.uplink.first_sequence().is_some_and(|known| known != first)
     }
 
     fn read(&mut self) -> Result<(), Hidden> {

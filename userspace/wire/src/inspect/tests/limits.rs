@@ -18,6 +18,7 @@ const LIMITS: Limits = Limits { flows: 3, octets: 1000, flow_packets: 8, age_ns:
 /// A flow that waits for the rest of its hello.
 fn open(inspector: &mut Inspector, flow: u64, at_ns: u64, octets: usize) {
     assert_eq!(inspector.take(flow, at_ns, Direction::Uplink, &syn(ISN)), None);
+    assert_eq!(inspector.take(flow, at_ns, Direction::Downlink, &syn_ack(FIRST)), None);
     assert_eq!(inspector.take(flow, at_ns, Direction::Uplink, &data(FIRST, &vec![b'a'; octets])), None);
 }
 

@@ -246,6 +246,19 @@ fn a_flow_without_its_beginning_is_not_decided() {
     assert_eq!(talk.evidence(), Some(&undecided(Undecided::CopiesLost)));
 }
 
+/// Cheat: within a connection to a stranger's site, a forged FIN or RST and a SYN make the gateway see a new flow. The
+/// server, in the middle of the old one, acknowledges what looks like a hello in it, but has sent no SYN-ACK.
+#[test]
+fn a_syn_in_the_middle_of_a_connection_begins_nothing() {
+    let hello = tls(NAME);
+    let mut talk = Talk::new(Trust::Wire);
+    talk.up(&syn(ISN));
+    talk.down(&ack(FIRST));
+    talk.send(0, &hello);
+    talk.acknowledge(hello.len());
+    assert_eq!(talk.evidence(), Some(&undecided(Undecided::CopiesLost)));
+}
+
 #[test]
 fn the_syn_ack_alone_tells_the_beginning() {
     let hello = tls(NAME);
