@@ -42,6 +42,7 @@ fn run(path: &Path) -> (Report, Result<(), ClassifyError>) {
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Line {
     Flow(Flow),
+    Dns(Message),
     Capture(Totals),
     Summary(Totals),
     #[serde(other)]
@@ -124,21 +125,94 @@ impl fmt::Display for Flow {
     }
 }
 
+/// A message of a name server, as far as it is compared.
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+struct Message {
+    /// Only in expected files: there are multicast DNS and others too, which go to other ports.
+    kind: Option<String>,
+    frame: u64,
+    src: IpAddr,
+    sport: u16,
+    dst: IpAddr,
+    dport: u16,
+    transport: String,
+    id: u16,
+    response: bool,
+    opcode: u8,
+    rcode: Option<u16>,
+    aa: bool,
+    tc: bool,
+    questions: Vec<Question>,
+    answers: Vec<ResourceRecord>,
+    authority: Vec<ResourceRecord>,
+    additional: Vec<ResourceRecord>,
+    edns: Option<Edns>,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+struct Question {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+struct ResourceRecord {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    ttl: u32,
+    #[serde(default)]
+    data: serde_json::Value,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+struct Edns {
+    udp_size: u16,
+    #[serde(rename = "do")]
+    wants_dnssec: bool,
+    options: Vec<u16>,
+}
+
+impl Message {
+    /// In the notation that both sides share: data where it is an address or a name, and the root's name.
+    fn shared(mut self) -> Self {
+        self.kind = None;
+        let name = |name: &mut String| {
+            if name == "<Root>" {
+                ".".clone_into(name);
+            }
+        };
+        self.questions.iter_mut().for_each(|question| name(&mut question.name));
+        for record in [&mut self.answers, &mut self.authority, &mut self.additional].into_iter().flatten() {
+            name(&mut record.name);
+            if !["A", "AAAA", "CNAME", "NS", "PTR"].contains(&&record.kind[..]) {
+                record.data = serde_json::Value::Null;
+            }
+        }
+        self
+    }
+}
+
 struct Lines {
+    messages: Vec<Message>,
     flows: Vec<Flow>,
     totals: Totals,
 }
 
 fn lines(text: &str) -> Lines {
-    let (mut flows, mut totals) = (Vec::new(), None);
+    let (mut flows, mut messages, mut totals) = (Vec::new(), Vec::new(), None);
     for line in text.lines() {
         match serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")) {
             Line::Flow(flow) => flows.push(flow),
+            Line::Dns(message) if message.kind.as_ref().is_none_or(|kind| kind == "dns") => {
+                messages.push(message.shared());
+            }
             Line::Capture(of_file) | Line::Summary(of_file) => totals = Some(of_file),
-            Line::Other => {}
+            Line::Dns(_) | Line::Other => {}
         }
     }
-    Lines { flows, totals: totals.unwrap() }
+    Lines { messages, flows, totals: totals.unwrap() }
 }
 
 /// An argued difference from one expected file.
@@ -155,6 +229,9 @@ struct Exception {
     /// Flows found that are not expected.
     #[serde(default)]
     instead: usize,
+    /// DNS messages that are expected and not found, or found and not expected, by their packets.
+    #[serde(default)]
+    messages: BTreeSet<u64>,
     /// Why what is found is right.
     reason: String,
 }
@@ -172,22 +249,27 @@ struct Difference {
     flows: BTreeSet<u32>,
     times: BTreeSet<u32>,
     instead: usize,
+    messages: BTreeSet<u64>,
     explanation: Vec<String>,
 }
 
 impl Difference {
     fn is_none(&self) -> bool {
-        self.flows.is_empty() && self.times.is_empty() && self.instead == 0
+        self.flows.is_empty() && self.times.is_empty() && self.instead == 0 && self.messages.is_empty()
     }
 
     /// Whether it is exactly what is excepted.
     fn is_as(&self, exception: &Exception) -> bool {
-        self.flows == exception.flows && self.times == exception.times && self.instead == exception.instead
+        self.flows == exception.flows
+            && self.times == exception.times
+            && self.instead == exception.instead
+            && self.messages == exception.messages
     }
 }
 
 fn compare(expected: &Lines, found: &Lines) -> Difference {
     let mut difference = Difference::default();
+    compare_messages(expected, found, &mut difference);
     let mut unmatched: BTreeMap<_, _> = found.flows.iter().map(|flow| (flow.key(), flow)).collect();
     assert_eq!(unmatched.len(), found.flows.len(), "one flow was found twice");
     for flow in &expected.flows {
@@ -212,6 +294,17 @@ fn compare(expected: &Lines, found: &Lines) -> Difference {
     difference
 }
 
+fn compare_messages(expected: &Lines, found: &Lines, difference: &mut Difference) {
+    for (wanted, others, word) in
+        [(expected, found, "expected, but not found"), (found, expected, "found, but not expected")]
+    {
+        for message in wanted.messages.iter().filter(|message| !others.messages.contains(message)) {
+            difference.messages.insert(message.frame);
+            difference.explanation.push(format!("  {word}: {message:?}"));
+        }
+    }
+}
+
 /// What is wrong with a file's result; `None` if it is as it must be.
 fn verdict(file: &str, difference: &Difference, exception: Option<&Exception>) -> Option<String> {
     let explanation = difference.explanation.join("\n");
@@ -220,13 +313,16 @@ fn verdict(file: &str, difference: &Difference, exception: Option<&Exception>) -
         None => Some(format!("{file}: differs\n{explanation}")),
         Some(exception) if difference.is_as(exception) => None,
         Some(exception) => Some(format!(
-            "{file}: excepted are flows {:?}, times {:?} and {} others; different are {:?}, {:?} and {}\n{explanation}",
+            "{file}: excepted are flows {:?}, times {:?}, {} others and messages {:?}; different are {:?}, {:?}, {} and \
+             {:?}\n{explanation}",
             exception.flows,
             exception.times,
             exception.instead,
+            exception.messages,
             difference.flows,
             difference.times,
-            difference.instead
+            difference.instead,
+            difference.messages
         )),
     }
 }
@@ -237,9 +333,10 @@ fn exceptions() -> BTreeMap<String, Exception> {
     let Exceptions { exception: list } = toml::from_str(&fs::read_to_string(list).unwrap()).unwrap();
     let mut by_file = BTreeMap::new();
     for exception in list {
-        let Exception { file, flows, times, instead, reason } = &exception;
+        let Exception { file, flows, times, instead, messages, reason } = &exception;
         assert!(reason.len() > 40, "{file}: a reason is needed");
-        assert!(!flows.is_empty() || !times.is_empty() || *instead > 0, "{file}: excepts nothing");
+        let is_something = !flows.is_empty() || !times.is_empty() || *instead > 0 || !messages.is_empty();
+        assert!(is_something, "{file}: excepts nothing");
         let other = by_file.insert(file.clone(), exception);
         assert_eq!(other, None, "a file is listed twice");
     }
@@ -251,7 +348,7 @@ fn every_flow_is_as_expected_or_excepted_with_a_reason() {
     let Some(corpus) = corpus::find() else { return };
     let mut exceptions = exceptions();
     let mut faults = Vec::new();
-    let (mut checked, mut flows, mut excepted) = (0, 0, 0);
+    let (mut checked, mut flows, mut excepted, mut messages) = (0, 0, 0, 0);
     for path in files(&corpus.join("captures")) {
         let file = name(&path);
         let expected = corpus.join("captures/expected").join(format!("{file}.jsonl"));
@@ -266,12 +363,16 @@ fn every_flow_is_as_expected_or_excepted_with_a_reason() {
         let difference = compare(&expected, &lines(std::str::from_utf8(&json).unwrap()));
         checked += 1;
         flows += expected.flows.len();
+        messages += expected.messages.len();
         excepted += difference.flows.len();
         faults.extend(verdict(&file, &difference, exceptions.remove(&file).as_ref()));
     }
     faults.extend(exceptions.keys().map(|file| format!("{file}: excepted, but not there")));
-    eprintln!("{checked} captures, {flows} flows expected, {excepted} of them excepted");
+    eprintln!(
+        "{checked} captures, {flows} flows expected, {excepted} of them excepted; {messages} DNS messages"
+    );
     assert!(checked > 80, "only {checked} captures were compared");
+    assert!(messages > 700, "only {messages} DNS messages were compared");
     assert!(faults.is_empty(), "{} captures differ:\n{}", faults.len(), faults.join("\n"));
 }
 

@@ -4,6 +4,7 @@ use tollfree_core::address::{Address, Family};
 use tollfree_core::reason::{Bucket, Reason};
 
 use super::fragment::Part;
+use super::names::NameReport;
 use crate::policy::RuleKey;
 
 /// One side of a conversation.
@@ -37,6 +38,11 @@ impl Sighting {
     pub(super) fn key(&self) -> FlowKey {
         let (low, high) = (self.source.min(self.destination), self.source.max(self.destination));
         FlowKey { family: self.family, protocol: self.protocol, low, high }
+    }
+
+    /// Whether the lower of both ends sent it: a side of the flow that stays the same, whoever began it.
+    pub(super) fn is_from_lower(&self) -> bool {
+        self.source < self.destination
     }
 }
 
@@ -80,6 +86,8 @@ pub(super) struct Flow {
     pub(super) first_frame: u64,
     /// Whether a SYN has told who began it.
     opened: bool,
+    /// Names that it asks for.
+    pub(super) names: Vec<NameReport>,
     pub(super) judgement: Option<Judgement>,
 }
 
@@ -99,6 +107,7 @@ impl Flow {
             last_ns: None,
             first_frame: sighting.frame,
             opened: false,
+            names: Vec::new(),
             judgement: None,
         }
     }

@@ -5,11 +5,13 @@
 //! given, a second look decides each packet, with the flow's initiator or the given prefixes as subscribers, at the
 //! time at which the packet was captured.
 
+mod dns;
 mod encap;
 mod flow;
 mod fragment;
 mod headers;
 mod judge;
+mod names;
 mod options;
 mod progress;
 mod report;
@@ -27,11 +29,15 @@ use tollfree_core::reason::Reason;
 use crate::capture::{self, CaptureError, Record};
 use crate::policy::CompileError;
 
+use dns::Messages;
 use encap::Stack;
 use headers::Unread;
 use judge::Judge;
+use names::Names;
 use table::FlowTable;
 
+pub use dns::{DnsEdns, DnsQuestion, DnsRecord, DnsReport};
+pub use names::NameReport;
 pub use options::{Options, Subscribers, SubscribersError, Tunnels};
 pub use progress::Progress;
 pub use report::{FlowReport, Report, Side, Summary, Verdict};
@@ -64,8 +70,9 @@ pub fn classify(
         });
         Ok(read?)
     });
-    let FirstLook { mut table, mut summary, unread_link, .. } = look;
+    let FirstLook { mut table, mut summary, messages, names, unread_link, .. } = look;
     table.close();
+    table.name(names.into_found());
     summary.file = path.to_string_lossy().into_owned();
     if let Some(policies) = options.policies {
         let mut judge = Judge::new(policies, options);
@@ -74,7 +81,8 @@ pub fn classify(
     }
     let link_type = unread_link
         .map_or(Ok(()), |(link_type, packets)| Err(CaptureError::LinkType { link_type, packets }.into()));
-    (Report { table, summary, subscribers: options.subscribers.clone() }, result.and(link_type))
+    let messages = messages.into_found();
+    (Report { table, summary, messages, subscribers: options.subscribers.clone() }, result.and(link_type))
 }
 
 fn open(path: &Path, options: &Options<'_>) -> Result<File, ClassifyError> {
@@ -90,6 +98,8 @@ struct FirstLook<'a> {
     tunnels: &'a Tunnels,
     table: FlowTable,
     summary: Summary,
+    messages: Messages,
+    names: Names,
     stack: Stack,
     /// The first link type that is not read, and how many packets are of such types.
     unread_link: Option<(u16, u64)>,
@@ -101,6 +111,8 @@ impl<'a> FirstLook<'a> {
             tunnels: options.tunnels,
             table: FlowTable::default(),
             summary: Summary::default(),
+            messages: Messages::new(),
+            names: Names::new(),
             stack: Stack::default(),
             unread_link: None,
         }
@@ -121,8 +133,13 @@ impl<'a> FirstLook<'a> {
         }
         self.summary.ip_packets += 1;
         self.summary.ip_bytes += u64::from(headers.packet.volume_octets);
+        self.messages.take(self.summary.packets, record, &headers);
         headers.tunnel.into_iter().for_each(|datagram| self.table.add_tunnel(datagram));
-        self.table.add(&headers.sighting(self.summary.packets, record.at_ns), self.stack.text());
+        let sighting = headers.sighting(self.summary.packets, record.at_ns);
+        self.table.add(&sighting, self.stack.text());
+        if let Some(place) = self.table.place_of(&sighting) {
+            self.names.take(place, record, &headers, &sighting);
+        }
     }
 }
 

@@ -8,8 +8,10 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 use tollfree_core::reason::{Bucket, Reason};
 
+use super::dns::DnsReport;
 use super::encap::{ip, version};
 use super::flow::{Flow, Judgement};
+use super::names::NameReport;
 use super::options::Subscribers;
 use super::table::FlowTable;
 
@@ -18,6 +20,7 @@ use super::table::FlowTable;
 pub struct Report {
     pub(super) table: FlowTable,
     pub(super) summary: Summary,
+    pub(super) messages: Vec<DnsReport>,
     pub(super) subscribers: Subscribers,
 }
 
@@ -67,6 +70,8 @@ pub struct FlowReport<'a> {
     pub first: Option<f64>,
     /// When the last packet was captured.
     pub last: Option<f64>,
+    /// Names that it asks for, as its first octets say.
+    pub names: &'a [NameReport],
     /// Which side is the subscriber's, if subscribers were given by prefixes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscriber: Option<Side>,
@@ -139,6 +144,11 @@ impl Report {
         self.table.flows().into_iter().map(|flow| self.flow(flow))
     }
 
+    /// The messages of name servers that could be read, in the order of the packets that completed them.
+    pub fn messages(&self) -> &[DnsReport] {
+        &self.messages
+    }
+
     fn flow<'a>(&'a self, flow: &'a Flow) -> FlowReport<'a> {
         let (src, dst) = (ip(&flow.source.address, flow.family), ip(&flow.destination.address, flow.family));
         FlowReport {
@@ -154,6 +164,7 @@ impl Report {
             frag_packets: flow.fragments,
             first: flow.first_ns.map(seconds),
             last: flow.last_ns.map(seconds),
+            names: &flow.names,
             subscriber: self.subscriber(&src, &dst),
             verdict: flow.judgement.as_ref().map(verdict),
         }
@@ -168,13 +179,16 @@ impl Report {
         }
     }
 
-    /// Writes each flow and then the summary, one JSON object a line.
+    /// Writes each flow, then each message of a name server, and then the summary, one JSON object a line.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
         for flow in self.flows() {
             write_line(out, &flow)?;
+        }
+        for message in &self.messages {
+            write_line(out, message)?;
         }
         write_line(out, &self.summary)
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::flow::{Flow, FlowKey, Sighting};
 use super::fragment::{Datagram, Fragments, Part};
+use super::names::NameReport;
 
 /// Flows, by their 5-tuples. What a capture holds bounds it: each entry stands for a packet at least.
 #[derive(Clone, Debug, Default)]
@@ -86,10 +87,24 @@ impl FlowTable {
         }
     }
 
+    /// Where the flow is on which a packet was booked; of a later fragment, `None` until its first was there.
+    pub(super) fn place_of(&self, sighting: &Sighting) -> Option<usize> {
+        self.later.get(&sighting.frame).or_else(|| self.places.get(&sighting.key())).copied()
+    }
+
     /// The flow on which a packet was booked.
     pub(super) fn flow_of(&mut self, sighting: &Sighting) -> Option<&mut Flow> {
-        let place = self.later.get(&sighting.frame).or_else(|| self.places.get(&sighting.key()))?;
-        self.flows.get_mut(*place)
+        let place = self.place_of(sighting)?;
+        self.flows.get_mut(place)
+    }
+
+    /// Gives flows, by their places, the names that they ask for.
+    pub(super) fn name(&mut self, names: HashMap<usize, Vec<NameReport>>) {
+        for (place, names) in names {
+            if let Some(flow) = self.flows.get_mut(place) {
+                flow.names = names;
+            }
+        }
     }
 
     /// All flows, in the order of their first packets.

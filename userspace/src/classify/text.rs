@@ -3,16 +3,26 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use super::dns::{DnsQuestion, DnsRecord, DnsReport};
 use super::report::{FlowReport, Report, Side};
 
-/// The flows as a table, and the summary.
+/// The flows as a table, messages of name servers as another, and the summary.
 pub fn render(report: &Report) -> String {
     let flows: Vec<FlowReport<'_>> = report.flows().collect();
     let decided = flows.iter().any(|flow| flow.verdict.is_some());
     let sided = flows.iter().any(|flow| flow.subscriber.is_some());
-    let mut rows = vec![header(sided, decided)];
-    rows.extend(flows.iter().map(|flow| row(flow, sided, decided)));
+    let named = flows.iter().any(|flow| !flow.names.is_empty());
+    let columns = Columns { sided, named, decided };
+    let mut rows = vec![header(columns)];
+    rows.extend(flows.iter().map(|flow| row(flow, columns)));
     let mut text = align(&rows);
+    if !report.messages().is_empty() {
+        let head = ["PACKET", "FROM", "TO", "ID", "QUESTION", "ANSWER"].map(str::to_owned).to_vec();
+        let rows: Vec<_> = [head].into_iter().chain(report.messages().iter().map(message)).collect();
+        text.push('\n');
+        text.push_str(&align(&rows));
+        text.push('\n');
+    }
     let summary = report.summary();
     // Writing to a string cannot fail.
     let _ = write!(
@@ -31,19 +41,30 @@ pub fn render(report: &Report) -> String {
     text
 }
 
-fn header(sided: bool, decided: bool) -> Vec<String> {
+/// Which columns there are besides those that all tables have.
+#[derive(Clone, Copy, Debug)]
+struct Columns {
+    sided: bool,
+    named: bool,
+    decided: bool,
+}
+
+fn header(columns: Columns) -> Vec<String> {
     let mut row = vec!["PROTO", "SOURCE", "DESTINATION", "PACKETS", "OCTETS"];
-    if sided {
+    if columns.sided {
         row.push("SUBSCRIBER");
     }
-    if decided {
+    if columns.named {
+        row.push("NAME");
+    }
+    if columns.decided {
         row.extend(["DECISION", "REASON", "RULE", "FREE", "CHARGED"]);
     }
     row.push("ENCAPSULATION");
     row.into_iter().map(str::to_owned).collect()
 }
 
-fn row(flow: &FlowReport<'_>, sided: bool, decided: bool) -> Vec<String> {
+fn row(flow: &FlowReport<'_>, columns: Columns) -> Vec<String> {
     let [sent, received] = flow.packets;
     let [sent_octets, received_octets] = flow.ip_bytes;
     let mut row = vec![
@@ -53,14 +74,22 @@ fn row(flow: &FlowReport<'_>, sided: bool, decided: bool) -> Vec<String> {
         format!("{sent}+{received}"),
         format!("{sent_octets}+{received_octets}"),
     ];
-    if sided {
+    if columns.sided {
         row.push(flow.subscriber.and_then(Side::name).unwrap_or("-").to_owned());
     }
-    if decided {
+    if columns.named {
+        row.push(names(flow));
+    }
+    if columns.decided {
         row.extend(verdict(flow));
     }
     row.push(flow.encap.join(" "));
     row
+}
+
+fn names(flow: &FlowReport<'_>) -> String {
+    let names: Vec<_> = flow.names.iter().map(|name| name.name.as_deref().unwrap_or("-")).collect();
+    if names.is_empty() { "-".to_owned() } else { names.join(" ") }
 }
 
 fn verdict(flow: &FlowReport<'_>) -> [String; 5] {
@@ -71,6 +100,26 @@ fn verdict(flow: &FlowReport<'_>) -> [String; 5] {
     };
     let volume = |bucket| verdict.volume.get(bucket).copied().unwrap_or_default().to_string();
     [verdict.decision.to_owned(), verdict.reason.to_owned(), rule, volume("free"), volume("charged")]
+}
+
+fn message(message: &DnsReport) -> Vec<String> {
+    let question = |question: &DnsQuestion| format!("{} {}", question.name, question.kind);
+    let data = |record: &DnsRecord| record.data.clone().unwrap_or_else(|| record.kind.clone());
+    let questions: Vec<_> = message.questions.iter().map(question).collect();
+    let answers: Vec<_> = message.answers.iter().map(data).collect();
+    let answer = match message.rcode {
+        None => "-".to_owned(),
+        Some(rcode) if answers.is_empty() => format!("rcode {rcode}"),
+        Some(_) => answers.join(" "),
+    };
+    vec![
+        message.frame.to_string(),
+        endpoint(message.src, Some(message.sport)),
+        endpoint(message.dst, Some(message.dport)),
+        message.id.to_string(),
+        questions.join(" "),
+        answer,
+    ]
 }
 
 /// The protocol's usual name, else its number (IANA).

@@ -30,7 +30,7 @@ pub(super) struct ClassifyArguments {
     /// Which tunnels are looked into: "all", or those of a gateway's configuration
     #[arg(long, value_name = "all|CONFIG", default_value = ALL)]
     transport: PathBuf,
-    /// Write JSON: one object per flow, then one summary, for each file
+    /// Write JSON: one object per flow, then one per DNS message, then one summary, for each file
     #[arg(long)]
     json: bool,
     /// pcap and pcapng files

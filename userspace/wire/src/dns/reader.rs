@@ -1,0 +1,153 @@
+//! From packets to messages.
+
+use std::net::{IpAddr, SocketAddr};
+
+use etherparse::{IpNumber, TcpSlice, UdpSlice};
+
+use super::PORT;
+use super::connections::Connections;
+use super::direction::Direction;
+use super::fragments::{Fragments, Taken};
+use super::limits::Limits;
+use super::packet::{self, Packet};
+use super::refusal::Refusal;
+
+/// Whether packets with wrong checksums are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checksums {
+    /// No: no receiver takes them.
+    Verified,
+    /// Yes: captures made on the sending machine have them, because the network card completes them.
+    Ignored,
+}
+
+/// How a message travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// In a datagram.
+    Udp,
+    /// With its length in front (RFC 7766).
+    Tcp,
+}
+
+/// A message that was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Letter<'a> {
+    /// Who sent it.
+    pub source: SocketAddr,
+    /// To whom.
+    pub destination: SocketAddr,
+    /// How.
+    pub transport: Transport,
+    /// The message (RFC 1035, section 4), unread: [`decode`](super::decode) reads it.
+    pub octets: &'a [u8],
+}
+
+/// Finds the messages in packets to and from port 53: puts fragments and TCP streams together.
+#[derive(Debug)]
+pub struct Reader {
+    checksums: Checksums,
+    fragments: Fragments,
+    connections: Connections,
+}
+
+impl Reader {
+    /// One that has seen nothing, and remembers as much as `limits` say.
+    pub fn new(limits: Limits, checksums: Checksums) -> Self {
+        Self {
+            checksums,
+            fragments: Fragments::new(limits.fragmented),
+            connections: Connections::new(limits.connections),
+        }
+    }
+
+    /// Takes one packet, `ip` from its IP header on. Gives each message that is complete with it, and each reason why
+    /// something is not read.
+    pub fn take(
+        &mut self,
+        at_ns: u64,
+        direction: Direction,
+        ip: &[u8],
+        give: &mut dyn FnMut(Result<Letter<'_>, Refusal>),
+    ) {
+        if let Err(refusal) = self.read(at_ns, direction, ip, give) {
+            give(Err(refusal));
+        }
+    }
+
+    fn read(
+        &mut self,
+        at_ns: u64,
+        direction: Direction,
+        ip: &[u8],
+        give: &mut dyn FnMut(Result<Letter<'_>, Refusal>),
+    ) -> Result<(), Refusal> {
+        let packet = packet::read(ip, self.checksums)?;
+        if ![IpNumber::UDP, IpNumber::TCP].contains(&packet.protocol) {
+            return Err(Refusal::OtherProtocol);
+        }
+        let Some(part) = packet.part else { return self.datagram(at_ns, direction, &packet, give) };
+        let subscriber = match direction {
+            Direction::Uplink => packet.source,
+            Direction::Downlink => packet.destination,
+        };
+        let Taken { datagram, displaced } = self.fragments.take(subscriber, &packet, part, at_ns)?;
+        if displaced {
+            give(Err(Refusal::Full));
+        }
+        let Some(payload) = datagram else { return Ok(()) };
+        self.datagram(at_ns, direction, &Packet { part: None, payload: &payload, ..packet }, give)
+    }
+
+    fn datagram(
+        &mut self,
+        at_ns: u64,
+        direction: Direction,
+        packet: &Packet<'_>,
+        give: &mut dyn FnMut(Result<Letter<'_>, Refusal>),
+    ) -> Result<(), Refusal> {
+        if packet.protocol == IpNumber::UDP {
+            let udp = UdpSlice::from_slice(packet.payload).map_err(|_| Refusal::MalformedPacket)?;
+            let (source, destination) = ends(packet, udp.source_port(), udp.destination_port());
+            sides(direction, source, destination)?;
+            // IPv4 allows that there is none (RFC 768); IPv6 does not (RFC 8200, section 8.1).
+            if udp.checksum() != 0 || packet.source.is_ipv6() {
+                self.verify(packet, udp.slice())?;
+            }
+            give(Ok(Letter { source, destination, transport: Transport::Udp, octets: udp.payload() }));
+            return Ok(());
+        }
+        let tcp = TcpSlice::from_slice(packet.payload).map_err(|_| Refusal::MalformedPacket)?;
+        let (source, destination) = ends(packet, tcp.source_port(), tcp.destination_port());
+        let key = sides(direction, source, destination)?;
+        self.verify(packet, tcp.slice())?;
+        self.connections.take(key, direction, &tcp, at_ns, &mut |message| {
+            give(message.map(|octets| Letter { source, destination, transport: Transport::Tcp, octets }));
+        });
+        Ok(())
+    }
+
+    fn verify(&self, packet: &Packet<'_>, segment: &[u8]) -> Result<(), Refusal> {
+        let Packet { source, destination, protocol, .. } = *packet;
+        let is_right = || packet::is_checksum_right(source, destination, protocol, segment);
+        if self.checksums == Checksums::Ignored || is_right() { Ok(()) } else { Err(Refusal::Checksum) }
+    }
+}
+
+fn ends(packet: &Packet<'_>, source_port: u16, destination_port: u16) -> (SocketAddr, SocketAddr) {
+    let end = |address: IpAddr, port| SocketAddr::new(address, port);
+    (end(packet.source, source_port), end(packet.destination, destination_port))
+}
+
+/// Subscriber and resolver.
+fn sides(
+    direction: Direction,
+    source: SocketAddr,
+    destination: SocketAddr,
+) -> Result<(SocketAddr, SocketAddr), Refusal> {
+    let (subscriber, resolver) = match direction {
+        Direction::Uplink => (source, destination),
+        Direction::Downlink => (destination, source),
+    };
+    if resolver.port() == PORT { Ok((subscriber, resolver)) } else { Err(Refusal::OtherPort) }
+}
