@@ -1,6 +1,8 @@
 //! Who has which address in the lab. All from the documentation ranges (RFC 5737, RFC 3849) or private (RFC 1918).
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
 
 use crate::topology::Side;
 
@@ -143,9 +145,9 @@ pub fn wild(number: u16) -> (String, IpAddr) {
     (format!("x{number}.{}", FREE_SITE.name), address)
 }
 
-/// Whether the address is one of those names'.
-pub fn is_wild(address: &IpAddr) -> bool {
-    (0..WILD_NAMES).any(|number| wild(number).1 == *address)
+/// The addresses of some of those names, by their numbers.
+pub fn wild_addresses(numbers: Range<u16>) -> BTreeSet<IpAddr> {
+    numbers.map(|number| wild(number).1).collect()
 }
 
 /// An attacker's resolver.
@@ -219,7 +221,7 @@ mod tests {
 
     #[test]
     fn each_wild_name_has_an_address_of_its_own() {
-        let addresses: std::collections::BTreeSet<_> = (0..WILD_NAMES).map(|number| wild(number).1).collect();
+        let addresses = wild_addresses(0..WILD_NAMES);
         assert_eq!(addresses.len(), usize::from(WILD_NAMES));
         let in_range = |address: &IpAddr| match address {
             IpAddr::V4(v4) => v4.octets()[..3] == [203, 0, 113] && v4.octets()[3] >= 32,

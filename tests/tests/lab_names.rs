@@ -1,6 +1,10 @@
-//! The scenario `names`, run once; each test is one of the things it has to show.
+//! The scenario `names`, run once; each test is one of the things it has to show. And its network without Tollfree: names
+//! resolve, pages come, and forged answers arrive where they are to.
 
+use tollfree_tests::network::Network;
+use tollfree_tests::scenario::names;
 use tollfree_tests::shown::Shown;
+use tollfree_tests::topology::Crossing;
 
 #[track_caller]
 fn assert_shown(prefix: &str) {
@@ -46,4 +50,10 @@ fn an_answer_that_nobody_asked_for_teaches_nothing() {
 #[test]
 fn what_is_told_rightly_is_believed() {
     assert_shown("names-3-right-");
+}
+
+#[test]
+fn the_network_answers_and_forgeries_arrive() {
+    let mut network = Network::start(Crossing::Routed).expect("root, and what `cargo xtask setup` installs");
+    names::traffic(&mut network).unwrap_or_else(|error| panic!("{error:#}"));
 }

@@ -2,7 +2,7 @@
 
 mod basic;
 pub mod carrier;
-mod names;
+pub mod names;
 pub mod torture;
 
 use std::path::Path;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::fresh::{NAMES, browse};
 use super::{HONEST, check, measure};
-use crate::address::{FREE_SITE, Family, is_wild, resolver, subscriber, wild};
+use crate::address::{FREE_SITE, Family, resolver, subscriber, wild_addresses};
 use crate::laboratory::Laboratory;
 use crate::network::Network;
 use crate::question::Question;
@@ -40,11 +40,9 @@ pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
     report.figure("answer_seconds_alive", alive);
     report.figure("answer_seconds_dead", dead);
     report.figure("answer_seconds_dead_to_alive", dead / alive);
-    check(report, "names-2-dead", &phase, HONEST, |address| {
-        KNOWN.clone().any(|number| wild(number).1 == *address)
-    });
+    check(report, "names-2-dead", &phase, HONEST, &wild_addresses(KNOWN));
     let phase = measure(lab, "later", |lab| browse(&lab.network, LATER).map(drop))?;
-    check(report, "names-2-later", &phase, HONEST, is_wild);
+    check(report, "names-2-later", &phase, HONEST, &wild_addresses(LATER));
     Ok(())
 }
 

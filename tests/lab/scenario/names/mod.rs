@@ -9,12 +9,17 @@ mod forged;
 mod fresh;
 mod wild;
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::ops::Range;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::address::Family;
 use crate::laboratory::Laboratory;
+use crate::network::Network;
+use crate::packet::Packet;
 use crate::page_server::PageServer;
 use crate::phase::Phase;
 use crate::report::Report;
@@ -41,6 +46,21 @@ pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
     forged::run(lab, report)
 }
 
+/// What the scenario does, but for the gateway: some names are looked up and opened, and every forgery is tried.
+///
+/// # Errors
+/// If a name does not resolve to its address, a page does not come, or an answer does not arrive that should.
+pub fn traffic(network: &mut Network) -> Result<()> {
+    /// Enough for both IP versions.
+    const SOME: Range<u16> = 0..20;
+    wild::prepare(&network.topology)?;
+    let _pages = PageServer::start(&network.topology.internet)?;
+    let opened = fresh::browse(network, SOME)?;
+    ensure!(opened == SOME.end, "only {opened} pages were opened");
+    forged::visit_foreign(network)?;
+    forged::Forgery::ALL.into_iter().try_for_each(|forgery| forged::attempt(network, forgery))
+}
+
 /// Measures, and waits until nothing awaits a verdict any more.
 fn measure(
     lab: &mut Laboratory,
@@ -57,16 +77,10 @@ fn measure(
     Ok(Phase { after, ..phase })
 }
 
-/// Of one subscriber: what the wildcard's rule made free is what `wanted` accepts of the captures; all else is charged.
-fn check(
-    report: &mut Report,
-    prefix: &str,
-    phase: &Phase,
-    index: u8,
-    wanted: impl Fn(&std::net::IpAddr) -> bool,
-) {
-    let is_free = |packet: &crate::packet::Packet| {
-        packet.has_ports() && (wanted(&packet.source) || wanted(&packet.destination))
+/// Of one subscriber: what the wildcard's rule made free is what the captures have to and from `free`; all else is charged.
+fn check(report: &mut Report, prefix: &str, phase: &Phase, index: u8, free: &BTreeSet<IpAddr>) {
+    let is_free = |packet: &Packet| {
+        packet.has_ports() && (free.contains(&packet.source) || free.contains(&packet.destination))
     };
     for family in Family::ALL {
         let free = phase.counted_of(index, family, |counter| counter.bucket == "free");
