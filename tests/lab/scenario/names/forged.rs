@@ -91,16 +91,19 @@ pub(super) fn visit_foreign(network: &Network) -> Result<()> {
     })
 }
 
-/// Forges an answer while the resolver is silent.
+/// Forges an answer while the resolver is silent. In the end, the resolver's own answer has come too.
 pub(super) fn attempt(network: &mut Network, forgery: Forgery) -> Result<()> {
     network.names.pause()?;
     let told = tell(network, forgery);
     network.names.go_on()?;
-    told.with_context(|| format!("forgery: {}", forgery.name()))
+    let question = told.with_context(|| format!("forgery: {}", forgery.name()))?;
+    let heard = question.answer()?;
+    ensure!(heard.is_none(), "the resolver knows {heard:?}, of a name that is not there");
+    Ok(())
 }
 
-/// The subscriber asks, the attacker answers, and the subscriber opens the attacker's page.
-fn tell(network: &Network, forgery: Forgery) -> Result<()> {
+/// The subscriber asks, the attacker answers, and the subscriber opens the attacker's page. Returns what was asked.
+fn tell(network: &Network, forgery: Forgery) -> Result<Question> {
     let asking = &network.topology.subscribers[usize::from(ATTACKER)];
     let name = unknown_name();
     let [client, other_client] = [ATTACKER, ATTACKER + 1].map(|index| subscriber(index, Family::V4));
@@ -119,7 +122,8 @@ fn tell(network: &Network, forgery: Forgery) -> Result<()> {
         let heard = question.answer()?;
         ensure!(heard == Some(forgery.target()), "the forged answer did not arrive: {heard:?}");
     }
-    asking.within(|| fetch(&told, forgery.target()))
+    asking.within(|| fetch(&told, forgery.target()))?;
+    Ok(question)
 }
 
 /// Sends a message with the resolver's own address, without its knowledge.
