@@ -1,5 +1,6 @@
 //! The book.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use super::change::{Change, Holding, HoldingEvent};
 use super::coverage::{Coverage, NoCoverage};
 use super::lesson::{Lesson, Refused, Taught};
 use super::limits::{
-    CHAIN_MAX, NAMES_MAX, NEW_NAMES_MAX, PAIRS_MAX, PASSERS_BY_MAX, PLACES_MAX, TEACHERS_MAX,
+    CHAIN_MAX, NAMES_MAX, NEW_NAMES_MAX, PAIRS_MAX, PASSERS_BY_MAX, PASSERS_EACH_MAX, PLACES_MAX,
+    TEACHERS_MAX,
 };
 use super::pair::{Heard, Listed, Pair, Use};
 use super::place::{Place, Told};
@@ -32,7 +34,7 @@ struct Known {
     arrivals: VecDeque<Instant>,
 }
 
-/// The last name that was seen at an address which no listed name has.
+/// A name that was seen at an address which no listed name has.
 #[derive(Clone, Debug)]
 struct PasserBy {
     name: Arc<str>,
@@ -58,13 +60,13 @@ pub struct AddressBook {
     version: u64,
     /// Names of which the gateway's own resolver found the last answer to be forged.
     bogus: BTreeSet<String>,
-    /// Number of the resolver's last state.
-    state: u64,
+    /// The resolver's last state.
+    resolved: Arc<Resolved>,
     /// A policy is in force: only then can a name be one that no rule covers.
     has_coverage: bool,
     used: HashSet<IpAddr>,
     used_read_at: Option<Instant>,
-    passers_by: Recent<IpAddr, PasserBy>,
+    passers_by: Recent<IpAddr, Vec<PasserBy>>,
     teachers: Recent<SubscriberId, Teacher>,
     /// Addresses of which something changed that may concern the data plane.
     touched: BTreeSet<IpAddr>,
@@ -88,7 +90,7 @@ impl AddressBook {
             pairs: 0,
             version: 0,
             bogus: BTreeSet::new(),
-            state: 0,
+            resolved: Arc::default(),
             has_coverage: false,
             used: HashSet::new(),
             used_read_at: None,
@@ -129,7 +131,7 @@ impl AddressBook {
                 pair.restore(now.monotonic, ttl, age);
                 let answer = answer.clone();
                 match source {
-                    Source::Resolver => pair.listed = Some(Listed { answer, state: 0, is_current: false }),
+                    Source::Resolver => pair.listed = Some(Listed { answer, is_current: false }),
                     Source::Wire => {
                         let leaves_at = now.monotonic + ttl.saturating_add(grace).saturating_sub(age);
                         pair.heard = Some(Heard { answer, leaves_at });
@@ -165,26 +167,43 @@ impl AddressBook {
         self.expire(now);
     }
 
-    /// Takes the resolver's latest state: what it holds, and what it has let go of.
-    pub fn take_resolved(&mut self, resolved: &Resolved, now: Moment) {
-        self.state += 1;
+    /// Takes the resolver's latest state, as [`Scheduler::resolved`](crate::resolve::Scheduler::resolved) gives it. Only what
+    /// differs from the state before is looked at.
+    pub fn take_resolved(&mut self, resolved: &Arc<Resolved>, now: Moment) {
+        if Arc::ptr_eq(&self.resolved, resolved) {
+            return;
+        }
         let bogus = resolved.status.iter().filter(|status| status.security == Some(Security::Bogus));
         self.bogus = bogus.map(|status| status.name.clone()).collect();
-        for saved in &resolved.saved {
-            self.take_saved(saved, now);
-        }
-        let state = self.state;
-        for (address, place) in &mut self.places {
-            for (name, pair) in &mut place.pairs {
-                if let Some(listed) =
-                    pair.listed.as_mut().filter(|listed| listed.state != state && listed.is_current)
-                {
-                    listed.is_current = false;
-                    self.unsaved.insert((Arc::clone(name), *address));
-                }
+        let before = std::mem::replace(&mut self.resolved, Arc::clone(resolved));
+        let (mut before, mut latest) = (before.saved.iter().peekable(), resolved.saved.iter().peekable());
+        // Both are in the order of names and addresses.
+        loop {
+            let order = match (before.peek(), latest.peek()) {
+                (None, None) => return,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(old), Some(new)) => (&old.name, old.address).cmp(&(&new.name, new.address)),
+            };
+            let old = if order.is_le() { before.next() } else { None };
+            let new = if order.is_ge() { latest.next() } else { None };
+            match (old, new) {
+                (Some(old), None) => self.let_go(old),
+                (old, Some(new)) if old != Some(new) => self.take_saved(new, now),
+                _ => {}
             }
         }
-        self.expire(now);
+    }
+
+    /// The resolver holds it no longer.
+    fn let_go(&mut self, saved: &SavedAddress) {
+        let place = self.places.get_mut(&saved.address);
+        if let Some(listed) = place
+            .and_then(|place| place.pairs.get_mut(saved.name.as_str()))
+            .and_then(|pair| pair.listed.as_mut())
+        {
+            listed.is_current = false;
+        }
     }
 
     fn take_saved(&mut self, saved: &SavedAddress, now: Moment) {
@@ -194,20 +213,8 @@ impl AddressBook {
             *self.refused.entry(refused).or_default() += 1;
             return;
         }
-        let state = self.state;
         let pair = self.pair(&saved.name, saved.address, now.monotonic);
-        let is_news = pair.listed.as_ref().is_none_or(|listed| {
-            !listed.is_current
-                || listed.answer.learned_at != saved.learned_at
-                || listed.answer.ttl != saved.ttl
-        });
-        match &mut pair.listed {
-            Some(listed) if !is_news => listed.state = state,
-            listed => *listed = Some(Listed { answer: saved.into(), state, is_current: true }),
-        }
-        if !is_news {
-            return;
-        }
+        pair.listed = Some(Listed { answer: saved.into(), is_current: true });
         pair.confirm(now.monotonic, saved.ttl);
         self.unsaved.insert((saved.name.as_str().into(), saved.address));
         self.learn_pair(&saved.name, saved.address, &saved.aliases, now);
@@ -344,12 +351,23 @@ impl AddressBook {
         now: Instant,
     ) {
         let Some(place) = self.places.get_mut(&address) else {
-            self.passers_by.insert(address, PasserBy { name: Arc::clone(name), seen_at: now });
+            self.pass_by(name, address, now);
             return;
         };
         if place.see(name, chain, rules, &*self.coverage, now) {
             self.touched.insert(address);
         }
+    }
+
+    /// Remembers who was seen at an address that no listed name has.
+    fn pass_by(&mut self, name: &Arc<str>, address: IpAddr, now: Instant) {
+        let mut passers = self.passers_by.get(&address).cloned().unwrap_or_default();
+        passers.retain(|passer| passer.name != *name);
+        if passers.len() >= PASSERS_EACH_MAX {
+            passers.remove(0);
+        }
+        passers.push(PasserBy { name: Arc::clone(name), seen_at: now });
+        self.passers_by.insert(address, passers);
     }
 
     /// Brings what is stated of a pair up to the rules that cover its name.
@@ -463,13 +481,12 @@ impl AddressBook {
         changes
     }
 
-    /// No name has the address any longer; who was seen there last is remembered.
+    /// No name has the address any longer; who was seen there is remembered.
     fn forget_place(&mut self, address: IpAddr) {
         let Some(place) = self.places.remove(&address) else { return };
-        if let Some(last) = place.witnesses.iter().max_by_key(|witness| witness.seen_at) {
-            let last = PasserBy { name: Arc::clone(&last.name), seen_at: last.seen_at };
-            self.passers_by.insert(address, last);
-        }
+        let seen = place.witnesses.into_iter();
+        let seen = seen.map(|witness| PasserBy { name: witness.name, seen_at: witness.seen_at }).collect();
+        self.passers_by.insert(address, seen);
     }
 
     /// All that the data plane was told of, as if it had been told of nothing before: for a plan that is made anew.
@@ -553,13 +570,16 @@ impl AddressBook {
 
     /// How full it is, and what came of what it was told.
     pub fn status(&self) -> BookStatus {
-        let kept = |place: &&Place| place.pairs.values().all(|pair| pair.over_since.is_some());
+        let is_kept = |pair: &Pair| pair.over_since.is_some();
+        let kept = |place: &&&Place| place.pairs.values().all(is_kept);
+        // One that has just lost its last name is there until that is told.
+        let places: Vec<&Place> = self.places.values().filter(|place| !place.pairs.is_empty()).collect();
         let count = |found: usize| found as u64;
         BookStatus {
             names: count(self.names.len()),
-            addresses: count(self.places.len()),
-            shared: count(self.places.values().filter(|place| place.told.shared).count()),
-            kept_in_use: count(self.places.values().filter(kept).count()),
+            addresses: count(places.len()),
+            shared: count(places.iter().filter(|place| place.told.shared).count()),
+            kept_in_use: count(places.iter().filter(kept).count()),
             lessons: self.lessons,
             learned: self.learned,
             refused: self.refused.iter().map(|(why, times)| (why.name().to_owned(), *times)).collect(),
@@ -596,11 +616,11 @@ impl AddressBook {
         let passers_by = &mut self.passers_by;
         let place = self.places.entry(address).or_insert_with(|| {
             let mut place = Place::default();
-            if let Some(passer) = passers_by.get(&address).cloned() {
+            for passer in passers_by.get(&address).into_iter().flatten() {
                 let rules = coverage.rules(&passer.name);
                 place.see(&passer.name, &[], &rules, &**coverage, passer.seen_at);
-                passers_by.remove(&address);
             }
+            passers_by.remove(&address);
             place
         });
         place.pairs.entry(name).or_insert_with(|| Pair::new(now))

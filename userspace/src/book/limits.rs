@@ -35,9 +35,13 @@ pub const TEACHERS_MAX: usize = 65_536;
 /// forgetting of the first.
 pub const WITNESSES_MAX: usize = 16;
 
-/// Addresses of which the last name is remembered although no listed name has them. Reason: a stranger may have been asked
-/// for before the listed name moved to its address; some 10 MB.
+/// Addresses of which the last names are remembered although no listed name has them. Reason: a stranger may have been
+/// asked for before the listed name moved to its address; some 20 MB.
 pub const PASSERS_BY_MAX: usize = 65_536;
+
+/// Names that are remembered of such an address, unless it was a listed name's. Reason: one that is of the listed name's
+/// owner must not hide another.
+pub(super) const PASSERS_EACH_MAX: usize = 4;
 
 /// Aliases of listed names that are remembered of one address. Reason: more than a content network has for one site there.
 pub(super) const PLACE_ALIASES_MAX: usize = 256;

@@ -10,8 +10,7 @@ use super::limits::{KEPT_MAX, USE_REPORT_MAX};
 #[derive(Clone, Debug)]
 pub(super) struct Listed {
     pub(super) answer: Answer,
-    /// The resolver's schedule holds it, by the state of this number.
-    pub(super) state: u64,
+    /// The resolver's schedule holds it.
     pub(super) is_current: bool,
 }
 

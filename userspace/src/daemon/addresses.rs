@@ -10,7 +10,7 @@ use super::coverage::PlanCoverage;
 use super::engine::Engine;
 use crate::book::{AddressBook, HoldingEvent};
 use crate::ledger::LedgerError;
-use crate::resolve::{Moment, Resolved};
+use crate::resolve::Moment;
 
 /// What is to be recorded of addresses and cannot be, at most. Reason: some tens of megabytes; past it, what is held is
 /// recorded when the ledger can be written again, as of then.
@@ -23,8 +23,6 @@ pub(super) struct Bookkeeping {
     events: Vec<HoldingEvent>,
     /// What is open in the ledger is what the book holds, but for `events`.
     pub(super) is_settled: bool,
-    /// The resolver's state that the book was told last.
-    told: Option<Arc<Resolved>>,
     /// What the last plan was compiled with.
     pub(super) compiled: NameAddresses,
     /// The book's version that the plan in force was compiled with.
@@ -69,13 +67,9 @@ impl Engine {
         self.note("addresses", result);
     }
 
-    /// The resolver's state, unless the book has it.
     fn tell_resolved(&mut self, now: Moment) {
         let resolved = Arc::clone(&self.parts.resolved.borrow_and_update());
-        if self.bookkeeping.told.as_ref().is_none_or(|told| !Arc::ptr_eq(told, &resolved)) {
-            open(&self.parts.book).take_resolved(&resolved, now);
-            self.bookkeeping.told = Some(resolved);
-        }
+        open(&self.parts.book).take_resolved(&resolved, now);
     }
 
     /// Every name's addresses as the book has them now: the plan that is compiled next goes by them.
