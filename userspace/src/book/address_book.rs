@@ -485,8 +485,11 @@ impl AddressBook {
     fn forget_place(&mut self, address: IpAddr) {
         let Some(place) = self.places.remove(&address) else { return };
         let seen = place.witnesses.into_iter();
-        let seen = seen.map(|witness| PasserBy { name: witness.name, seen_at: witness.seen_at }).collect();
-        self.passers_by.insert(address, seen);
+        let seen = seen.map(|witness| PasserBy { name: witness.name, seen_at: witness.seen_at });
+        let seen: Vec<_> = seen.collect();
+        if !seen.is_empty() {
+            self.passers_by.insert(address, seen);
+        }
     }
 
     /// All that the data plane was told of, as if it had been told of nothing before: for a plan that is made anew.

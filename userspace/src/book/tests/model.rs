@@ -117,6 +117,7 @@ impl Model {
             known.over_since = None;
         }
         self.play.resolve(self.second, &told);
+        self.play.book.expire(self.play.at(self.second));
     }
 
     fn expire(&mut self) {
