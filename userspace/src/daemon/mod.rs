@@ -91,10 +91,10 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     let mut scheduler =
         Scheduler::new(&settings, saved.iter().filter_map(SavedAnswers::of_resolver).collect());
     scheduler.set_names(&names, now);
-    let resolved = Arc::new(scheduler.resolved(now.monotonic));
+    let from_before = Arc::new(scheduler.resolved(now.monotonic));
     let book = Arc::new(Mutex::new(restored_book(&settings, &saved, &names, &ledger, now)?));
-    addresses::open(&book).take_resolved(&resolved, now);
-    let (answer_sender, answers) = watched::channel(resolved);
+    addresses::open(&book).take_resolved(&from_before, now);
+    let (answer_sender, answers) = watched::channel(from_before);
     let (names_sender, names) = watched::channel(names);
     let dataplane = Dataplane::open(&config)?;
     let is_running = dataplane.control().epoch() != 0;

@@ -53,7 +53,7 @@ fn settings() -> ResolverSettings {
 /// Names below a suffix belong to rules; the suffix's first rule is that of its policy. Owners are the last two labels.
 #[derive(Clone, Debug, Default)]
 struct Rules {
-    rules: Vec<(&'static str, u32)>,
+    covered: Vec<(&'static str, u32)>,
     /// Rules of one policy.
     policies: Vec<Vec<u32>>,
     proven: bool,
@@ -61,7 +61,7 @@ struct Rules {
 
 impl Rules {
     fn of(rules: &[(&'static str, u32)]) -> Self {
-        Self { rules: rules.to_vec(), ..Self::default() }
+        Self { covered: rules.to_vec(), ..Self::default() }
     }
 }
 
@@ -74,7 +74,7 @@ impl Coverage for Rules {
         let covers = |(suffix, _): &&(&str, u32)| {
             name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         };
-        self.rules.iter().filter(covers).map(|(_, rule)| *rule).collect()
+        self.covered.iter().filter(covers).map(|(_, rule)| *rule).collect()
     }
 
     fn is_one_policy(&self, rule: u32, other: u32) -> bool {

@@ -24,8 +24,10 @@ fn closed(name: &str, rule: u32, second: i64) -> HoldingEvent {
     HoldingEvent::Closed { address: address(), name: name.into(), rule, at: at(second) }
 }
 
-/// Name, rule, begin and end of all holdings.
-fn spans(path: &Path) -> Result<Vec<(String, u32, Timestamp, Option<Timestamp>)>, LedgerError> {
+/// Name, rule, begin and end of a holding.
+type Span = (String, u32, Timestamp, Option<Timestamp>);
+
+fn spans(path: &Path) -> Result<Vec<Span>, LedgerError> {
     let past = Past::read(&path.join("ledger.sqlite"), address())?;
     Ok(past.holdings.into_iter().map(|held| (held.name, held.rule, held.from_at, held.to_at)).collect())
 }
