@@ -51,10 +51,12 @@ pub const fn message_offset(transport_offset: usize) -> usize {
 #[inline(always)]
 pub const fn heard_place(subscriber: SubscriberId) -> u32 {
     let [upper, lower] = subscriber.words;
-    let hash = with_label(upper as u64, lower as u64);
-    (hash >> 32) as u32 & (HEARD_MAX - 1)
+    let hash = ((upper as u64) << 32 | lower as u64).wrapping_mul(GOLDEN);
+    (hash >> (u64::BITS - HEARD_MAX.ilog2())) as u32
 }
-const _: () = assert!(HEARD_MAX.is_power_of_two(), "a mask finds the place");
+/// 2^64 divided by the golden ratio: its multiples are spread evenly, and best in their upper bits.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+const _: () = assert!(HEARD_MAX.is_power_of_two(), "as many places as its bits can tell");
 
 #[inline(always)]
 const fn with_octet(hash: u64, octet: u8) -> u64 {

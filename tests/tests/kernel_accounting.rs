@@ -4,6 +4,8 @@
 #[path = "kernel_cases/conservation.rs"]
 mod conservation;
 
+use std::collections::HashSet;
+
 use anyhow::{Context as _, Result, anyhow, ensure};
 use aya::maps::{HashMap, Map, MapData};
 use tollfree::dataplane::{Cut, PlanTables, Sweep, monotonic_ns};
@@ -210,7 +212,11 @@ fn a_sweep_ends_what_rested_and_decides_what_waited() -> Result<()> {
     }
     harness.cut()?;
     let sweep = harness.dataplane().sweep(&[])?;
-    ensure!(sweep == Sweep { open: 3, awaiting: 3, ..Sweep::default() }, "{sweep:?}");
+    let remotes: HashSet<_> = [flow_key(40_000)?.remote.to_ip()].into();
+    ensure!(
+        sweep == Sweep { open: 3, awaiting: 3, remotes: remotes.clone(), ..Sweep::default() },
+        "{sweep:?}"
+    );
     // A machine that started just now has no time that is long enough ago.
     if monotonic_ns() <= FLOW_REST_TCP_OPENING_NS + UPKEEP_MARGIN_NS {
         return Ok(());
@@ -220,7 +226,10 @@ fn a_sweep_ends_what_rested_and_decides_what_waited() -> Result<()> {
     let waited = flow(&harness, 40_000)?.number;
     let ended = flow(&harness, 40_001)?.number;
     let sweep = harness.dataplane().sweep(&[])?;
-    ensure!(sweep == Sweep { open: 2, awaiting: 2, ended: 1, undecided: 2, ..Sweep::default() }, "{sweep:?}");
+    ensure!(
+        sweep == Sweep { open: 2, awaiting: 2, ended: 1, undecided: 2, remotes, ..Sweep::default() },
+        "{sweep:?}"
+    );
     let cut = harness.cut()?;
     conserved(&cut)?;
     let own = undecided(sample::SITE_RULE);

@@ -48,6 +48,8 @@ pub enum Exit {
     NotObservable = 19,
     /// The ledger does not account for every packet.
     NotReconciled = 20,
+    /// Neither the ledger nor a policy speaks of what was asked about.
+    NothingKnown = 21,
 }
 
 impl From<Exit> for ExitCode {

@@ -112,7 +112,7 @@ pub struct MemoryTables {
     last_flow: Cell<u64>,
     subscriber_flows: RefCell<HashMap<SubscriberId, u32>>,
     verdicts: HashMap<u64, Promise>,
-    heard: HashMap<SubscriberId, u64>,
+    heard: HashMap<u32, u64>,
     names: HashSet<u64>,
     quotas: RefCell<HashMap<QuotaKey, Rc<QuotaCells>>>,
     sent_again: RefCell<BTreeMap<u32, Usage>>,
@@ -215,7 +215,7 @@ impl MemoryTables {
     pub fn hear(&mut self, subscriber: SubscriberId, until_ns: u64) {
         let now_ns = self.now_ns;
         self.heard.retain(|_, until_ns| *until_ns > now_ns);
-        self.heard.insert(subscriber, until_ns);
+        self.heard.insert(names::heard_place(subscriber), until_ns);
     }
 
     /// Holds the names that rules list, and those below which they list all.
@@ -360,7 +360,7 @@ impl Tables for MemoryTables {
     }
 
     fn heard_until_ns(&self, subscriber: SubscriberId) -> u64 {
-        self.heard.get(&subscriber).copied().unwrap_or_default()
+        self.heard.get(&names::heard_place(subscriber)).copied().unwrap_or_default()
     }
 
     fn count_sent_again(&self, number: u32, role: Role, octets: u32) {

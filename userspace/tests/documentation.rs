@@ -419,6 +419,14 @@ fn every_difference_is_in_the_billing_text() -> Outcome {
 }
 
 #[test]
+fn the_explanation_shown_is_what_is_written() -> Outcome {
+    let golden = text("tests/golden/explain_shared.snap")?;
+    let shown = golden.splitn(3, "---\n").nth(2).ok_or("no content in the golden text")?;
+    assert!(text("docs/regulators.md")?.contains(&format!("```\n{}\n```", shown.trim_end())), "{shown}");
+    Ok(())
+}
+
+#[test]
 fn links_lead_somewhere() -> Outcome {
     for path in texts()? {
         let text = fs::read_to_string(&path)?;

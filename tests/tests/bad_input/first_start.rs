@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use aya::programs::XdpMode;
 use jiff::Timestamp;
 use serde_json::Value;
+use tollfree::book::{Answer, SavedAnswers, Source};
 use tollfree::ledger::Ledger;
-use tollfree::resolve::SavedAddress;
+use tollfree::resolve::Security;
 use tollfree_tests::command::{self, Output};
 
 use crate::machine::{
@@ -187,10 +188,17 @@ fn earlier_answers_do_without_a_resolver() {
     let machine = Machine::new();
     machine.write("policies/lab.toml", NAMED_POLICY);
     let address = "203.0.113.10".parse().unwrap();
-    let ttl = Duration::from_mins(1);
-    let saved = SavedAddress { name: "portal.example.vn".into(), address, learned_at: Timestamp::now(), ttl };
+    let answer = Answer {
+        learned_at: Timestamp::now(),
+        ttl: Duration::from_mins(1),
+        security: Security::Unchecked,
+        resolver: None,
+        chain: [].into(),
+    };
+    let answers = vec![(Source::Resolver, answer)];
+    let saved = SavedAnswers { name: "portal.example.vn".into(), address, answers };
     let mut ledger = Ledger::open(&machine.path("state/ledger.sqlite")).unwrap();
-    ledger.save_names(&[saved]).unwrap();
+    ledger.save_answers(&[saved]).unwrap();
     drop(ledger);
     let (_socket, settings) = silent_resolver(&machine);
     machine.extend(&settings);

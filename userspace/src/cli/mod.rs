@@ -4,6 +4,7 @@ mod check;
 mod checked;
 mod classify;
 mod detach;
+mod explain;
 mod observe;
 mod reconcile;
 mod status;
@@ -45,7 +46,7 @@ Exit codes:
   7  another XDP program is there            18  a capture that is not wholly read
   8  no bpf file system                      19  an interface that cannot be observed
   9  the kernel lacks or refused something   20  the ledger does not account for every packet
- 10  pinned maps of another layout version
+ 10  pinned maps of another layout version  21  nothing is known of what was asked about
 
 First steps:
   tollfree check                check /etc/tollfree/gateway.toml and the policies it names
@@ -81,6 +82,11 @@ enum Command {
     /// interfaces. The ledger is read as of one instant and never written; a controller may run meanwhile.
     #[command(after_long_help = reconcile::EXAMPLES)]
     Reconcile(reconcile::ReconcileArguments),
+    /// Tell why an address was or was not free, at any time
+    ///
+    /// Reads the ledger and the policies of the audit log; changes nothing, and needs no controller.
+    #[command(after_long_help = explain::EXAMPLES)]
+    Explain(explain::ExplainArguments),
     /// Take the programs off all interfaces, and forget the kernel's counters
     ///
     /// What the ledger has recorded stays. Stop the controller first: it closes its books.
@@ -154,6 +160,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             observe::run(&arguments)
         }
         Command::Reconcile(arguments) => reconcile::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Detach(arguments) => detach::run(&arguments),
         Command::Audit(command) => audit(&command),
         Command::Completions { shell } => {

@@ -207,6 +207,7 @@ impl Engine {
             reconciliation: status::reconcile(&cut, &standing, &interfaces),
             interfaces,
             names: self.names(),
+            book: super::addresses::open(&parts.book).status(),
             identity: parts.holders.status(),
             calls: parts.shared.calls.load().as_ref().clone(),
             stats: stats.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),

@@ -16,7 +16,7 @@ use crate::dataplane::{Cut, PlanTables, monotonic_ns};
 use crate::diagnostic::Diagnostics;
 use crate::ledger::CloseReason;
 use crate::policy::{CompileInput, Plan, PolicySet, WireName, compile};
-use crate::resolve::{NameTerms, ResolverError};
+use crate::resolve::{NameTerms, Resolved, ResolverError};
 use crate::status::RuleName;
 
 /// How long after a failure a change by date is tried again. Reason: a full disk is not emptied sooner.
@@ -155,15 +155,6 @@ impl Engine {
         }
     }
 
-    /// The resolver has other addresses: same epoch, other tables.
-    pub(super) fn addresses_changed(&mut self) {
-        let result = self.compile_current().and_then(|plan| self.refresh(plan));
-        self.note("addresses", result);
-        let saved = self.parts.resolved.borrow_and_update().saved.clone();
-        let result = self.parts.ledger.save_names(&saved).map_err(RunError::from);
-        self.note("saved names", result);
-    }
-
     fn compile(&mut self, policy: &PolicySet) -> Result<Plan, RunError> {
         if self.parts.config.resolver.servers.is_empty() && !policy.terms_at(Timestamp::now()).is_empty() {
             return Err(ResolverError::NoServers.into());
@@ -173,7 +164,9 @@ impl Engine {
             let number = self.parts.ledger.rule_number(&key.policy, &key.rule)?;
             numbers.insert(key, number);
         }
-        let addresses = policy.addresses_in(&self.parts.resolved.borrow());
+        self.read_addresses();
+        let addresses = self.bookkeeping.compiled.addresses.clone();
+        let addresses = policy.addresses_in(&Resolved { addresses, ..Resolved::default() });
         let gateway = &self.parts.config.gateway;
         let now = Timestamp::now();
         let now_ns = monotonic_ns();
@@ -199,6 +192,11 @@ impl Engine {
 
     /// States the activation in the audit log, then puts the plan in force, then closes the interval before it.
     fn activate(&mut self, plan: Plan, cause: ActivationCause) -> Result<(), RunError> {
+        // What happened to addresses until now happened under the epoch that ends.
+        if self.bookkeeping.is_settled {
+            self.keep_book();
+        }
+        let stated = address_statements(&plan, &self.bookkeeping.compiled.addresses);
         let parts = &mut self.parts;
         recover(&mut parts.log)?;
         let last =
@@ -218,7 +216,6 @@ impl Engine {
             policy_digest: digest,
             rules: plan.rules.iter().map(rule_statement).collect(),
         };
-        let stated = address_statements(&plan, &parts.resolved.borrow());
         let mut statements = activation.into_statements()?;
         // Each epoch states its addresses anew.
         statements.extend(Addresses::of_change(&gateway, epoch, at, &BTreeSet::new(), &stated)?);
@@ -242,9 +239,9 @@ impl Engine {
     }
 
     /// Puts other addresses in force under the same epoch, stated first.
-    fn refresh(&mut self, plan: Plan) -> Result<(), RunError> {
+    pub(super) fn refresh(&mut self, plan: Plan) -> Result<(), RunError> {
+        let stated = address_statements(&plan, &self.bookkeeping.compiled.addresses);
         let parts = &mut self.parts;
-        let stated = address_statements(&plan, &parts.resolved.borrow());
         let epoch = parts.dataplane.control().epoch();
         let gateway = &parts.config.gateway.id;
         recover(&mut parts.log)?;
@@ -262,6 +259,8 @@ impl Engine {
         self.name_rules(&plan)?;
         self.parts.shared.hotlines.store(std::sync::Arc::new(plan.hotlines.clone()));
         self.plan = plan;
+        self.cover_names();
+        self.keep_book();
         Ok(())
     }
 
@@ -308,9 +307,12 @@ fn rule_statement(rule: &crate::policy::PlanRule) -> RuleStatement {
 }
 
 /// Which addresses the plan's names have, and under which rules each is free.
-fn address_statements(plan: &Plan, resolved: &crate::resolve::Resolved) -> BTreeSet<AddressStatement> {
+fn address_statements(
+    plan: &Plan,
+    addresses: &BTreeMap<String, BTreeSet<IpAddr>>,
+) -> BTreeSet<AddressStatement> {
     let mut rules: BTreeMap<(&str, IpAddr), BTreeSet<u32>> = BTreeMap::new();
-    for (name, addresses) in &resolved.addresses {
+    for (name, addresses) in addresses {
         let host = WireName::parse(name.as_bytes()).into_host();
         let covering = host.map(|host| plan.names.rules(&host)).unwrap_or_default();
         for address in addresses.iter().filter(|_| !covering.is_empty()) {

@@ -1,16 +1,18 @@
 //! The thread that owns everything which must change in order.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
+use super::addresses::Bookkeeping;
 use super::holders::Holders;
 use super::{FirstPolicy, RuleNames, RunError, Shared};
 use crate::audit::Log;
+use crate::book::AddressBook;
 use crate::config::Config;
 use crate::dataplane::{Dataplane, Sweep};
 use crate::day::DayEnd;
@@ -57,8 +59,10 @@ pub(super) struct Parts {
     pub(super) holders: Holders,
     /// Names that are to be resolved.
     pub(super) names: watch::Sender<BTreeMap<String, NameTerms>>,
-    /// Their addresses.
+    /// What the resolver found of them.
     pub(super) resolved: watch::Receiver<Arc<Resolved>>,
+    /// Which name has which address; shared with whoever reads answers on the wire.
+    pub(super) book: Arc<Mutex<AddressBook>>,
 }
 
 /// The state of a running controller.
@@ -92,6 +96,7 @@ pub(super) struct Engine {
     pub(super) unsettled: Vec<u64>,
     /// How many counters had grown at the last close.
     pub(super) last_grown: usize,
+    pub(super) bookkeeping: Bookkeeping,
 }
 
 impl Engine {
@@ -123,6 +128,7 @@ impl Engine {
             records: 0,
             unsettled: Vec::new(),
             last_grown: 0,
+            bookkeeping: Bookkeeping::default(),
             parts,
         };
         engine.start_dataplane()?;
@@ -218,7 +224,10 @@ impl Engine {
     fn look_after_flows(&mut self) {
         self.next_sweep = Instant::now() + SWEEP_INTERVAL;
         let swept = self.parts.dataplane.sweep(&self.unsettled).map(|sweep| self.sweep = sweep);
-        self.note("flows", swept.map_err(RunError::from));
+        if self.note("flows", swept.map_err(RunError::from)) {
+            let used = std::mem::take(&mut self.sweep.remotes);
+            self.addresses_used(used);
+        }
         match self.sweep.waiting_for_room {
             0 => drop(self.alarms.remove("verdicts")),
             flows => {

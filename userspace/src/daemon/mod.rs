@@ -6,7 +6,9 @@
 
 mod accounting;
 mod activation;
+mod addresses;
 mod calls;
+mod coverage;
 mod engine;
 mod error;
 mod holders;
@@ -16,7 +18,7 @@ mod watch;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -30,6 +32,7 @@ pub use lock::check_not_running;
 
 use crate::api;
 use crate::audit::Log;
+use crate::book::{AddressBook, SavedAnswers};
 use crate::config::Config;
 use crate::daemon::engine::{Command, Engine, Parts};
 use crate::daemon::holders::{Holders, Radius};
@@ -37,9 +40,7 @@ use crate::daemon::rollback::Rollback;
 use crate::dataplane::{Dataplane, local_prefixes, preflight};
 use crate::ledger::Ledger;
 use crate::policy::{self, HotlineTable, PolicySet};
-use crate::resolve::{
-    self, Moment, NameTerms, Resolved, Resolver, ResolverSettings, SavedAddress, Scheduler,
-};
+use crate::resolve::{self, Moment, NameTerms, Resolved, Resolver, ResolverSettings, Scheduler};
 use crate::status::CallsStatus;
 
 /// In the audit log's name where no domain is configured. Reason: nobody can have it (RFC 2606).
@@ -80,16 +81,20 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     let ledger = Ledger::open(&config.gateway.state_dir.join("ledger.sqlite"))?;
     let log = open_log(&config)?;
     let loaded = policy::load(&config.policy_directory);
-    let saved = ledger.saved_names()?;
+    let saved = ledger.saved_answers()?;
     let names = loaded.as_ref().map(activation::names).unwrap_or_default();
     let settings = resolver_settings(&config)?;
     let resolver = if settings.servers.is_empty() { None } else { Some(Resolver::new(&settings)?) };
     probe(resolver.as_ref(), &names, &saved).await?;
     // Saved addresses hold from the first plan on: a restart must not charge for what was free before it.
-    let mut scheduler = Scheduler::new(&settings, saved);
     let now = Moment::now();
+    let mut scheduler =
+        Scheduler::new(&settings, saved.iter().filter_map(SavedAnswers::of_resolver).collect());
     scheduler.set_names(&names, now);
-    let (answer_sender, answers) = watched::channel(Arc::new(scheduler.resolved(now.monotonic)));
+    let from_before = Arc::new(scheduler.resolved(now.monotonic));
+    let book = Arc::new(Mutex::new(restored_book(&settings, &saved, &names, &ledger, now)?));
+    addresses::open(&book).take_resolved(&from_before, now);
+    let (answer_sender, answers) = watched::channel(from_before);
     let (names_sender, names) = watched::channel(names);
     let dataplane = Dataplane::open(&config)?;
     let is_running = dataplane.control().epoch() != 0;
@@ -112,6 +117,7 @@ async fn run_async(config: Config) -> Result<(), RunError> {
         log,
         names: names_sender,
         resolved: answers.clone(),
+        book,
     };
     // What can fail is done before a packet is touched; requests wait until the engine takes them.
     let (status_source, status_requests) = mpsc::channel(COMMANDS_MAX);
@@ -152,11 +158,26 @@ fn resolver_settings(config: &Config) -> Result<ResolverSettings, RunError> {
     Ok(ResolverSettings::new(&config.resolver, own.iter().chain(ends)))
 }
 
+/// The address book as it was before a restart, but for what is not trusted now.
+fn restored_book(
+    settings: &ResolverSettings,
+    saved: &[SavedAnswers],
+    names: &BTreeMap<String, NameTerms>,
+    ledger: &Ledger,
+    now: Moment,
+) -> Result<AddressBook, RunError> {
+    let mut book = AddressBook::new(settings);
+    let dnssec = |name: &str| names.get(name).map_or(settings.dnssec, |terms| terms.dnssec(settings.dnssec));
+    book.restore(saved, dnssec, now);
+    book.restore_sharing(&ledger.shared_addresses()?, now);
+    Ok(book)
+}
+
 /// Asks whether any resolver answers. Where every name is known from before, a start does not wait for that.
 async fn probe(
     resolver: Option<&Resolver>,
     names: &BTreeMap<String, NameTerms>,
-    saved: &[SavedAddress],
+    saved: &[SavedAnswers],
 ) -> Result<(), RunError> {
     let Some(resolver) = resolver else { return Ok(()) };
     if names.keys().any(|name| saved.iter().all(|saved| saved.name != *name)) {

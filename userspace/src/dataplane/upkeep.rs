@@ -6,6 +6,7 @@
 
 use std::borrow::BorrowMut;
 use std::collections::{BTreeMap, HashMap as StdHashMap, HashSet};
+use std::net::IpAddr;
 
 use aya::Pod;
 use aya::maps::{HashMap, IterableMap as _, Map, MapData, MapError};
@@ -36,6 +37,8 @@ pub struct Sweep {
     pub waiting_for_room: u64,
     /// Who is past a ceiling, today.
     pub past_ceiling: Vec<PastCeiling>,
+    /// The other ends of the flows that go on.
+    pub remotes: HashSet<IpAddr>,
 }
 
 /// A subscriber who has used what a rule gives him in a day.
@@ -146,6 +149,7 @@ impl Dataplane {
                 continue;
             }
             sweep.open += 1;
+            sweep.remotes.insert(key.remote.to_ip());
             sweep.awaiting += u64::from(awaits);
             *open.entry(key.owner()).or_default() += 1;
         }

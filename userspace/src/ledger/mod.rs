@@ -1,21 +1,23 @@
 //! The ledger: what was counted, in records that are written once and never changed.
 //!
 //! One `SQLite` file holds the permanent numbers of rules, the epochs, every closed accounting interval with
-//! its records, transfers and interface totals, the free calls, and the last good addresses of names. Every change is
+//! its records, transfers and interface totals, the free calls, and which rule had which address when. Every change is
 //! one transaction: it is there completely or not at all, after a full disk or a crash as well. The API
 //! blocks; the daemon calls it from a thread of its own.
 
+mod answers;
 mod books;
 mod calls;
 mod change;
 mod close;
 mod epochs;
 mod error;
+mod holdings;
 mod identities;
 mod interval;
 mod key;
 mod merge;
-mod names;
+mod past;
 mod posting;
 mod reconcile;
 mod record;
@@ -40,6 +42,7 @@ pub use interval::{
     CeilingPassed, CloseReason, ClosedInterval, InterfaceCut, InterfaceDifference, Interval, IntervalClose,
     SubscriberIdentity,
 };
+pub use past::{Past, PastEpoch, PastHolding, PastSharing};
 pub use reconcile::{
     DIFFERENCES_LISTED_MAX, Difference, InterfaceTotals, Note, Reconciliation, reconcile, render,
 };

@@ -9,7 +9,7 @@ use super::error::LedgerError;
 
 /// Each step brings the schema from the version of its place to the next; `user_version` says how many were
 /// taken. A step that was released is never changed.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// Rules, epochs, intervals and records, interfaces, calls, names.
 pub(super) const VERSION_1: &str = "
@@ -344,6 +344,55 @@ const VERSION_2: &str = "
         LEFT JOIN rules ON rules.number = groups.rule
         LEFT JOIN buckets ON buckets.number = groups.bucket
         LEFT JOIN reasons ON reasons.number = groups.reason;
+";
+
+/// Answers that names' addresses are known from, and when rules had which address.
+const VERSION_3: &str = "
+    CREATE TABLE answers (
+        -- The last answer of each source that said that a name has an address, for the next start.
+        name TEXT NOT NULL,
+        address TEXT NOT NULL,
+        source TEXT NOT NULL, -- resolver: the gateway asked; wire: a subscriber did
+        learned_at TEXT NOT NULL,
+        ttl_seconds INTEGER NOT NULL,
+        validated TEXT NOT NULL, -- unchecked, secure, insecure or indeterminate
+        resolver TEXT, -- who answered; NULL: an earlier version did not keep it
+        chain TEXT NOT NULL, -- the aliases that led to it, in order; a JSON array
+        PRIMARY KEY (name, address, source)
+    ) STRICT, WITHOUT ROWID;
+    -- Whether they were validated was not kept: it cannot be found out any more.
+    INSERT INTO answers
+        SELECT name, address, 'resolver', learned_at, ttl_seconds, 'indeterminate', NULL, '[]' FROM name_addresses;
+    DROP TABLE name_addresses;
+
+    CREATE TABLE holdings (
+        -- When a rule had an address by a name, and from which answer.
+        holding INTEGER PRIMARY KEY,
+        address TEXT NOT NULL,
+        name TEXT NOT NULL,
+        rule INTEGER NOT NULL REFERENCES rules (number),
+        from_at TEXT NOT NULL,
+        to_at TEXT, -- NULL: still
+        source TEXT NOT NULL, -- this and what follows: of the answer that it began with
+        resolver TEXT,
+        validated TEXT NOT NULL,
+        chain TEXT NOT NULL,
+        ttl_seconds INTEGER NOT NULL,
+        epoch INTEGER NOT NULL REFERENCES epochs -- in which it began
+    ) STRICT;
+    CREATE INDEX holdings_by_address ON holdings (address);
+    CREATE UNIQUE INDEX holdings_open ON holdings (address, name, rule) WHERE to_at IS NULL;
+    CREATE TABLE sharings (
+        -- When names that have nothing to do with each other had an address.
+        sharing INTEGER PRIMARY KEY,
+        address TEXT NOT NULL,
+        name TEXT NOT NULL, -- one that a rule covers
+        other TEXT NOT NULL, -- one that its policy does not, and of another owner
+        from_at TEXT NOT NULL,
+        to_at TEXT -- NULL: still
+    ) STRICT;
+    CREATE INDEX sharings_by_address ON sharings (address);
+    CREATE UNIQUE INDEX sharings_open ON sharings (address) WHERE to_at IS NULL;
 ";
 
 /// Takes the steps that the file has not taken yet, each in a transaction of its own, and leaves foreign keys enforced.

@@ -20,6 +20,7 @@ use super::link::{Link, READINESS};
 use super::observer::Observer;
 use super::settings::{Limits, Settings, Showing};
 use super::side::Side;
+use crate::book::BookStatus;
 use crate::dataplane::{self, NicCounts, local_prefixes, monotonic_ns};
 use crate::day::DayEnd;
 use crate::identity::IdentityStatus;
@@ -277,6 +278,7 @@ impl Session {
             reconciliation: status::reconcile(&cut, &standing, &interfaces),
             interfaces,
             names: self.book.names(),
+            book: BookStatus::default(),
             identity: IdentityStatus::default(),
             calls: CallsStatus::default(),
             stats: self.stats(),

@@ -66,6 +66,23 @@ pub struct ServiceHints {
     pub ech: bool,
     /// `ipv4hint` and `ipv6hint` (RFC 9460, section 7.3); not checked.
     pub addresses: BTreeSet<IpAddr>,
+    /// Where `AliasMode` records led, in order (RFC 9460, section 2.4.2).
+    pub aliases: Vec<String>,
+}
+
+/// What became of a question, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The server whose answer it is; `None` if none answered.
+    pub resolver: Option<IpAddr>,
+}
+
+impl From<Outcome> for Answered {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, resolver: None }
+    }
 }
 
 /// What became of a question.

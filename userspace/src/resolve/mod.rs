@@ -21,8 +21,8 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Kind, Outcome, Question, ServiceHints};
-pub use dnssec::{Dnssec, Security};
+pub use answer::{Answered, Kind, Outcome, Question, ServiceHints};
+pub use dnssec::{Dnssec, Security, SecurityError};
 pub use hygiene::{Hygiene, Refusal};
 pub use resolver::{ProbeError, Resolver, ResolverError};
 pub use saved::SavedAddress;

@@ -52,6 +52,26 @@ pub(super) fn read_answer(name: &Name, records: &[Record], is_validated: bool) -
     }
 }
 
+/// Where HTTPS records of `name`, or of the end of its aliases, lead that are in `AliasMode` (RFC 9460, section 2.4.2), in
+/// lower case, with their lifetime. Of several, the first in the order of names: nothing is balanced here.
+pub(super) fn service_alias(name: &Name, records: &[Record]) -> Option<(Name, Duration)> {
+    let mut owner = name.to_lowercase();
+    // A chain has no more links than there are records; a longer one is a circle.
+    for _ in records {
+        match alias(&owner, records) {
+            Some((target, _)) => owner = target,
+            None => break,
+        }
+    }
+    let aliases = records.iter().filter_map(|record| match &record.data {
+        RData::HTTPS(https) if https.svc_priority == 0 && record.name == owner => {
+            Some((https.target_name.to_lowercase(), Duration::from_secs(record.ttl.into())))
+        }
+        _ => None,
+    });
+    aliases.min()
+}
+
 fn read_hints(
     parameters: &[(hickory_resolver::proto::rr::rdata::svcb::SvcParamKey, SvcParamValue)],
     hints: &mut ServiceHints,

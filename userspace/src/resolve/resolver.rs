@@ -9,7 +9,7 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::task::JoinSet;
 
-use super::answer::{Kind, Outcome, Question};
+use super::answer::{Answered, Kind, Outcome, Question};
 use super::dnssec::Dnssec;
 use super::server::{Server, Trust};
 use super::settings::ResolverSettings;
@@ -94,10 +94,10 @@ impl Resolver {
 
     /// Asks one server after the other until one gives what is asked for or says that there is none. With `dnssec`,
     /// answers are validated; whether what came of it suffices is for the caller to say, but a bogus answer is none.
-    pub async fn lookup(&self, question: &Question, dnssec: Dnssec) -> Outcome {
+    pub async fn ask(&self, question: &Question, dnssec: Dnssec) -> Answered {
         let mut name = match Name::from_utf8(&question.name) {
             Ok(name) => name,
-            Err(error) => return Outcome::Failed { error: format!("no domain name: {error}") },
+            Err(error) => return Outcome::Failed { error: format!("no domain name: {error}") }.into(),
         };
         name.set_fqdn(true);
         let record_type = match question.kind {
@@ -114,7 +114,7 @@ impl Resolver {
             match server.ask(&name, record_type, dnssec, self.timeout).await {
                 Ok(outcome) => {
                     self.preferred.store(index, Ordering::Relaxed);
-                    return outcome;
+                    return Answered { outcome, resolver: Some(server.name().address.ip()) };
                 }
                 Err(unusable) => {
                     is_bogus |= unusable.is_bogus;
@@ -123,7 +123,12 @@ impl Resolver {
             }
         }
         let error = errors.join("; ");
-        if is_bogus { Outcome::Bogus { error } } else { Outcome::Failed { error } }
+        if is_bogus { Outcome::Bogus { error }.into() } else { Outcome::Failed { error }.into() }
+    }
+
+    /// What [`Resolver::ask`] gives, whoever answered.
+    pub async fn lookup(&self, question: &Question, dnssec: Dnssec) -> Outcome {
+        self.ask(question, dnssec).await.outcome
     }
 
     /// Whether any server answers at all; an error code is an answer.

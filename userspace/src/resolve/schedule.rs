@@ -4,12 +4,13 @@
 //! passes in a test in no time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use tollfree_core::address::Family;
 
-use super::answer::{Kind, Outcome, Question};
+use super::answer::{Answered, Kind, Question};
 use super::dnssec::Dnssec;
 use super::pace::Pace;
 use super::saved::SavedAddress;
@@ -180,10 +181,10 @@ impl Scheduler {
     }
 
     /// Takes an outcome, and plans the next question. `random` is any number: it spreads questions.
-    pub fn answered(&mut self, question: &Question, outcome: Outcome, now: Moment, random: u32) {
+    pub fn answered(&mut self, question: &Question, answered: impl Into<Answered>, now: Moment, random: u32) {
         let dnssec = self.dnssec(&question.name);
         let Some(slot) = self.slots.get_mut(question) else { return };
-        slot.answered(question, outcome, &self.settings, dnssec, now, random);
+        slot.answered(question, answered.into(), &self.settings, dnssec, now, random);
         self.agenda.list(question, slot);
         self.has_changed = true;
     }
@@ -245,6 +246,9 @@ impl Scheduler {
             address: *address,
             learned_at: held.learned_at,
             ttl: held.ttl,
+            security: held.security,
+            resolver: held.resolver,
+            aliases: Arc::clone(&held.aliases),
         }));
     }
 }
@@ -259,6 +263,7 @@ fn tell_hints(question: &Question, slot: &Slot, resolved: &mut Resolved) {
             Family::V6 => address.is_ipv6(),
         });
         status.hints = of_family.copied().collect();
+        status.service_aliases.clone_from(&hints.aliases);
     }
 }
 
@@ -269,6 +274,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::answer::Outcome;
     use super::super::dnssec::Security;
     use super::super::hygiene::Refusal;
     use super::super::slot::{
@@ -562,11 +568,13 @@ mod tests {
         let hints = super::super::ServiceHints {
             ech: true,
             addresses: BTreeSet::from([address(9), [0x2001, 0xdb8, 0, 0, 0, 0, 0, 9].into()]),
+            aliases: vec!["pool.example".into()],
         };
         let outcome = Outcome::Service { hints, ttl: Duration::from_secs(30) };
         play.scheduler.answered(&question, outcome, play.at(0), 0);
         let status = play.status(0);
         assert_eq!((status.ech, status.hints), (Some(true), BTreeSet::from([address(9)])));
+        assert_eq!(status.service_aliases, ["pool.example"]);
         assert_eq!(play.held(0), [address(1)]);
         let asked_again = play.scheduler.slots[&question].ask_at.expect("planned");
         assert_eq!(asked_again, play.at(0).monotonic + HINTS_INTERVAL_MIN);
@@ -627,6 +635,9 @@ mod tests {
             address: address(last),
             learned_at: start.checked_sub(jiff::SignedDuration::from_secs(age)).expect("a short time"),
             ttl: Duration::from_secs(ttl),
+            security: Security::Unchecked,
+            resolver: Some([192, 0, 2, 53].into()),
+            aliases: Arc::new([]),
         };
         let unfollowed = SavedAddress { name: "other.example".into(), ..saved(9, 0, 300) };
         // 1: good; 2: past its grace, which the failures before may have prolonged, for 10 s more; 3: over; 4: from the
@@ -658,16 +669,55 @@ mod tests {
         let start = Play::new(Vec::new()).start.wall;
         let learned_at = start.checked_sub(jiff::SignedDuration::from_secs(900)).expect("a short time");
         let ttl = Duration::from_mins(5);
-        let saved = SavedAddress { name: NAME.into(), address: address(1), learned_at, ttl };
-        let mut play = Play::new(vec![saved.clone()]);
+        let saved = saved_as(Security::Unchecked, learned_at, ttl);
+        let mut play = Play::new(vec![saved]);
         play.answer(0, addresses(&[2], 300), 0);
         assert_eq!(play.held(99), [address(1), address(2)]);
         assert_eq!(play.held(100), [address(2)]);
-        // Where a proof is required, there is none for it.
-        let strict = ResolverSettings { dnssec: Dnssec::Required, ..settings() };
-        let mut play = Play::with(&strict, vec![saved]);
-        play.answer(0, failed(), 0);
-        assert!(play.held(0).is_empty());
+    }
+
+    fn saved_as(security: Security, learned_at: Timestamp, ttl: Duration) -> SavedAddress {
+        let (resolver, aliases) = (Some([192, 0, 2, 53].into()), Arc::from(["cdn.example".to_owned()]));
+        SavedAddress { name: NAME.into(), address: address(1), learned_at, ttl, security, resolver, aliases }
+    }
+
+    #[test]
+    fn what_was_proven_stays_proven_through_a_restart_and_nothing_else() {
+        let start = Play::new(Vec::new()).start.wall;
+        let ttl = Duration::from_mins(5);
+        for (dnssec, security, is_trusted) in [
+            (Dnssec::Off, Security::Unchecked, true),
+            (Dnssec::Opportunistic, Security::Unchecked, false),
+            (Dnssec::Opportunistic, Security::Insecure, true),
+            (Dnssec::Opportunistic, Security::Bogus, false),
+            (Dnssec::Required, Security::Insecure, false),
+            (Dnssec::Required, Security::Secure, true),
+        ] {
+            let settings = ResolverSettings { dnssec, ..settings() };
+            let saved = saved_as(security, start, ttl);
+            let mut play = Play::with(&settings, vec![saved.clone()]);
+            // No answer can be had: 300 s of lifetime, 1000 s without answers.
+            for second in [0, 300, 1299] {
+                play.answer(second, Outcome::Bogus { error: "forged".into() }, 0);
+                assert_eq!(play.held(second).len(), usize::from(is_trusted), "{dnssec:?}, {security:?}");
+            }
+            let told = play.scheduler.resolved(play.at(1299).monotonic).saved;
+            assert_eq!(told, if is_trusted { vec![saved] } else { Vec::new() });
+            play.answer(1300, failed(), 0);
+            assert!(play.held(1300).is_empty());
+        }
+    }
+
+    #[test]
+    fn who_answered_is_kept_with_each_address() {
+        let mut play = Play::new(Vec::new());
+        let resolver = Some([192, 0, 2, 53].into());
+        let first = Answered { outcome: addresses(&[1, 2], 300), resolver };
+        play.scheduler.answered(&v4(), first, play.at(0), 0);
+        play.answer(300, addresses(&[2], 300), 0);
+        let saved = play.scheduler.resolved(play.at(300).monotonic).saved;
+        let told: Vec<_> = saved.iter().map(|saved| (saved.address, saved.resolver)).collect();
+        assert_eq!(told, [(address(1), resolver), (address(2), None)]);
     }
 
     #[test]

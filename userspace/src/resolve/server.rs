@@ -16,9 +16,9 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::answer::Outcome;
+use super::answer::{Outcome, ServiceHints};
 use super::dnssec::Dnssec;
-use super::records::{alias, read_answer, written};
+use super::records::{alias, read_answer, service_alias, written};
 use super::resolver::ResolverError;
 use super::settings::ResolverSettings;
 use crate::config::NameServer;
@@ -122,9 +122,55 @@ impl Server {
         timeout: Duration,
     ) -> Result<Outcome, Unusable> {
         let client = if dnssec == Dnssec::Off { &self.plain } else { &self.validating };
-        let asked = ask(client, name, record_type, dnssec != Dnssec::Off);
+        let asked = async {
+            if record_type == RecordType::HTTPS {
+                ask_service(client, name).await
+            } else {
+                ask(client, name, record_type, dnssec != Dnssec::Off).await
+            }
+        };
         tokio::time::timeout(timeout, asked).await.map_err(|_| Unusable::failed(&"no answer in time"))?
     }
+}
+
+/// Asks for HTTPS records, and follows those in `AliasMode` (RFC 9460, section 3): a client would connect there, so what
+/// that service says of itself is what counts.
+async fn ask_service(client: &TokioResolver, name: &Name) -> Result<Outcome, Unusable> {
+    let mut chain = vec![name.to_lowercase()];
+    let mut shortest = Duration::MAX;
+    while let Some(owner) = chain.last().filter(|_| chain.len() <= ALIASES_MAX) {
+        let answer = match client.lookup(owner.clone(), RecordType::HTTPS).await {
+            Ok(answer) => answer,
+            // What an alias leads to need not have such records.
+            Err(NetError::Dns(_)) if chain.len() > 1 => {
+                return Ok(service_of(&chain, ServiceHints::default(), shortest));
+            }
+            Err(error) => return absent(client, name, error).await,
+        };
+        let Some((target, ttl)) = service_alias(owner, answer.answers()) else {
+            return Ok(match read_answer(owner, answer.answers(), false) {
+                Outcome::Service { hints, ttl } => service_of(&chain, hints, shortest.min(ttl)),
+                outcome => outcome,
+            });
+        };
+        shortest = shortest.min(ttl);
+        // The root says that there is no such service (RFC 9460, section 2.5.1).
+        if target.is_root() {
+            return Ok(service_of(&chain, ServiceHints::default(), shortest));
+        }
+        let is_circle = chain.contains(&target);
+        chain.push(target);
+        if is_circle {
+            break;
+        }
+    }
+    let chain: Vec<String> = chain.iter().map(written).collect();
+    Err(Unusable::failed(&format!("the aliases of the service do not end: {}", chain.join(" → "))))
+}
+
+fn service_of(chain: &[Name], hints: ServiceHints, ttl: Duration) -> Outcome {
+    let aliases = chain.iter().skip(1).map(written).collect();
+    Outcome::Service { hints: ServiceHints { aliases, ..hints }, ttl }
 }
 
 async fn ask(
@@ -135,7 +181,14 @@ async fn ask(
 ) -> Result<Outcome, Unusable> {
     match client.lookup(name.clone(), record_type).await {
         Ok(answer) => Ok(read_answer(name, answer.answers(), is_validated)),
-        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
+        Err(error) => absent(client, name, error).await,
+    }
+}
+
+/// What it means that there is no answer.
+async fn absent(client: &TokioResolver, name: &Name, error: NetError) -> Result<Outcome, Unusable> {
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) => {
             let exists = none.response_code != ResponseCode::NXDomain;
             // What is not there is answered with an SOA (RFC 2308, section 2); without, aliases may lead nowhere.
             if exists && none.soa.is_none() {
@@ -144,13 +197,13 @@ async fn ask(
             Ok(Outcome::Empty { exists, ttl: negative_ttl(&none) })
         }
         // It could not be proven that there is none; nothing becomes free by that.
-        Err(NetError::Dns(DnsError::Nsec { response, .. })) => {
+        NetError::Dns(DnsError::Nsec { response, .. }) => {
             Ok(Outcome::Empty { exists: response.response_code != ResponseCode::NXDomain, ttl: None })
         }
-        Err(NetError::Dns(DnsError::DnssecBogus)) => {
+        NetError::Dns(DnsError::DnssecBogus) => {
             Err(Unusable { error: "the answer's signatures are bogus".to_owned(), is_bogus: true })
         }
-        Err(error) => Err(Unusable::failed(&error)),
+        error => Err(Unusable::failed(&error)),
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tollfree_core::address::Family;
 
-use super::answer::{Kind, Outcome, Question, ServiceHints};
+use super::answer::{Answered, Kind, Outcome, Question, ServiceHints};
 use super::dnssec::{Dnssec, Security};
 use super::hygiene::{Hygiene, Refusal};
 use super::saved::SavedAddress;
@@ -47,16 +48,18 @@ const LEAD: (f64, f64) = (0.05, 0.15);
 const AHEAD_MAX: Duration = Duration::from_hours(24 * 365);
 
 /// An address in use.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Held {
     pub(super) learned_at: Timestamp,
     pub(super) ttl: Duration,
+    /// Of the answer that held it, as all that follows.
+    pub(super) security: Security,
+    pub(super) resolver: Option<IpAddr>,
+    pub(super) aliases: Arc<[String]>,
     expires_at: Instant,
     leaves_at: Instant,
     /// When it leaves if no answer comes in the meantime.
     outlasts_at: Instant,
-    /// The answer that held it was signed.
-    is_proven: bool,
 }
 
 /// The last good answer.
@@ -65,7 +68,9 @@ struct Good {
     learned_at: Timestamp,
     ttl: Duration,
     expires_at: Instant,
-    aliases: Vec<String>,
+    aliases: Arc<[String]>,
+    security: Security,
+    resolver: Option<IpAddr>,
 }
 
 /// One question's state.
@@ -106,8 +111,8 @@ impl Slot {
     }
 
     /// Takes up an address from before a restart, as if no server had answered since. One that would have left by now is
-    /// not taken up, nor one that may not be used any longer. One that seems to come from the future, because the
-    /// clock was set, counts as learned now.
+    /// not taken up, nor one that may not be used any longer, nor one whose answer was not validated as is asked for
+    /// now. One that seems to come from the future, because the clock was set, counts as learned now.
     pub(super) fn restore(
         &mut self,
         saved: &SavedAddress,
@@ -117,22 +122,22 @@ impl Slot {
     ) {
         let age = Duration::try_from(now.wall.duration_since(saved.learned_at)).unwrap_or(Duration::ZERO);
         let ttl = saved.ttl.min(settings.max_ttl);
-        // Whether its answer was signed is not saved.
-        let stays =
-            if dnssec == Dnssec::Required { settings.grace } else { settings.grace.max(settings.stale) };
-        let leaves_in = ttl.saturating_add(stays).saturating_sub(age);
+        let leaves_in = ttl.saturating_add(settings.grace.max(settings.stale)).saturating_sub(age);
         let has_room = self.held.len() < ADDRESSES_MAX;
-        if leaves_in.is_zero() || !has_room || settings.hygiene.check(saved.address).is_err() {
+        let is_trusted =
+            saved.security.outlasts_restart(dnssec) && settings.hygiene.check(saved.address).is_ok();
+        if leaves_in.is_zero() || !has_room || !is_trusted {
             return;
         }
         self.is_outlasting = true;
         let learned_at = saved.learned_at;
         let expires_at = after(now.monotonic, ttl.saturating_sub(age));
         let leaves_at = after(now.monotonic, leaves_in);
-        let held = Held { learned_at, ttl, expires_at, leaves_at, outlasts_at: leaves_at, is_proven: false };
-        self.held.insert(saved.address, held);
+        let SavedAddress { security, resolver, aliases, .. } = saved.clone();
+        let good = Good { learned_at, ttl, expires_at, aliases, security, resolver };
+        self.held.insert(saved.address, good.held(leaves_at, leaves_at));
         if self.good.as_ref().is_none_or(|good| good.learned_at < learned_at) {
-            self.good = Some(Good { learned_at, ttl, expires_at, aliases: Vec::new() });
+            self.good = Some(good);
         }
     }
 
@@ -140,13 +145,13 @@ impl Slot {
     pub(super) fn answered(
         &mut self,
         question: &Question,
-        outcome: Outcome,
+        answered: Answered,
         settings: &ResolverSettings,
         dnssec: Dnssec,
         now: Moment,
         random: u32,
     ) {
-        let lasting = self.take(question, outcome, settings, dnssec, now);
+        let lasting = self.take(question, answered, settings, dnssec, now);
         let mut wait = self.plan(lasting, random);
         if question.kind == Kind::Https {
             wait = wait.max(HINTS_INTERVAL_MIN);
@@ -159,11 +164,12 @@ impl Slot {
     fn take(
         &mut self,
         question: &Question,
-        outcome: Outcome,
+        answered: Answered,
         settings: &ResolverSettings,
         dnssec: Dnssec,
         now: Moment,
     ) -> Result<Duration, String> {
+        let Answered { outcome, resolver } = answered;
         match &outcome {
             Outcome::Addresses { security, .. } => self.security = Some(*security),
             Outcome::Bogus { .. } => self.security = Some(Security::Bogus),
@@ -181,8 +187,10 @@ impl Slot {
             Outcome::Addresses { addresses, ttl, aliases, security } => {
                 self.recover(settings.grace, now.monotonic);
                 let ttl = settings.bounded(ttl);
-                let is_proven = security == Security::Secure;
-                self.learn(&addresses, Good::new(ttl, aliases, now), is_proven, settings, now)
+                let expires_at = after(now.monotonic, ttl);
+                let aliases = aliases.into();
+                let good = Good { learned_at: now.wall, ttl, expires_at, aliases, security, resolver };
+                self.learn(&addresses, good, settings, now)
             }
             Outcome::Service { hints, ttl } => {
                 self.service = Some(hints);
@@ -211,7 +219,7 @@ impl Slot {
     /// does.
     fn outlast(&mut self, dnssec: Dnssec) {
         self.is_outlasting = true;
-        for held in self.held.values_mut().filter(|held| held.is_proven || dnssec != Dnssec::Required) {
+        for held in self.held.values_mut().filter(|held| held.security.suffices(dnssec)) {
             held.leaves_at = held.leaves_at.max(held.outlasts_at);
         }
     }
@@ -246,7 +254,6 @@ impl Slot {
         &mut self,
         addresses: &[IpAddr],
         good: Good,
-        is_proven: bool,
         settings: &ResolverSettings,
         now: Moment,
     ) -> Result<Duration, String> {
@@ -255,14 +262,12 @@ impl Slot {
         while self.arrivals.front().is_some_and(is_over) {
             self.arrivals.pop_front();
         }
-        let (ttl, expires_at) = (good.ttl, good.expires_at);
-        let leaves_at = after(expires_at, settings.grace);
-        let outlasts_at = after(expires_at, settings.stale);
-        let held = Held { learned_at: now.wall, ttl, expires_at, leaves_at, outlasts_at, is_proven };
+        let ttl = good.ttl;
+        let held = good.held(after(good.expires_at, settings.grace), after(good.expires_at, settings.stale));
         // What is over makes room, but for what the answer has again.
         for address in addresses {
             if let Some(known) = self.held.get_mut(address) {
-                *known = held;
+                known.clone_from(&held);
             }
         }
         self.expire(now.monotonic);
@@ -270,7 +275,7 @@ impl Slot {
         for address in addresses {
             match self.check(*address, &settings.hygiene) {
                 Ok(()) => {
-                    if self.held.insert(*address, held).is_none() {
+                    if self.held.insert(*address, held.clone()).is_none() {
                         self.arrivals.push_back(now.monotonic);
                     }
                     is_confirmed = true;
@@ -330,7 +335,7 @@ impl Slot {
     ) -> NameStatus {
         let good = self.good.as_ref();
         let expires_at = good.map(|good| good.learned_at.checked_add(good.ttl).unwrap_or(Timestamp::MAX));
-        let aliases = good.map_or_else(Vec::new, |good| good.aliases.clone());
+        let aliases = good.map_or_else(Vec::new, |good| good.aliases.to_vec());
         let is_foreign = |alias: &&String| terms.is_some_and(|terms| terms.is_foreign(alias));
         NameStatus {
             name: name.to_owned(),
@@ -347,13 +352,24 @@ impl Slot {
             refused_total: self.refused_total,
             ech: None,
             hints: std::collections::BTreeSet::new(),
+            service_aliases: Vec::new(),
         }
     }
 }
 
 impl Good {
-    fn new(ttl: Duration, aliases: Vec<String>, now: Moment) -> Self {
-        Self { learned_at: now.wall, ttl, expires_at: after(now.monotonic, ttl), aliases }
+    /// An address of this answer.
+    fn held(&self, leaves_at: Instant, outlasts_at: Instant) -> Held {
+        Held {
+            learned_at: self.learned_at,
+            ttl: self.ttl,
+            security: self.security,
+            resolver: self.resolver,
+            aliases: Arc::clone(&self.aliases),
+            expires_at: self.expires_at,
+            leaves_at,
+            outlasts_at,
+        }
     }
 }
 

@@ -41,6 +41,8 @@ pub struct NameStatus {
     pub ech: Option<bool>,
     /// Addresses of this family that its HTTPS records hint at. They are not used.
     pub hints: BTreeSet<IpAddr>,
+    /// Where HTTPS records in `AliasMode` lead, in order. Nothing becomes free by that.
+    pub service_aliases: Vec<String>,
 }
 
 /// What is known of all names.

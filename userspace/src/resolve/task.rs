@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio::time::sleep_until;
 
-use super::answer::{Outcome, Question};
+use super::answer::{Answered, Outcome, Question};
 use super::dnssec::Dnssec;
 use super::resolver::Resolver;
 use super::schedule::{Moment, Scheduler};
@@ -27,12 +27,12 @@ pub const PUBLISH_INTERVAL: Duration = Duration::from_millis(200);
 /// Answers questions.
 pub trait Lookup: Send + Sync + 'static {
     /// Asks, and waits no longer than its own timeout. With `dnssec`, answers are validated.
-    fn lookup(&self, question: &Question, dnssec: Dnssec) -> impl Future<Output = Outcome> + Send;
+    fn lookup(&self, question: &Question, dnssec: Dnssec) -> impl Future<Output = Answered> + Send;
 }
 
 impl Lookup for Resolver {
-    async fn lookup(&self, question: &Question, dnssec: Dnssec) -> Outcome {
-        Self::lookup(self, question, dnssec).await
+    async fn lookup(&self, question: &Question, dnssec: Dnssec) -> Answered {
+        self.ask(question, dnssec).await
     }
 }
 
@@ -73,8 +73,8 @@ pub async fn run<L: Lookup>(
                 }
                 scheduler.set_names(&names.borrow_and_update().clone(), Moment::now());
             }
-            Some((question, outcome)) = lookups.next() => {
-                scheduler.answered(&question, outcome, Moment::now(), OsRng.next_u32());
+            Some((question, answered)) = lookups.next() => {
+                scheduler.answered(&question, answered, Moment::now(), OsRng.next_u32());
             }
             () = sleep_until(next.unwrap_or(now).into()), if next.is_some() => {}
         }
@@ -84,7 +84,7 @@ pub async fn run<L: Lookup>(
 /// The questions under way; dropping it ends them.
 #[derive(Default)]
 struct Lookups {
-    tasks: JoinSet<Outcome>,
+    tasks: JoinSet<Answered>,
     /// By task, so that a task that ends badly still has its question answered.
     questions: HashMap<Id, Question>,
 }
@@ -102,12 +102,15 @@ impl Lookups {
 
     /// The next question that is done; `None` if none is under way. Nothing is lost if this is dropped
     /// before.
-    async fn next(&mut self) -> Option<(Question, Outcome)> {
-        let (id, outcome) = match self.tasks.join_next_with_id().await? {
+    async fn next(&mut self) -> Option<(Question, Answered)> {
+        let (id, answered) = match self.tasks.join_next_with_id().await? {
             Ok(done) => done,
-            Err(error) => (error.id(), Outcome::Failed { error: format!("the lookup broke off: {error}") }),
+            Err(error) => {
+                let failed = Outcome::Failed { error: format!("the lookup broke off: {error}") };
+                (error.id(), failed.into())
+            }
         };
-        Some((self.questions.remove(&id)?, outcome))
+        Some((self.questions.remove(&id)?, answered))
     }
 }
 
@@ -154,7 +157,7 @@ mod tests {
     }
 
     impl Lookup for Fake {
-        async fn lookup(&self, question: &Question, _: Dnssec) -> Outcome {
+        async fn lookup(&self, question: &Question, _: Dnssec) -> Answered {
             assert_ne!(question.name, "broken", "as it should");
             let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
             self.most.fetch_max(under_way, Ordering::SeqCst);
@@ -165,10 +168,10 @@ mod tests {
             let address: IpAddr = match question.kind {
                 Kind::A => [203, 0, 113, 7].into(),
                 Kind::Aaaa => [0x2001, 0xdb8, 0, 0, 0, 0, 0, 7].into(),
-                Kind::Https => return Outcome::Empty { exists: true, ttl: Some(ttl) },
+                Kind::Https => return Outcome::Empty { exists: true, ttl: Some(ttl) }.into(),
             };
             let (aliases, security) = (Vec::new(), Security::Unchecked);
-            Outcome::Addresses { addresses: vec![address], ttl, aliases, security }
+            Outcome::Addresses { addresses: vec![address], ttl, aliases, security }.into()
         }
     }
 
@@ -224,6 +227,9 @@ mod tests {
             address: [203, 0, 113, 1].into(),
             learned_at: jiff::Timestamp::now(),
             ttl: Duration::from_hours(1),
+            security: Security::Unchecked,
+            resolver: None,
+            aliases: Arc::new([]),
         };
         let mut running = start(&Fake::new(0), &["a.example"], vec![saved]);
         wait(&mut running, &[("a.example", 1)]).await;

@@ -17,6 +17,7 @@ use tollfree_core::reason::{Bucket, Reason};
 pub use metrics::encode;
 pub use table::render;
 
+use crate::book::BookStatus;
 use crate::dataplane::{Attached, Cut, InterfaceCut};
 use crate::identity::IdentityStatus;
 use crate::ledger::Standing;
@@ -58,6 +59,9 @@ pub struct Status {
     pub reconciliation: Reconciliation,
     /// Each name's addresses.
     pub names: Vec<NameStatus>,
+    /// The address book.
+    #[serde(default)]
+    pub book: BookStatus,
     /// Who has which address.
     pub identity: IdentityStatus,
     /// Free calls.
@@ -228,6 +232,9 @@ pub struct NameStatus {
     pub ech: Option<bool>,
     /// Addresses that its HTTPS records hint at; they are not free by that.
     pub hints: Vec<String>,
+    /// Where its HTTPS records in `AliasMode` lead, in order; likewise.
+    #[serde(default)]
+    pub service_chain: Vec<String>,
 }
 
 /// Free calls.
@@ -425,6 +432,7 @@ impl From<&resolve::NameStatus> for NameStatus {
             refused_total: name.refused_total,
             ech: name.ech,
             hints: name.hints.iter().map(ToString::to_string).collect(),
+            service_chain: name.service_aliases.clone(),
         }
     }
 }

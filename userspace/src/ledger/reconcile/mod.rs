@@ -108,7 +108,8 @@ pub fn reconcile(path: &Path, since: Option<Timestamp>) -> Result<Reconciliation
     Walk::new(&transaction, Reconciliation::new(path, since)).run()
 }
 
-fn open(path: &Path) -> Result<Connection, LedgerError> {
+/// Opens a ledger of this version for reading.
+pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     schema::check(&connection)?;

@@ -55,7 +55,12 @@ fn what_the_first_version_wrote_is_still_read() -> Outcome {
     assert_eq!((record.previous.uplink_octets, record.cumulative.uplink_octets), (60, 90));
     assert_eq!(record.delta, Change { uplink_packets: 1, uplink_octets: 30, ..Change::default() });
     assert_eq!(record.identity, SubscriberIdentity::default());
-    assert_eq!(ledger.saved_names()?.len(), 1);
+    let [kept] = &ledger.saved_answers()?[..] else { return Err("one name expected".into()) };
+    let [(source, answer)] = &kept.answers[..] else { return Err("one answer expected".into()) };
+    assert_eq!((kept.name.as_str(), *source), ("moh.gov.vn", Source::Resolver));
+    assert_eq!((answer.ttl, answer.learned_at), (Duration::from_mins(5), at(1)));
+    // Whether it was validated was not kept: where a proof is required, it is not trusted.
+    assert_eq!((answer.security, answer.resolver), (Security::Indeterminate, None));
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod full_disk;
+mod holdings;
 mod migration;
 mod model;
 mod reconcile;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,7 +23,8 @@ use tollfree_core::interface::Role;
 use tollfree_core::reason::Reason;
 
 use super::*;
-use crate::resolve::SavedAddress;
+use crate::book::{Answer, SavedAnswers, Source};
+use crate::resolve::Security;
 
 type Outcome = Result<(), Box<dyn Error>>;
 type Counters = BTreeMap<CounterKey, Usage>;
@@ -293,17 +296,38 @@ fn commits_are_synced_to_a_write_ahead_log() -> Outcome {
 }
 
 #[test]
-fn names_come_back_as_they_were_saved() -> Outcome {
+fn answers_come_back_as_they_were_saved() -> Outcome {
     let directory = tempfile::tempdir()?;
     let mut first = ledger(directory.path())?;
-    let saved = |name: &str, address: &str| -> Result<SavedAddress, Box<dyn Error>> {
-        let ttl = Duration::from_mins(5);
-        Ok(SavedAddress { name: name.into(), address: address.parse()?, learned_at: at(1), ttl })
+    let answer = |security, chain: &[&str]| Answer {
+        learned_at: at(1),
+        ttl: Duration::from_mins(5),
+        security,
+        resolver: Some([192, 0, 2, 53].into()),
+        chain: chain.iter().map(|alias| (*alias).to_owned()).collect(),
     };
-    first.save_names(&[saved("gone.example", "192.0.2.1")?])?;
-    let names = [saved("moh.gov.vn", "192.0.2.7")?, saved("moh.gov.vn", "2001:db8::7")?];
-    first.save_names(&names)?;
+    let saved = |name: &str, address: &str, answers| -> Result<SavedAnswers, Box<dyn Error>> {
+        Ok(SavedAnswers { name: name.into(), address: address.parse()?, answers })
+    };
+    let listed = (Source::Resolver, answer(Security::Secure, &["a.example", "b \"c\".example"]));
+    let heard = (Source::Wire, answer(Security::Unchecked, &[]));
+    let unknown = (Source::Resolver, Answer { resolver: None, ..answer(Security::Indeterminate, &[]) });
+    first.save_answers(&[
+        saved("gone.example", "192.0.2.1", vec![listed.clone()])?,
+        saved("moh.gov.vn", "192.0.2.7", vec![heard.clone()])?,
+        saved("moh.gov.vn", "2001:db8::7", vec![unknown.clone()])?,
+    ])?;
+    // Those that are not named stay.
+    first.save_answers(&[
+        saved("gone.example", "192.0.2.1", Vec::new())?,
+        saved("moh.gov.vn", "192.0.2.7", vec![listed.clone(), heard.clone()])?,
+    ])?;
     drop(first);
-    assert_eq!(ledger(directory.path())?.saved_names()?, names);
+    let kept = ledger(directory.path())?.saved_answers()?;
+    let wanted = [
+        saved("moh.gov.vn", "192.0.2.7", vec![listed, heard])?,
+        saved("moh.gov.vn", "2001:db8::7", vec![unknown])?,
+    ];
+    assert_eq!(kept, wanted);
     Ok(())
 }

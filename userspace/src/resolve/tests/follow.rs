@@ -86,6 +86,9 @@ fn https_records_are_hints() {
     let addresses = [[203, 0, 113, 1].into(), "2001:db8::1".parse().expect("an address")].into();
     assert_eq!(
         read_answer(&name("moh.example."), &[other, plain, full], false),
-        Outcome::Service { hints: ServiceHints { ech: true, addresses }, ttl: Duration::from_mins(1) }
+        Outcome::Service {
+            hints: ServiceHints { ech: true, addresses, aliases: Vec::new() },
+            ttl: Duration::from_mins(1)
+        }
     );
 }

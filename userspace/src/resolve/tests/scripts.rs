@@ -5,10 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use hickory_resolver::proto::op::{Message, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, CNAME};
+use hickory_resolver::proto::rr::rdata::svcb::{EchConfigList, SvcParamKey, SvcParamValue};
+use hickory_resolver::proto::rr::rdata::{A, CNAME, HTTPS, SVCB};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use jiff::Timestamp;
 
+use super::super::answer::ServiceHints;
 use super::super::resolver::{Resolver, ResolverError};
 use super::super::schedule::{Moment, Scheduler};
 use super::super::slot::ADDRESSES_MAX;
@@ -204,5 +206,91 @@ async fn what_is_no_name_is_not_asked() -> Outcomes {
         let outcome = resolver.lookup(&question(name, Kind::A), Dnssec::Off).await;
         assert!(matches!(outcome, Outcome::Failed { error } if error.contains("no domain name")), "{name}");
     }
+    Ok(())
+}
+
+fn https(owner: &Name, priority: u16, target: &str, ech: bool) -> Record {
+    let params = if ech {
+        vec![(SvcParamKey::EchConfigList, SvcParamValue::EchConfigList(EchConfigList(vec![0, 1, 2])))]
+    } else {
+        Vec::new()
+    };
+    let target = Name::from_ascii(target).expect("a name");
+    Record::from_rdata(owner.clone(), 300, RData::HTTPS(HTTPS(SVCB::new(priority, target, params))))
+}
+
+/// What a site says of its service by way of other names (RFC 9460, section 2.4.2).
+#[tokio::test]
+async fn service_aliases_are_followed_up_to_a_bound() -> Outcomes {
+    let server = Scripted::start(|request, _| {
+        let owner = asked(&request);
+        let name = owner.to_ascii().to_lowercase();
+        let records = match name.as_str() {
+            "moh.gov.example." => vec![https(&owner, 0, "pool.example.", false)],
+            "pool.example." => {
+                vec![https(&owner, 1, ".", false), https(&owner, 0, "node.cdn.example.", false)]
+            }
+            "node.cdn.example." => vec![https(&owner, 1, ".", true)],
+            "gone.example." => vec![https(&owner, 0, ".", false)],
+            "dead-end.example." => vec![https(&owner, 0, "nothing.example.", false)],
+            "round.example." => vec![https(&owner, 0, "about.example.", false)],
+            "about.example." => vec![https(&owner, 0, "round.example.", false)],
+            "named.example." => vec![
+                alias(&owner, "moh.gov.example."),
+                https(&Name::from_ascii("moh.gov.example.").expect("a name"), 0, "pool.example.", false),
+            ],
+            _ if name.ends_with(".endless.example.") => {
+                let number: u32 = name.split('.').next().and_then(|label| label.parse().ok()).unwrap_or(0);
+                vec![https(&owner, 0, &format!("{}.endless.example.", number + 1), false)]
+            }
+            _ => vec![],
+        };
+        Some(answer(request, records))
+    })
+    .await?;
+    let resolver = Resolver::new(&asking(&[server.address]))?;
+    let ask = async |name: &str| resolver.lookup(&question(name, Kind::Https), Dnssec::Off).await;
+    let service = |ech, aliases: &[&str]| Outcome::Service {
+        hints: ServiceHints {
+            ech,
+            addresses: std::collections::BTreeSet::new(),
+            aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
+        },
+        ttl: Duration::from_mins(5),
+    };
+    assert_eq!(ask("moh.gov.example").await, service(true, &["pool.example", "node.cdn.example"]));
+    assert_eq!(ask("node.cdn.example").await, service(true, &[]));
+    assert_eq!(ask("gone.example").await, service(false, &[]));
+    assert_eq!(ask("dead-end.example").await, service(false, &["nothing.example"]));
+    assert_eq!(
+        ask("named.example").await,
+        service(true, &["pool.example", "node.cdn.example"]),
+        "by way of a CNAME"
+    );
+    for (name, expected) in [
+        ("round.example", "round.example → about.example → round.example"),
+        ("0.endless.example", "8.endless"),
+    ] {
+        let outcome = ask(name).await;
+        assert!(
+            matches!(&outcome, Outcome::Failed { error } if error.contains(expected)),
+            "{name}: {outcome:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Octets that are no answer to the question.
+#[tokio::test]
+async fn answers_to_another_question_are_not_taken() -> Outcomes {
+    let (outcome, status) = after(|mut request, _| {
+        let stranger = Name::from_ascii("bank.example.").expect("a name");
+        request.queries[0].set_name(stranger.clone());
+        Some(answer(request, vec![a(&stranger, [113, 66])]))
+    })
+    .await?;
+    assert!(!matches!(outcome, Outcome::Addresses { .. }), "{outcome:?}");
+    assert_eq!(status.addresses, [IpAddr::from([203, 0, 113, 1])].into());
+    assert!(status.stale && status.last_error.is_some());
     Ok(())
 }

@@ -116,7 +116,7 @@ async fn a_real_server_is_understood() -> Outcomes {
         security: Security::Unchecked,
     };
     assert_eq!(ask("moh.gov.example", Kind::Aaaa).await, v6);
-    let hints = ServiceHints { ech: true, addresses: ["203.0.113.9".parse()?].into() };
+    let hints = ServiceHints { ech: true, addresses: ["203.0.113.9".parse()?].into(), aliases: Vec::new() };
     let service = Outcome::Service { hints, ttl: Duration::from_secs(90) };
     assert_eq!(ask("moh.gov.example", Kind::Https).await, service);
     let aliases = ["edge.gov.example", "moh.gov.example"];

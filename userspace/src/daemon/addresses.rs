@@ -1,0 +1,126 @@
+//! The address book in the engine: what it is told, and what follows from it.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::RunError;
+use super::activation::names;
+use super::coverage::PlanCoverage;
+use super::engine::Engine;
+use crate::book::{AddressBook, HoldingEvent};
+use crate::ledger::LedgerError;
+use crate::resolve::Moment;
+
+/// What is to be recorded of addresses and cannot be, at most. Reason: some tens of megabytes; past it, what is held is
+/// recorded when the ledger can be written again, as of then.
+const EVENTS_MAX: usize = 100_000;
+
+/// What the engine knows of the book.
+#[derive(Debug, Default)]
+pub(super) struct Bookkeeping {
+    /// What is to be recorded.
+    events: Vec<HoldingEvent>,
+    /// What is open in the ledger is what the book holds, but for `events`.
+    pub(super) is_settled: bool,
+    /// What the last plan was compiled with.
+    pub(super) compiled: NameAddresses,
+    /// The book's version that the plan in force was compiled with.
+    pub(super) in_force: u64,
+}
+
+/// Every name's addresses, as the book had them at one moment.
+#[derive(Debug, Default)]
+pub(super) struct NameAddresses {
+    pub(super) version: u64,
+    pub(super) addresses: BTreeMap<String, BTreeSet<IpAddr>>,
+}
+
+/// The book. Who held it when a thread ended badly left it whole: its methods do not break off between two changes that
+/// belong together.
+pub(super) fn open(book: &Mutex<AddressBook>) -> MutexGuard<'_, AddressBook> {
+    book.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Engine {
+    /// The resolver has other addresses: same epoch, other tables.
+    pub(super) fn addresses_changed(&mut self) {
+        self.tell_resolved(Moment::now());
+        self.refresh_addresses();
+        self.keep_book();
+    }
+
+    /// The flows to these addresses are open.
+    pub(super) fn addresses_used(&mut self, used: HashSet<IpAddr>) {
+        let now = Moment::now();
+        self.tell_resolved(now);
+        open(&self.parts.book).set_used(used, now);
+        self.refresh_addresses();
+        self.keep_book();
+    }
+
+    fn refresh_addresses(&mut self) {
+        if open(&self.parts.book).version() == self.bookkeeping.in_force {
+            return;
+        }
+        let result = self.compile_current().and_then(|plan| self.refresh(plan));
+        self.note("addresses", result);
+    }
+
+    fn tell_resolved(&mut self, now: Moment) {
+        let resolved = Arc::clone(&self.parts.resolved.borrow_and_update());
+        open(&self.parts.book).take_resolved(&resolved, now);
+    }
+
+    /// Every name's addresses as the book has them now: the plan that is compiled next goes by them.
+    pub(super) fn read_addresses(&mut self) {
+        let book = open(&self.parts.book);
+        self.bookkeeping.compiled = NameAddresses { version: book.version(), addresses: book.addresses() };
+    }
+
+    /// The plan that was compiled last is in force: its rules are what the book goes by.
+    pub(super) fn cover_names(&mut self) {
+        let now = Moment::now();
+        self.bookkeeping.in_force = self.bookkeeping.compiled.version;
+        let dnssec = self.parts.config.resolver.dnssec;
+        let coverage = PlanCoverage::new(&self.plan, names(&self.policy), dnssec);
+        let mut book = open(&self.parts.book);
+        book.set_coverage(Arc::new(coverage), now);
+        // The plan has them; what changed since it was compiled makes another version.
+        book.take_changes(now);
+    }
+
+    /// Keeps what is to be remembered of addresses, and their answers for the next start.
+    pub(super) fn keep_book(&mut self) {
+        let result = self.record_holdings().map_err(RunError::from);
+        self.note("address intervals", result);
+        let unsaved = open(&self.parts.book).take_unsaved();
+        let result = self.parts.ledger.save_answers(&unsaved).map_err(RunError::from);
+        if !self.note("saved names", result) {
+            open(&self.parts.book).save_again(&unsaved);
+        }
+    }
+
+    fn record_holdings(&mut self) -> Result<(), LedgerError> {
+        let epoch = self.parts.dataplane.control().epoch();
+        let keeping = &mut self.bookkeeping;
+        let unsettled = {
+            let mut book = open(&self.parts.book);
+            keeping.events.extend(book.take_events());
+            if keeping.events.len() > EVENTS_MAX {
+                keeping.is_settled = false;
+            }
+            (!keeping.is_settled).then(|| (book.holdings(), book.sharings()))
+        };
+        let ledger = &mut self.parts.ledger;
+        if let Some((held, shared)) = unsettled {
+            keeping.events.clear();
+            ledger.settle_holdings(epoch, Moment::now().wall, &held, &shared)?;
+            keeping.is_settled = true;
+        } else if !keeping.events.is_empty() {
+            ledger.record_holdings(epoch, &keeping.events)?;
+            keeping.events.clear();
+        }
+        Ok(())
+    }
+}
