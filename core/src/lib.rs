@@ -24,6 +24,7 @@ pub mod layout;
 pub mod limits;
 pub mod packet;
 pub mod plan;
+pub mod prefix;
 pub mod quota;
 pub mod reason;
 mod rewrite;

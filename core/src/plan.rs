@@ -4,7 +4,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::limits::{MATCH_SETS_MAX, MATCHERS_MAX, RULES_MAX};
 
-/// Value of `CLASS_V4_*` and `CLASS_V6_*`: what a remote address is. All zero: not listed.
+/// Value of `PREFIXES`: what a remote address is. All zero: not listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ClassEntry {
@@ -21,6 +21,8 @@ impl ClassEntry {
     pub const SIGNALLING: u32 = 2;
     /// In a hotline's media networks: free where a call's grant says so.
     pub const MEDIA: u32 = 4;
+    /// Names that have nothing to do with each other have it: only the name on the wire makes it free, whatever a rule says.
+    pub const SHARED: u32 = 16;
 
     /// Whether all of `flags` are set.
     #[inline(always)]

@@ -13,9 +13,11 @@ mod error;
 mod flows;
 mod grace;
 mod locals;
+mod mapped;
 mod nic;
 mod pins;
 mod plans;
+mod prefixes;
 mod preflight;
 mod program;
 mod syscall;
@@ -53,6 +55,7 @@ use crate::dataplane::counters::Bank;
 use crate::dataplane::grace::Grace;
 use crate::dataplane::pins::Pins;
 use crate::dataplane::plans::SlotMirror;
+use crate::dataplane::prefixes::MappedHints;
 
 /// What the maps held when the controller opened them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +72,7 @@ pub struct Dataplane {
     pins: Pins,
     maps: BTreeMap<String, Map>,
     control: ControlWord,
+    hints: MappedHints,
     grace: Grace,
     layout: LayoutEntry,
     /// Each bank as last read at rest.
@@ -99,6 +103,7 @@ impl Dataplane {
         let maps = program::open_maps(&pins, config)?;
         let mut dataplane = Self {
             control: ControlWord::open(find(&maps, "CONTROL")?)?,
+            hints: MappedHints::open(&maps)?,
             grace: Grace::new()?,
             layout: LayoutEntry::default(),
             banks: [Bank::default(), Bank::default()],

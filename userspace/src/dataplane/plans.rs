@@ -1,16 +1,11 @@
 //! Putting a plan into the kernel: built beside the one in force, and made to hold by one store.
 
-use std::collections::BTreeMap;
-
 use aya::Pod;
-use aya::maps::lpm_trie::Key;
-use aya::maps::{Array, LpmTrie, MapData};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use aya::maps::Array;
 use tollfree_core::control::Control;
 use tollfree_core::limits::{MATCH_SETS_MAX, RULES_MAX};
-use tollfree_core::plan::{ClassEntry, MatchSet, RuleEntry, match_set_index, rule_index};
+use tollfree_core::plan::{MatchSet, RuleEntry, match_set_index, rule_index};
 
-use super::locals::{v4_key, v6_key};
 use super::{Classes, Cut, Dataplane, DataplaneError};
 use crate::policy::Plan;
 
@@ -94,19 +89,7 @@ impl Dataplane {
         self.write_array("MATCH_SETS", &before.match_sets, &after.match_sets, MatchSet::EMPTY, sets)?;
         let rules = |index| slot * RULES_MAX + index;
         self.write_array("RULES", &before.rules, &after.rules, RuleEntry::default(), rules)?;
-        let (v4, v6) = class_maps(slot);
-        write_trie(
-            &mut self.typed_mut::<LpmTrie<_, u32, ClassEntry>>(v4)?,
-            &nets(&before.classes, v4_of),
-            &nets(&after.classes, v4_of),
-            v4,
-        )?;
-        write_trie(
-            &mut self.typed_mut::<LpmTrie<_, [u8; 16], ClassEntry>>(v6)?,
-            &nets(&before.classes, v6_of),
-            &nets(&after.classes, v6_of),
-            v6,
-        )
+        self.write_prefixes(slot, &before.classes, &after.classes)
     }
 
     fn write_array<T: Pod + PartialEq>(
@@ -130,21 +113,7 @@ impl Dataplane {
 
     /// What a slot holds, from the kernel.
     pub(super) fn read_slot(&self, slot: u32) -> Result<SlotMirror, DataplaneError> {
-        let (v4, v6) = class_maps(slot);
-        let mut classes = BTreeMap::new();
-        for entry in &self.typed::<LpmTrie<_, u32, ClassEntry>>(v4)? {
-            let (key, class) = entry.map_err(DataplaneError::map(v4))?;
-            let octets = key.data().to_ne_bytes();
-            if let Ok(net) = Ipv4Net::new(octets.into(), prefix_length(key.prefix_len())) {
-                classes.insert(net.into(), class);
-            }
-        }
-        for entry in &self.typed::<LpmTrie<_, [u8; 16], ClassEntry>>(v6)? {
-            let (key, class) = entry.map_err(DataplaneError::map(v6))?;
-            if let Ok(net) = Ipv6Net::new(key.data().into(), prefix_length(key.prefix_len())) {
-                classes.insert(net.into(), class);
-            }
-        }
+        let classes = self.read_prefixes(slot)?;
         let match_sets =
             self.read_array("MATCH_SETS", MATCH_SETS_MAX, MatchSet::EMPTY, |i| match_set_index(slot, i))?;
         let rules = self.read_array("RULES", RULES_MAX, RuleEntry::default(), |index| {
@@ -179,62 +148,6 @@ impl Dataplane {
 fn check(table: &'static str, length: usize, limit: u32) -> Result<(), DataplaneError> {
     if length > limit as usize {
         return Err(DataplaneError::PlanTooLarge { table, index: limit as usize, limit });
-    }
-    Ok(())
-}
-
-const fn class_maps(slot: u32) -> (&'static str, &'static str) {
-    if slot == 0 { ("CLASS_V4_0", "CLASS_V6_0") } else { ("CLASS_V4_1", "CLASS_V6_1") }
-}
-
-fn prefix_length(length: u32) -> u8 {
-    u8::try_from(length).unwrap_or(u8::MAX)
-}
-
-type TrieKey<K> = (u32, K);
-
-fn v4_of(net: &IpNet) -> Option<TrieKey<u32>> {
-    match net {
-        IpNet::V4(net) => {
-            let key = v4_key(*net);
-            Some((key.prefix_len(), key.data()))
-        }
-        IpNet::V6(_) => None,
-    }
-}
-
-fn v6_of(net: &IpNet) -> Option<TrieKey<[u8; 16]>> {
-    match net {
-        IpNet::V6(net) => {
-            let key = v6_key(*net);
-            Some((key.prefix_len(), key.data()))
-        }
-        IpNet::V4(_) => None,
-    }
-}
-
-fn nets<K: Ord>(
-    classes: &Classes,
-    key: impl Fn(&IpNet) -> Option<TrieKey<K>>,
-) -> BTreeMap<TrieKey<K>, ClassEntry> {
-    classes.iter().filter_map(|(net, class)| Some((key(net)?, *class))).collect()
-}
-
-fn write_trie<K: Pod + Ord>(
-    map: &mut LpmTrie<&mut MapData, K, ClassEntry>,
-    before: &BTreeMap<TrieKey<K>, ClassEntry>,
-    after: &BTreeMap<TrieKey<K>, ClassEntry>,
-    name: &str,
-) -> Result<(), DataplaneError> {
-    for ((length, data), class) in after {
-        if before.get(&(*length, *data)) != Some(class) {
-            map.insert(&Key::new(*length, *data), class, 0).map_err(DataplaneError::map(name))?;
-        }
-    }
-    for (length, data) in before.keys() {
-        if !after.contains_key(&(*length, *data)) {
-            map.remove(&Key::new(*length, *data)).map_err(DataplaneError::map(name))?;
-        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use tollfree_core::plan::{ClassEntry, Evidence, RuleClass, RuleEntry};
 
 use super::domain::DomainName;
 use super::file::Policy;
+use super::ground::Ground;
 use super::hotline::Hotline;
 use super::inherit::{Claims, Overflow};
 use super::key::RuleKey;
@@ -114,15 +116,17 @@ enum Kind<'a> {
 /// The plan that is in force at `input.now`.
 pub fn compile(input: &CompileInput<'_>) -> Result<Plan, CompileError> {
     let rules = rules_in_force(input)?;
-    let classes = claims(input, &rules)?;
-    let ports: Vec<_> = rules.iter().map(Rule::ports).collect();
-    let classes = classes.inherit(&ports).map_err(|overflow| explain(&overflow, &rules))?;
+    let places = rules.iter().map(|rule| (rule.number, rule.ports().to_vec()));
+    let ground = Ground::new(ground_claims(input, &rules), places);
+    let claims = claims(input, &rules, &ground)?;
+    let classes = claims.inherit(ground.ports()).map_err(|overflow| explain(&overflow, &rules))?;
     Ok(Plan {
         classes: classes.classes,
         match_sets: classes.match_sets,
         rules: rules.iter().map(|rule| rule.place(input)).collect(),
         hotlines: hotlines(input, &rules),
         next_change: next_change(input),
+        ground: Arc::new(ground),
     })
 }
 
@@ -164,23 +168,29 @@ fn rules_in_force<'a>(input: &CompileInput<'a>) -> Result<Vec<Rule<'a>>, Compile
     }
 }
 
-/// What rules and settings say of each prefix.
-fn claims(input: &CompileInput<'_>, rules: &[Rule<'_>]) -> Result<Claims, CompileError> {
+/// What rules and settings say of each prefix, whatever addresses names have.
+fn ground_claims(input: &CompileInput<'_>, rules: &[Rule<'_>]) -> Claims {
     let mut claims = Claims::default();
     for (rule_index, rule) in (0u16..).zip(rules) {
         match rule.kind {
-            Kind::Site(site) => {
-                let addresses =
-                    site.domains.iter().filter_map(|domain| input.addresses.get(domain)).flatten();
-                let networks = addresses.copied().map(single).chain(site.networks.iter().copied());
-                networks.for_each(|network| claims.list(network, rule_index));
-            }
+            Kind::Site(site) => site.networks.iter().for_each(|&network| claims.list(network, rule_index)),
             Kind::Hotline(hotline) => {
                 hotline.media_networks.iter().for_each(|&network| claims.mark(network, ClassEntry::MEDIA));
             }
         }
     }
     input.proxies.iter().for_each(|&proxy| claims.mark(single(proxy), ClassEntry::SIGNALLING));
+    claims
+}
+
+/// What is said of each prefix: by the ground, and of the addresses that names have.
+fn claims(input: &CompileInput<'_>, rules: &[Rule<'_>], ground: &Ground) -> Result<Claims, CompileError> {
+    let mut claims = ground.claims().clone();
+    for (rule_index, rule) in (0u16..).zip(rules) {
+        let Kind::Site(site) = rule.kind else { continue };
+        let addresses = site.domains.iter().filter_map(|domain| input.addresses.get(domain)).flatten();
+        addresses.for_each(|&address| claims.list(single(address), rule_index));
+    }
     let is_v4 = |network: &&IpNet| matches!(network, IpNet::V4(_));
     let (v4, v6): (Vec<&IpNet>, Vec<&IpNet>) = claims.networks().partition(is_v4);
     for family in [v4, v6] {

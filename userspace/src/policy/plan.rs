@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
 use tollfree_core::plan::{ClassEntry, Evidence, MatchSet, Matcher, RuleClass, RuleEntry};
 
 use super::domain::DomainName;
+use super::ground::Ground;
 use super::key::RuleKey;
 use super::number::{NationalNumber, NumberingPlan};
 use super::port::PortRange;
@@ -95,6 +97,8 @@ pub struct Plan {
     pub hotlines: HotlineTable,
     /// When the next rule for this gateway begins or ends; `None`: nothing will change by itself.
     pub next_change: Option<Timestamp>,
+    /// What all of it says but for names: by that, single addresses are changed while it is in force.
+    pub ground: Arc<Ground>,
 }
 
 impl Plan {
