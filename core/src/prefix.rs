@@ -77,16 +77,9 @@ impl PrefixKey {
     #[allow(clippy::cast_possible_truncation, reason = "lengths are at most 128")]
     const fn with(self, length: u32, words: [u32; 4]) -> Self {
         let [first, second, third, fourth] = words;
-        Self {
-            length: length as u16,
-            words: [
-                first & mask(length, 0),
-                second & mask(length, 32),
-                third & mask(length, 64),
-                fourth & mask(length, 96),
-            ],
-            ..self
-        }
+        let masks = &MASKS[length as usize % MASKS.len()];
+        let words = [first & masks[0], second & masks[1], third & masks[2], fourth & masks[3]];
+        Self { length: length as u16, words, ..self }
     }
 
     /// The place of its word in `PREFIX_FILTER`, and the bit there, which others may have too.
@@ -317,12 +310,28 @@ pub const fn leading_words(address: &Address, family: Family) -> [u32; 4] {
     }
 }
 
+/// By length: the bits of each word that are among the first of a prefix of this length. A table, because working them out
+/// branches for each word, and the kernel's verifier follows every branch.
+///
+/// More than there are lengths: the remainder of a power of two bounds an index without a branch.
+static MASKS: [[u32; 4]; 256] = masks();
+
+const fn masks() -> [[u32; 4]; 256] {
+    let mut masks = [[0; 4]; 256];
+    let mut length = 0;
+    while length < masks.len() {
+        masks[length] =
+            [mask(length, 0), mask(length, 32), mask(length, 64), mask(length, 96)];
+        length += 1;
+    }
+    masks
+}
+
 /// Those bits of the word that begins at bit `start` that are among the first `length`.
-#[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "the lower half is what is asked for")]
-const fn mask(length: u32, start: u32) -> u32 {
+const fn mask(length: usize, start: usize) -> u32 {
     let bits = length.saturating_sub(start);
-    let bits = if bits > u32::BITS { u32::BITS } else { bits };
+    let bits = if bits > u32::BITS as usize { u32::BITS as usize } else { bits };
     // As many ones as `bits`, from the highest bit of the lower half on.
     (((u64::MAX << u32::BITS) >> bits) as u32).to_be()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tollfree_core::plan::RuleEntry;
@@ -12,11 +13,11 @@ use crate::audit::{
     Activation, ActivationCause, AddressStatement, Addresses, EvidenceStatement, Log, Refused, RuleStatement,
     Statement,
 };
-use crate::dataplane::{Cut, PlanTables, monotonic_ns};
+use crate::dataplane::{Cut, monotonic_ns};
 use crate::diagnostic::Diagnostics;
 use crate::ledger::CloseReason;
 use crate::policy::{CompileInput, Plan, PolicySet, compile};
-use crate::resolve::{NameTerms, ResolverError};
+use crate::resolve::{NameTerms, Resolved, ResolverError};
 use crate::status::RuleName;
 
 /// How long after a failure a change by date is tried again. Reason: a full disk is not emptied sooner.
@@ -37,29 +38,38 @@ pub(super) fn lines(faults: &Diagnostics) -> Vec<String> {
     faults.as_slice().iter().map(ToString::to_string).collect()
 }
 
+/// A plan that is not in force yet, and the addresses that it was compiled from.
+pub(super) struct Compiled {
+    plan: Plan,
+    resolved: Arc<Resolved>,
+}
+
+/// Rules whose names an address has, by permanent number.
+pub(super) type NamedAddresses = BTreeMap<IpAddr, BTreeSet<u32>>;
+
 impl Engine {
     /// The first plan: where the kernel has the same policy in force, it goes on under its epoch; else a new one
     /// begins.
-    pub(super) fn start_plan(&mut self, plan: Plan) -> Result<(), RunError> {
+    pub(super) fn start_plan(&mut self, compiled: Compiled) -> Result<(), RunError> {
         self.parts.names.send_replace(names(&self.policy));
         let epoch = self.parts.dataplane.control().epoch();
         // Maps that were made just now have no epoch yet.
         if epoch != 0 {
             // What was counted while no controller ran belongs to the epoch that was in force.
             let cut = self.parts.dataplane.cut()?;
-            self.name_rules(&plan)?;
+            self.name_rules(&compiled.plan)?;
             self.close_cut(&cut, CloseReason::Start)?;
-            if self.is_in_force(epoch, &plan)? {
-                return self.refresh(plan);
+            if self.is_in_force(epoch, &compiled.plan)? {
+                return self.refresh(compiled);
             }
         }
-        self.activate(plan, ActivationCause::Start)
+        self.activate(compiled, ActivationCause::Start)
     }
 
     /// Whether the kernel holds this policy and these rules under `epoch`, and the audit log knows of it.
     fn is_in_force(&self, epoch: u32, plan: &Plan) -> Result<bool, RunError> {
         let digest = self.parts.ledger.policy_digest(epoch)?;
-        let held = self.parts.dataplane.rules().iter().map(|entry| (entry.rule, entry.class));
+        let held = self.parts.dataplane.rules().into_iter().map(|entry| (entry.rule, entry.class));
         let wanted = plan.rules.iter().map(|rule| (rule.entry.rule, rule.entry.class));
         Ok(digest.as_deref() == Some(self.policy.digest.to_string().as_str())
             && self.parts.log.last_epoch() == Some(epoch)
@@ -100,13 +110,13 @@ impl Engine {
             return;
         }
         let result =
-            self.compile_current().and_then(|plan| self.activate(plan, ActivationCause::CountersRenewed));
+            self.compile_current().and_then(|compiled| self.activate(compiled, ActivationCause::CountersRenewed));
         self.note("counters", result);
     }
 
     fn put_in_force(&mut self, policy: PolicySet) -> Result<(), RunError> {
-        let plan = match self.compile(&policy) {
-            Ok(plan) => plan,
+        let compiled = match self.compile(&policy) {
+            Ok(compiled) => compiled,
             Err(error) => {
                 if error.is_of_machine() {
                     self.try_again(policy);
@@ -115,7 +125,7 @@ impl Engine {
             }
         };
         let before = std::mem::replace(&mut self.policy, policy);
-        if let Err(error) = self.activate(plan, ActivationCause::PolicyChanged) {
+        if let Err(error) = self.activate(compiled, ActivationCause::PolicyChanged) {
             let policy = std::mem::replace(&mut self.policy, before);
             if error.is_of_machine() {
                 self.try_again(policy);
@@ -148,23 +158,60 @@ impl Engine {
     /// A rule began or ended.
     pub(super) fn rules_changed(&mut self) {
         let result =
-            self.compile_current().and_then(|plan| self.activate(plan, ActivationCause::RuleStartedOrEnded));
+            self.compile_current().and_then(|compiled| self.activate(compiled, ActivationCause::RuleStartedOrEnded));
         if !self.note("rules by date", result) {
             let again = Timestamp::now().checked_add(RETRY_INTERVAL).unwrap_or(Timestamp::MAX);
             self.plan.next_change = Some(again);
         }
     }
 
-    /// The resolver has other addresses: same epoch, other tables.
+    /// The resolver has other addresses: those are changed in the plan in force, and nothing else.
     pub(super) fn addresses_changed(&mut self) {
-        let result = self.compile_current().and_then(|plan| self.refresh(plan));
+        let result = self.change_addresses();
         self.note("addresses", result);
         let saved = self.parts.resolved.borrow_and_update().saved.clone();
         let result = self.parts.ledger.save_names(&saved).map_err(RunError::from);
         self.note("saved names", result);
     }
 
-    fn compile(&mut self, policy: &PolicySet) -> Result<Plan, RunError> {
+    /// States what changed, then changes it, address by address. One that cannot be changed keeps none of the others from
+    /// it, and is tried again with the next change.
+    fn change_addresses(&mut self) -> Result<(), RunError> {
+        let stated = address_statements(&self.plan, &self.parts.resolved.borrow());
+        self.state_addresses(&stated)?;
+        let live = self.parts.dataplane.live_plan();
+        let wanted = by_address(&stated);
+        let none = BTreeSet::new();
+        let mut changed: BTreeSet<IpAddr> = self.named.keys().chain(wanted.keys()).copied().collect();
+        changed.retain(|address| self.named.get(address) != wanted.get(address));
+        let mut result = Ok(());
+        for address in changed {
+            match live.set_address(address, wanted.get(&address).unwrap_or(&none), false) {
+                Ok(()) => match wanted.get(&address) {
+                    Some(rules) => drop(self.named.insert(address, rules.clone())),
+                    None => drop(self.named.remove(&address)),
+                },
+                Err(error) => result = Err(error.into()),
+            }
+        }
+        result
+    }
+
+    /// Says in the audit log how the addresses of names differ from what it said last.
+    fn state_addresses(&mut self, stated: &BTreeSet<AddressStatement>) -> Result<(), RunError> {
+        let parts = &mut self.parts;
+        let epoch = parts.dataplane.control().epoch();
+        recover(&mut parts.log)?;
+        let before = parts.log.addresses().cloned().unwrap_or_default();
+        let gateway = &parts.config.gateway.id;
+        let statements = Addresses::of_change(gateway, epoch, Timestamp::now(), &before, stated)?;
+        if !statements.is_empty() {
+            parts.log.append(&statements)?;
+        }
+        Ok(())
+    }
+
+    fn compile(&mut self, policy: &PolicySet) -> Result<Compiled, RunError> {
         if self.parts.config.resolver.servers.is_empty() && !names(policy).is_empty() {
             return Err(ResolverError::NoServers.into());
         }
@@ -173,11 +220,14 @@ impl Engine {
             let number = self.parts.ledger.rule_number(&key.policy, &key.rule)?;
             numbers.insert(key, number);
         }
-        let addresses = policy.addresses_in(&self.parts.resolved.borrow());
+        // Before the addresses are read.
+        self.parts.dataplane.live_plan().mark();
+        let resolved = Arc::clone(&self.parts.resolved.borrow());
+        let addresses = policy.addresses_in(&resolved);
         let gateway = &self.parts.config.gateway;
         let now = Timestamp::now();
         let now_ns = monotonic_ns();
-        Ok(compile(&CompileInput {
+        let plan = compile(&CompileInput {
             policies: policy,
             numbers: &numbers,
             addresses: &addresses,
@@ -189,16 +239,18 @@ impl Engine {
                 let ahead = u64::try_from(at.duration_since(now).as_nanos()).unwrap_or(0);
                 now_ns.saturating_add(ahead)
             },
-        })?)
+        })?;
+        Ok(Compiled { plan, resolved })
     }
 
-    pub(super) fn compile_current(&mut self) -> Result<Plan, RunError> {
+    pub(super) fn compile_current(&mut self) -> Result<Compiled, RunError> {
         let policy = self.policy.clone();
         self.compile(&policy)
     }
 
     /// States the activation in the audit log, then puts the plan in force, then closes the interval before it.
-    fn activate(&mut self, plan: Plan, cause: ActivationCause) -> Result<(), RunError> {
+    fn activate(&mut self, compiled: Compiled, cause: ActivationCause) -> Result<(), RunError> {
+        let Compiled { plan, resolved } = compiled;
         let parts = &mut self.parts;
         recover(&mut parts.log)?;
         let last =
@@ -218,16 +270,16 @@ impl Engine {
             policy_digest: digest,
             rules: plan.rules.iter().map(rule_statement).collect(),
         };
-        let stated = address_statements(&plan, &parts.resolved.borrow());
+        let stated = address_statements(&plan, &resolved);
         let mut statements = activation.into_statements()?;
         // Each epoch states its addresses anew.
         statements.extend(Addresses::of_change(&gateway, epoch, at, &BTreeSet::new(), &stated)?);
         let indexes = parts.log.append(&statements)?;
         parts.ledger.record_epoch(epoch, &digest.to_string(), at, indexes.start)?;
-        let cut = parts.dataplane.activate(&PlanTables::from(&plan), epoch)?;
+        let cut = parts.dataplane.activate_plan(&plan, epoch)?;
         // Its records carry the rating groups of the epoch that ends.
         self.close_before(&cut);
-        self.in_force(plan)?;
+        self.in_force(plan, &stated)?;
         tracing::info!(epoch, policy = %self.policy.digest, ?cause, rules = self.plan.rules.len(), "in force");
         Ok(())
     }
@@ -241,26 +293,20 @@ impl Engine {
         }
     }
 
-    /// Puts other addresses in force under the same epoch, stated first.
-    fn refresh(&mut self, plan: Plan) -> Result<(), RunError> {
-        let parts = &mut self.parts;
-        let stated = address_statements(&plan, &parts.resolved.borrow());
-        let epoch = parts.dataplane.control().epoch();
-        let gateway = &parts.config.gateway.id;
-        recover(&mut parts.log)?;
-        let before = parts.log.addresses().cloned().unwrap_or_default();
-        let statements = Addresses::of_change(gateway, epoch, Timestamp::now(), &before, &stated)?;
-        if !statements.is_empty() {
-            parts.log.append(&statements)?;
-        }
-        parts.dataplane.refresh(&PlanTables::from(&plan))?;
-        self.in_force(plan)
+    /// Puts a plan of the same policy in force under the same epoch, its addresses stated first.
+    fn refresh(&mut self, compiled: Compiled) -> Result<(), RunError> {
+        let Compiled { plan, resolved } = compiled;
+        let stated = address_statements(&plan, &resolved);
+        self.state_addresses(&stated)?;
+        self.parts.dataplane.refresh_plan(&plan)?;
+        self.in_force(plan, &stated)
     }
 
     /// What follows from a plan that is in force now.
-    fn in_force(&mut self, plan: Plan) -> Result<(), RunError> {
+    fn in_force(&mut self, plan: Plan, stated: &BTreeSet<AddressStatement>) -> Result<(), RunError> {
+        self.named = by_address(stated);
         self.name_rules(&plan)?;
-        self.parts.shared.hotlines.store(std::sync::Arc::new(plan.hotlines.clone()));
+        self.parts.shared.hotlines.store(Arc::new(plan.hotlines.clone()));
         self.plan = plan;
         Ok(())
     }
@@ -308,7 +354,7 @@ fn rule_statement(rule: &crate::policy::PlanRule) -> RuleStatement {
 }
 
 /// Which addresses the plan's names have, and under which rules each is free.
-fn address_statements(plan: &Plan, resolved: &crate::resolve::Resolved) -> BTreeSet<AddressStatement> {
+fn address_statements(plan: &Plan, resolved: &Resolved) -> BTreeSet<AddressStatement> {
     let mut rules: BTreeMap<(&str, IpAddr), BTreeSet<u32>> = BTreeMap::new();
     for rule in &plan.rules {
         for domain in &rule.domains {
@@ -325,4 +371,13 @@ fn address_statements(plan: &Plan, resolved: &crate::resolve::Resolved) -> BTree
             address,
         })
         .collect()
+}
+
+/// Under which rules each address is free, whatever name it has it by.
+fn by_address(stated: &BTreeSet<AddressStatement>) -> NamedAddresses {
+    let mut named = NamedAddresses::new();
+    for statement in stated {
+        named.entry(statement.address).or_default().extend(&statement.rules);
+    }
+    named
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
+use super::activation::NamedAddresses;
 use super::holders::Holders;
 use super::{FirstPolicy, RuleNames, RunError, Shared};
 use crate::audit::Log;
@@ -68,6 +69,8 @@ pub(super) struct Engine {
     pub(super) policy: PolicySet,
     pub(super) policy_faults: Vec<String>,
     pub(super) plan: Plan,
+    /// What the plan in force says of its names' addresses.
+    pub(super) named: NamedAddresses,
     pub(super) rule_names: RuleNames,
     pub(super) rating_groups: BTreeMap<u32, u32>,
     pub(super) interval_started: Timestamp,
@@ -107,6 +110,7 @@ impl Engine {
             policy: first.policy,
             policy_faults: first.faults.iter().flat_map(super::activation::lines).collect(),
             plan: Plan::default(),
+            named: NamedAddresses::new(),
             rule_names: RuleNames::new(),
             rating_groups: BTreeMap::new(),
             interval_started,
@@ -134,7 +138,7 @@ impl Engine {
     /// comes before anything that is in force changes: compiling, and attaching to interfaces.
     fn start_dataplane(&mut self) -> Result<(), RunError> {
         let config = Arc::clone(&self.parts.config);
-        let plan = self.compile_current()?;
+        let compiled = self.compile_current()?;
         // Only what was put in force once can have packets to decide.
         let is_running = self.parts.dataplane.control().epoch() != 0;
         if is_running {
@@ -143,7 +147,7 @@ impl Engine {
         self.parts.dataplane.set_locals(&config.pools)?;
         self.parts.dataplane.set_transports(&config.transports)?;
         self.begin_day()?;
-        self.start_plan(plan)?;
+        self.start_plan(compiled)?;
         if !is_running {
             self.parts.dataplane.attach(&config)?;
         }

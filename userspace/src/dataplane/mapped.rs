@@ -55,6 +55,14 @@ impl MappedWords {
         }
     }
 
+    /// Adds bits to the word at `index`, if there is one, which nobody else stores.
+    pub(super) fn or(&self, index: usize, bits: u64) {
+        let before = self.load(index);
+        if before & bits != bits {
+            self.store(index, before | bits);
+        }
+    }
+
     /// Makes the words from `first` on these. Only those that differ are written.
     pub(super) fn store_all(&self, first: usize, values: impl IntoIterator<Item = u64>) {
         for (word, value) in self.words().iter().skip(first).zip(values) {

@@ -1,7 +1,7 @@
 //! Remote prefixes in the kernel: their entries, and what says where a look is in vain.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use aya::maps::{HashMap, IterableMap as _, Map};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -43,13 +43,32 @@ impl MappedHints {
         })
     }
 
-    /// Makes those of a slot `hints`; only words that differ are written.
-    fn set(&self, slot: u32, hints: &Hints) {
+    /// Makes those of a slot what its prefixes need. Only words that differ are written, each at once; so a packet that reads
+    /// them finds every prefix that was there before and is there after.
+    pub(super) fn derive(&self, slot: u32, classes: &Classes) {
+        let hints = Hints::of(classes);
         let slot = slot as usize;
         self.short.store_all(slot * SHORT_PER_SLOT, hints.short.iter().copied());
         let long = hints.long.iter().flat_map(|lengths| [lengths.longest, lengths.others]);
         self.long.store_all(slot * LONG_PER_SLOT * WORDS_PER_LONG, long);
         self.filter.store_all(slot * FILTER_PER_SLOT, hints.filter.iter().copied());
+    }
+
+    /// Adds what one address needs. Nobody else writes those of this slot.
+    pub(super) fn add(&self, slot: u32, address: IpAddr) {
+        let net = IpNet::from(address);
+        let (index, bit) = key_of(slot, &net).filter_place();
+        self.filter.or(index as usize, bit);
+        let (family, length, address) = (family_of(&net), u32::from(net.prefix_len()), Address::from(address));
+        if is_short(length) {
+            self.short.or(short_index(slot, &address, family) as usize, with_short_length(0, length));
+        } else {
+            let mut lengths = LongLengths::default();
+            lengths.add(length);
+            let first = long_index(slot, &address) as usize * WORDS_PER_LONG;
+            self.long.or(first, lengths.longest);
+            self.long.or(first + 1, lengths.others);
+        }
     }
 }
 
@@ -114,7 +133,7 @@ impl Dataplane {
         for (net, class) in after.iter().filter(|(net, class)| before.get(net) != Some(class)) {
             map.insert(key_of(slot, net), class, 0).map_err(DataplaneError::map(MAP))?;
         }
-        self.hints.set(slot, &Hints::of(after));
+        self.hints.derive(slot, after);
         Ok(())
     }
 
@@ -141,7 +160,7 @@ const fn family_of(net: &IpNet) -> Family {
     }
 }
 
-fn key_of(slot: u32, net: &IpNet) -> PrefixKey {
+pub(super) fn key_of(slot: u32, net: &IpNet) -> PrefixKey {
     PrefixKey::of(slot, family_of(net), u32::from(net.prefix_len()), &Address::from(net.network()))
 }
 
@@ -158,8 +177,6 @@ fn net_of(key: &PrefixKey) -> Option<IpNet> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use proptest::prelude::*;
     use proptest::sample::{Index, select};
     use tollfree_core::prefix::{Look, PrefixTables, leading_words};

@@ -27,7 +27,7 @@ pub use compile::{CompileError, CompileInput, compile};
 pub use digest::DocumentDigest;
 pub use domain::DomainName;
 pub use file::Policy;
-pub use ground::{AddressClass, Ground};
+pub use ground::{AddressClass, CrowdedAddress, Ground};
 pub use hotline::Hotline;
 pub use key::RuleKey;
 pub use number::{NationalNumber, NumberingPlan};
