@@ -19,7 +19,7 @@ use clap::Parser;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use nix::time::{ClockId, clock_gettime};
-use tollfree::dataplane::{Dataplane, PlanTables, Programs, empty_object};
+use tollfree::dataplane::{Dataplane, LivePlan, PlanTables, Programs, empty_object};
 use tollfree::policy::{CompileInput, DomainName, Plan, PolicySet, compile, load};
 use tollfree_benches::frame::FrameBuilder;
 use tollfree_benches::harness::{FIRST_EPOCH, KernelHarness};
@@ -220,42 +220,54 @@ fn plan_of<'a>(networks: impl Iterator<Item = &'a IpNet>) -> PlanTables {
 fn measure_controller(is_quick: bool) -> Result<()> {
     let sites = if is_quick { QUICK_SITES } else { SITES };
     let directory = tempfile::tempdir()?;
+    let process_before = resident_kib()?;
     let (read, policies) = fastest(ACTIVATIONS, || read_policy(directory.path(), sites))?;
     let addresses = addresses(&policies);
     let (compiled, plan) = fastest(ACTIVATIONS, || compiled(&policies, &addresses))?;
-    let tables = PlanTables::from(&plan);
-    println!("\n{} sites with {} domains: {} prefixes", sites, addresses.len(), tables.classes.len());
-    let steps = activations(&tables)?;
-    println!("{:<44} {:>9.1} ms", "reading and checking the file", milliseconds(read));
-    println!("{:<44} {:>9.1} ms", "compiling", milliseconds(compiled));
+    println!("\n{} sites with {} domains: {} prefixes", sites, addresses.len(), plan.classes.len());
+    let (steps, process) = activations(&plan)?;
+    println!("{:<44} {:>9.3} ms", "reading and checking the file", milliseconds(read));
+    println!("{:<44} {:>9.3} ms", "compiling", milliseconds(compiled));
     for (name, time) in steps {
-        println!("{name:<44} {:>9.1} ms", milliseconds(time));
+        println!("{name:<44} {:>9.3} ms", milliseconds(time));
     }
+    println!(
+        "the process: {process_before} KiB before the policy, {process} KiB with it and its plan in force"
+    );
     Ok(())
 }
 
-/// Steps of the data plane, each the fastest of all rounds; and the memory that the maps have in the end.
-fn activations(tables: &PlanTables) -> Result<BTreeMap<&'static str, Duration>> {
+/// Memory of this process that is in use.
+fn resident_kib() -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
+
+/// Steps of the data plane, each the fastest of all rounds, and the memory of the process in the end; says what the maps
+/// have.
+fn activations(plan: &Plan) -> Result<(BTreeMap<&'static str, Duration>, u64)> {
     let mut steps = BTreeMap::new();
     let mut keep = |name, time: Duration| {
         steps.entry(name).and_modify(|least: &mut Duration| *least = time.min(*least)).or_insert(time);
     };
-    let mut changed = tables.clone();
-    let class = ClassEntry { flags: ClassEntry::CANDIDATE, match_set: 0 };
-    changed.classes.insert("192.0.2.80/32".parse()?, class);
-    let mut memory = String::new();
+    let (mut memory, mut process) = (String::new(), 0);
     for _ in 0..ACTIVATIONS {
         let mut harness = KernelHarness::open(sample::SETTINGS, &PlanTables::default())?;
         let none = memory_of(harness.directory())?;
-        let (time, _) = timed(|| Ok(harness.dataplane().activate(tables, FIRST_EPOCH + 1)?))?;
+        let (time, _) = timed(|| Ok(harness.dataplane().activate_plan(plan, FIRST_EPOCH + 1)?))?;
         keep("1 activating it", time);
         let one = memory_of(harness.directory())?;
-        harness.dataplane().activate(tables, FIRST_EPOCH + 2)?;
+        harness.dataplane().activate_plan(plan, FIRST_EPOCH + 2)?;
         let both = memory_of(harness.directory())?;
-        let (time, ()) = timed(|| Ok(harness.dataplane().refresh(&changed)?))?;
-        keep("2 changing one address", time);
+        let (fresh, known) = changes(&harness.dataplane().live_plan())?;
+        keep("2 changing one address, a new combination", fresh);
+        keep("3 changing one address, a known combination", known);
+        let (time, ()) = timed(|| Ok(harness.dataplane().refresh_plan(plan)?))?;
+        keep("4 putting the whole plan in force again", time);
+        process = resident_kib()?;
         let (time, _) = timed(|| Ok(Dataplane::open(harness.config())?))?;
-        keep("3 adopting the maps after a restart", time);
+        keep("5 adopting the maps after a restart", time);
         memory = format!(
             "the plan's maps: {} KiB without prefixes, {} KiB with one plan, {} KiB with two",
             none >> 10,
@@ -264,7 +276,30 @@ fn activations(tables: &PlanTables) -> Result<BTreeMap<&'static str, Duration>> 
         );
     }
     println!("{memory}");
-    Ok(steps)
+    Ok((steps, process))
+}
+
+/// Addresses that are changed in one round.
+const CHANGES: u32 = 1000;
+
+/// What a change takes, on average: to rules that no address had together before, and to rules that some have.
+fn changes(live: &LivePlan) -> Result<(Duration, Duration)> {
+    let address = |number: u32| IpAddr::from(Ipv4Addr::from_bits((192 << 24) + number));
+    let known = BTreeSet::from([1]);
+    // Of the first forty-six rules, each with a port of its own.
+    let pairs = (1..).flat_map(|last: u32| (1..last).map(move |first| BTreeSet::from([first, last])));
+    let fresh: Vec<(u32, BTreeSet<u32>)> = (0..CHANGES).zip(pairs).collect();
+    let (fresh_time, ()) = timed(|| {
+        let mut all = fresh.iter();
+        all.try_for_each(|(number, rules)| Ok(live.set_address(address(*number), rules, false)?))
+    })?;
+    let (known_time, ()) = timed(|| {
+        (0..CHANGES).try_for_each(|number| Ok(live.set_address(address(number), &known, false)?))
+    })?;
+    for number in 0..CHANGES {
+        live.set_address(address(number), &BTreeSet::new(), false)?;
+    }
+    Ok((fresh_time / CHANGES, known_time / CHANGES))
 }
 
 /// What the kernel says that the maps take, in octets.
@@ -284,7 +319,7 @@ fn read_policy(directory: &Path, sites: usize) -> Result<PolicySet> {
     load(directory).map_err(|faults| anyhow!("{faults}"))
 }
 
-/// Sites with domains and with networks of their own, of many lengths.
+/// Sites with domains, a port and networks of their own, of many lengths.
 fn policy(sites: usize) -> Result<String> {
     let mut text = "[policy]\nid = \"bench\"\nlegal_basis = \"none\"\nauthority = \"none\"\n\
                     valid_from = 2020-01-01T00:00:00Z\n"
@@ -297,10 +332,11 @@ fn policy(sites: usize) -> Result<String> {
             .collect();
         write!(
             text,
-            "[[site]]\nid = \"site-{site}\"\ndomains = [{}]\nnetworks = [{}]\nevidence = \"address\"\n\
-             class = \"free\"\nrating_group = 1\n",
+            "[[site]]\nid = \"site-{site}\"\ndomains = [{}]\nnetworks = [{}]\nports = [\"tcp/{}\"]\n\
+             evidence = \"address\"\nclass = \"free\"\nrating_group = 1\n",
             domains.join(", "),
-            networks.join(", ")
+            networks.join(", "),
+            site + 1
         )?;
     }
     Ok(text)

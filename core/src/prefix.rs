@@ -320,8 +320,7 @@ const fn masks() -> [[u32; 4]; 256] {
     let mut masks = [[0; 4]; 256];
     let mut length = 0;
     while length < masks.len() {
-        masks[length] =
-            [mask(length, 0), mask(length, 32), mask(length, 64), mask(length, 96)];
+        masks[length] = [mask(length, 0), mask(length, 32), mask(length, 64), mask(length, 96)];
         length += 1;
     }
     masks

@@ -42,10 +42,16 @@ fn policy() -> Result<PolicySet> {
                     valid_from = 2020-01-01T00:00:00Z\n"
         .to_owned();
     for site in 0..SITES {
-        let networks: Vec<String> =
-            NETWORKS.iter().filter(|(of, _)| *of == site).map(|(_, network)| format!("\"{network}\"")).collect();
-        let networks =
-            if networks.is_empty() { String::new() } else { format!("networks = [{}]\n", networks.join(", ")) };
+        let networks: Vec<String> = NETWORKS
+            .iter()
+            .filter(|(of, _)| *of == site)
+            .map(|(_, network)| format!("\"{network}\""))
+            .collect();
+        let networks = if networks.is_empty() {
+            String::new()
+        } else {
+            format!("networks = [{}]\n", networks.join(", "))
+        };
         let port = u32::from(FIRST_PORT) + site;
         write!(
             text,
@@ -89,8 +95,19 @@ fn open(policies: &PolicySet, named: &Named) -> Result<(KernelHarness, LivePlan)
 /// In networks, at their edges, and outside.
 fn addresses() -> Result<Vec<IpAddr>> {
     let texts = [
-        "203.0.113.1", "203.0.113.16", "203.0.113.17", "203.0.113.18", "203.0.113.31", "203.0.113.32", "198.51.0.0",
-        "198.51.255.255", "192.0.2.1", "192.0.2.2", "2001:db8:6000::10", "2001:db8:6000::11", "2001:db8:6001::1",
+        "203.0.113.1",
+        "203.0.113.16",
+        "203.0.113.17",
+        "203.0.113.18",
+        "203.0.113.31",
+        "203.0.113.32",
+        "198.51.0.0",
+        "198.51.255.255",
+        "192.0.2.1",
+        "192.0.2.2",
+        "2001:db8:6000::10",
+        "2001:db8:6000::11",
+        "2001:db8:6001::1",
         "2001:db8::1",
     ];
     texts.iter().map(|text| Ok(text.parse()?)).collect()
@@ -127,10 +144,16 @@ fn seen(harness: &mut KernelHarness, ips: &[IpAddr]) -> Result<Seen> {
     Ok(seen)
 }
 
-fn is_as_compiled(harness: &mut KernelHarness, policies: &PolicySet, named: &Named) -> Result<()> {
+/// Whether packets fare under `harness` as under maps of their own, in which no address was ever changed.
+fn is_as_compiled(
+    harness: &mut KernelHarness,
+    anew: &mut KernelHarness,
+    policies: &PolicySet,
+    named: &Named,
+) -> Result<()> {
+    anew.dataplane().refresh_plan(&plan(policies, named)?)?;
     let ips = addresses()?;
-    let found = seen(harness, &ips)?;
-    let expected = seen(&mut open(policies, named)?.0, &ips)?;
+    let (found, expected) = (seen(harness, &ips)?, seen(anew, &ips)?);
     ensure!(found == expected, "with {named:?}: {found:?}, not {expected:?}");
     Ok(())
 }
@@ -148,14 +171,18 @@ fn change(random: &mut fastrand::Rng, live: &LivePlan, named: &mut Named) -> Res
 #[test]
 fn changed_addresses_are_as_if_compiled() -> Result<()> {
     let policies = policy()?;
+    let (mut anew, _) = open(&policies, &Named::new())?;
     let mut random = fastrand::Rng::with_seed(5);
-    let mut named = Named::from([("192.0.2.1".parse()?, BTreeSet::from([7])), ("203.0.113.16".parse()?, BTreeSet::from([8]))]);
+    let mut named = Named::from([
+        ("192.0.2.1".parse()?, BTreeSet::from([7])),
+        ("203.0.113.16".parse()?, BTreeSet::from([8])),
+    ]);
     let (mut harness, live) = open(&policies, &named)?;
     for _ in 0..8 {
         for _ in 0..random.u32(1..20) {
             change(&mut random, &live, &mut named)?;
         }
-        is_as_compiled(&mut harness, &policies, &named)?;
+        is_as_compiled(&mut harness, &mut anew, &policies, &named)?;
     }
     Ok(())
 }
@@ -163,6 +190,7 @@ fn changed_addresses_are_as_if_compiled() -> Result<()> {
 #[test]
 fn plans_take_over_what_was_changed_and_what_was_not() -> Result<()> {
     let policies = policy()?;
+    let (mut anew, _) = open(&policies, &Named::new())?;
     let mut random = fastrand::Rng::with_seed(6);
     let first = Named::from([("192.0.2.2".parse()?, BTreeSet::from([9]))]);
     let (mut harness, live) = open(&policies, &first)?;
@@ -173,9 +201,9 @@ fn plans_take_over_what_was_changed_and_what_was_not() -> Result<()> {
         }
         // Compiled without knowledge of any change: they are put on top.
         harness.dataplane().activate_plan(&plan(&policies, &first)?, epoch)?;
-        is_as_compiled(&mut harness, &policies, &named)?;
+        is_as_compiled(&mut harness, &mut anew, &policies, &named)?;
         harness.dataplane().refresh_plan(&plan(&policies, &first)?)?;
-        is_as_compiled(&mut harness, &policies, &named)?;
+        is_as_compiled(&mut harness, &mut anew, &policies, &named)?;
     }
     // From a mark on, a plan is what it was compiled from, and what came after the mark.
     live.mark();
@@ -184,29 +212,31 @@ fn plans_take_over_what_was_changed_and_what_was_not() -> Result<()> {
     harness.dataplane().refresh_plan(&plan(&policies, &first)?)?;
     let mut named = first.clone();
     named.insert(ip, BTreeSet::from([2]));
-    is_as_compiled(&mut harness, &policies, &named)?;
+    is_as_compiled(&mut harness, &mut anew, &policies, &named)?;
     // A controller that adopts the maps knows nothing of the one before it.
     harness.reopen()?;
     harness.dataplane().refresh_plan(&plan(&policies, &first)?)?;
-    is_as_compiled(&mut harness, &policies, &first)
+    is_as_compiled(&mut harness, &mut anew, &policies, &first)
 }
 
 #[test]
 fn what_is_set_before_the_first_plan_is_in_it() -> Result<()> {
     let policies = policy()?;
+    let (mut anew, _) = open(&policies, &Named::new())?;
     let mut harness = KernelHarness::open(sample::SETTINGS, &PlanTables::default())?;
     let named = Named::from([("192.0.2.1".parse()?, BTreeSet::from([3]))]);
     for (ip, rules) in &named {
         harness.dataplane().live_plan().set_address(*ip, rules, false)?;
     }
     harness.dataplane().activate_plan(&plan(&policies, &Named::new())?, FIRST_EPOCH + 1)?;
-    is_as_compiled(&mut harness, &policies, &named)
+    is_as_compiled(&mut harness, &mut anew, &policies, &named)
 }
 
 /// More combinations of rules than there is room for, one after the other: places of those that are gone are used again.
 #[test]
 fn combinations_come_and_go() -> Result<()> {
     let policies = policy()?;
+    let (mut anew, _) = open(&policies, &Named::new())?;
     let (mut harness, live) = open(&policies, &Named::new())?;
     let ip = "192.0.2.1".parse()?;
     let stays = "192.0.2.2".parse()?;
@@ -217,7 +247,7 @@ fn combinations_come_and_go() -> Result<()> {
         live.set_address(ip, &rules, false)?;
     }
     let named = Named::from([(ip, rules), (stays, BTreeSet::from([1, 2, 3]))]);
-    is_as_compiled(&mut harness, &policies, &named)
+    is_as_compiled(&mut harness, &mut anew, &policies, &named)
 }
 
 /// An address changes between two combinations, and back to what its network says, while packets pass: each sees one of
@@ -244,7 +274,8 @@ fn packets_see_an_address_before_a_change_or_after_it() -> Result<()> {
             }
             Ok::<_, anyhow::Error>(changes)
         });
-        let ran = (0..PACKETS / u64::from(AT_ONCE)).try_for_each(|_| harness.run(Role::Core, &frame, AT_ONCE).map(drop));
+        let ran = (0..PACKETS / u64::from(AT_ONCE))
+            .try_for_each(|_| harness.run(Role::Core, &frame, AT_ONCE).map(drop));
         ends.store(true, Ordering::Relaxed);
         let changes = changing.join().map_err(|_| anyhow!("the changing thread panicked"))??;
         ran.map(|()| changes)

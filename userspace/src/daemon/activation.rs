@@ -109,8 +109,9 @@ impl Engine {
         {
             return;
         }
-        let result =
-            self.compile_current().and_then(|compiled| self.activate(compiled, ActivationCause::CountersRenewed));
+        let result = self
+            .compile_current()
+            .and_then(|compiled| self.activate(compiled, ActivationCause::CountersRenewed));
         self.note("counters", result);
     }
 
@@ -157,8 +158,9 @@ impl Engine {
 
     /// A rule began or ended.
     pub(super) fn rules_changed(&mut self) {
-        let result =
-            self.compile_current().and_then(|compiled| self.activate(compiled, ActivationCause::RuleStartedOrEnded));
+        let result = self
+            .compile_current()
+            .and_then(|compiled| self.activate(compiled, ActivationCause::RuleStartedOrEnded));
         if !self.note("rules by date", result) {
             let again = Timestamp::now().checked_add(RETRY_INTERVAL).unwrap_or(Timestamp::MAX);
             self.plan.next_change = Some(again);

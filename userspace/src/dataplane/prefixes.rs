@@ -59,7 +59,8 @@ impl MappedHints {
         let net = IpNet::from(address);
         let (index, bit) = key_of(slot, &net).filter_place();
         self.filter.or(index as usize, bit);
-        let (family, length, address) = (family_of(&net), u32::from(net.prefix_len()), Address::from(address));
+        let (family, length, address) =
+            (family_of(&net), u32::from(net.prefix_len()), Address::from(address));
         if is_short(length) {
             self.short.or(short_index(slot, &address, family) as usize, with_short_length(0, length));
         } else {
@@ -223,7 +224,12 @@ mod tests {
 
     fn looked_up(slot: u32, classes: &Classes, ip: IpAddr) -> ClassEntry {
         let family = if ip.is_ipv4() { Family::V4 } else { Family::V6 };
-        Look::new().class_of(&Memory::new(slot, classes), slot, leading_words(&Address::from(ip), family), family)
+        Look::new().class_of(
+            &Memory::new(slot, classes),
+            slot,
+            leading_words(&Address::from(ip), family),
+            family,
+        )
     }
 
     /// Addresses that are often near each other, so that prefixes are nested and regions shared.

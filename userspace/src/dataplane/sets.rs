@@ -34,7 +34,8 @@ impl SetUse {
                 *uses += 1;
             }
         }
-        sets.free = sets.uses.iter().zip(0..).filter(|(uses, _)| **uses == 0).map(|(_, place)| place).collect();
+        sets.free =
+            sets.uses.iter().zip(0..).filter(|(uses, _)| **uses == 0).map(|(_, place)| place).collect();
         sets
     }
 

@@ -179,8 +179,7 @@ proptest! {
 fn exactly(plan: &Plan, ip: IpAddr) -> Option<AddressClass> {
     let class = plan.classes.get(&IpNet::from(ip))?;
     let is_candidate = class.has(ClassEntry::CANDIDATE);
-    let match_set =
-        is_candidate.then(|| plan.match_sets[usize::try_from(class.match_set).expect("64 bits")]);
+    let match_set = is_candidate.then(|| plan.match_sets[usize::try_from(class.match_set).expect("64 bits")]);
     Some(AddressClass { flags: class.flags, match_set })
 }
 
