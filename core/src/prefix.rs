@@ -208,7 +208,7 @@ impl Look {
         }
         let PrefixKey { slot, family, .. } = self.key.get();
         let [leading, ..] = self.words.get();
-        self.index.set(short_region(slot as u32, family as u32, leading));
+        self.index.set(short_region(u32::from(slot), u32::from(family), leading));
         let lengths = tables.short_lengths(self);
         self.first(tables, lengths, SHORT_BITS, SHORT_LENGTHS_IN_REGION).unwrap_or_default()
     }

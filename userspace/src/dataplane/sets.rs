@@ -67,18 +67,15 @@ impl SetUse {
 
     /// `set` is written at `place`, which [`SetUse::next`] gave.
     pub(super) fn take(&mut self, sets: &mut Vec<MatchSet>, place: u32, set: &MatchSet) {
-        match sets.get_mut(place as usize) {
-            Some(before) => {
-                if self.numbers.get(before) == Some(&place) {
-                    self.numbers.remove(before);
-                }
-                *before = *set;
+        if let Some(before) = sets.get_mut(place as usize) {
+            if self.numbers.get(before) == Some(&place) {
+                self.numbers.remove(before);
             }
-            None => {
-                sets.push(*set);
-                self.uses.push(0);
-                self.free.insert(place);
-            }
+            *before = *set;
+        } else {
+            sets.push(*set);
+            self.uses.push(0);
+            self.free.insert(place);
         }
         self.numbers.insert(*set, place);
     }
