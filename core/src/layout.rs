@@ -20,7 +20,7 @@ pub struct LayoutEntry {
 
 #[cfg(feature = "user")]
 mod user {
-    use crate::{address, counter, event, flow, interface, plan, quota, settings};
+    use crate::{address, counter, event, flow, interface, plan, prefix, quota, settings};
 
     macro_rules! structs {
         ($($path:path { $($field:ident),* $(,)? })*) => {
@@ -63,6 +63,8 @@ mod user {
         plan::ClassEntry { flags, match_set }
         plan::MatchSet { matchers }
         plan::RuleEntry { rule, class, valid_until_ns, ceiling_octets, evidence, flags }
+        prefix::PrefixKey { slot, family, length, words }
+        prefix::LongLengths { longest, others }
         quota::QuotaKey { subscriber, rule, reserved }
         quota::QuotaEntry { used_octets, day_ends_ns }
         settings::Settings { interface_slot, role, sip_port, dscp_at, flows_per_subscriber, tags }

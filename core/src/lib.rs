@@ -25,6 +25,7 @@ pub mod limits;
 pub mod names;
 pub mod packet;
 pub mod plan;
+pub mod prefix;
 pub mod quota;
 pub mod reason;
 mod rewrite;

@@ -41,7 +41,7 @@ pub const RULES_MAX: u32 = 4096;
 /// Plans held at once: the one in force and the one being built.
 pub const PLAN_SLOTS: u32 = 2;
 
-/// Prefixes of one family in one plan. Reason: ten times the largest published list; about 120 octets of kernel
+/// Prefixes of one family in one plan. Reason: ten times the largest published list; about 100 octets of kernel
 /// memory each, taken only when used.
 pub const CLASS_PREFIXES_MAX: u32 = 262_144;
 

@@ -4,7 +4,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::limits::{MATCH_SETS_MAX, MATCHERS_MAX, RULES_MAX};
 
-/// Value of `CLASS_V4_*` and `CLASS_V6_*`: what a remote address is. All zero: not listed.
+/// Value of `PREFIXES`: what a remote address is. All zero: not listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ClassEntry {

@@ -4,6 +4,7 @@
 // Inline assembly hides offsets from the optimiser and adds atomically; see `xdp_bytes` and `maps`.
 #![feature(asm_experimental_arch)]
 
+mod class;
 mod copies;
 mod maps;
 mod names;

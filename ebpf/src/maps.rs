@@ -5,7 +5,6 @@ use core::arch::asm;
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST};
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::lpm_trie::Key;
 use aya_ebpf::maps::{
     Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, ProgramArray, RingBuf,
 };
@@ -18,12 +17,15 @@ use tollfree_core::flow::{
 use tollfree_core::interface::{InterfaceEntry, InterfaceUsage, Role, bucket_index, totals_index};
 use tollfree_core::layout::LayoutEntry;
 use tollfree_core::limits::{
-    BANKS, CLASS_PREFIXES_MAX, COPIES_RING_OCTETS, COUNTERS_DEFAULT, FLOWS_DEFAULT, FRAGMENTS_MAX,
-    GRANTS_MAX, HEARD_MAX, INTERFACES_MAX, LOCAL_PREFIXES_MAX, MATCH_SETS_MAX, NAMES_MAX, OVERFLOW_MAX,
-    PENDING_DEFAULT, PLAN_SLOTS, QUOTAS_DEFAULT, RULES_MAX, TRANSPORT_PREFIXES_MAX,
+    BANKS, COPIES_RING_OCTETS, COUNTERS_DEFAULT, FLOWS_DEFAULT, FRAGMENTS_MAX, GRANTS_MAX, HEARD_MAX,
+    INTERFACES_MAX, LOCAL_PREFIXES_MAX, MATCH_SETS_MAX, NAMES_MAX, OVERFLOW_MAX, PENDING_DEFAULT, PLAN_SLOTS,
+    QUOTAS_DEFAULT, RULES_MAX, TRANSPORT_PREFIXES_MAX,
 };
 use tollfree_core::names::heard_place;
 use tollfree_core::plan::{ClassEntry, MatchSet, RuleEntry};
+use tollfree_core::prefix::{
+    FILTER_WORDS_MAX, LONG_LENGTHS_MAX, LongLengths, PREFIXES_MAX, PrefixKey, SHORT_LENGTHS_MAX,
+};
 use tollfree_core::quota::{QuotaCells, QuotaEntry, QuotaKey};
 use tollfree_core::reason::Bucket;
 use tollfree_core::settings::Settings;
@@ -60,14 +62,17 @@ pub static TRANSPORTS_V4: LpmTrie<u32, u32> = LpmTrie::pinned(TRANSPORT_PREFIXES
 #[map]
 pub static TRANSPORTS_V6: LpmTrie<[u32; 4], u32> = LpmTrie::pinned(TRANSPORT_PREFIXES_MAX, BPF_F_NO_PREALLOC);
 
+/// Of both plans, written by the controller alone: its memory is taken as it is used.
 #[map]
-static CLASS_V4_0: LpmTrie<u32, ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+pub static PREFIXES: HashMap<PrefixKey, ClassEntry> = HashMap::pinned(PREFIXES_MAX, BPF_F_NO_PREALLOC);
+/// Which lengths are worth a look, by region of the address space; stored by the controller through its own mapping.
 #[map]
-static CLASS_V4_1: LpmTrie<u32, ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+pub static SHORT_LENGTHS: Array<u64> = Array::pinned(SHORT_LENGTHS_MAX, BPF_F_MMAPABLE);
 #[map]
-static CLASS_V6_0: LpmTrie<[u32; 4], ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+pub static LONG_LENGTHS: Array<LongLengths> = Array::pinned(LONG_LENGTHS_MAX, BPF_F_MMAPABLE);
+/// A bit for each prefix, by a hash of its key; stored likewise.
 #[map]
-static CLASS_V6_1: LpmTrie<[u32; 4], ClassEntry> = LpmTrie::pinned(CLASS_PREFIXES_MAX, BPF_F_NO_PREALLOC);
+pub static PREFIX_FILTER: Array<u64> = Array::pinned(FILTER_WORDS_MAX, BPF_F_MMAPABLE);
 #[map]
 pub static MATCH_SETS: Array<MatchSet> = Array::pinned(PLAN_SLOTS * MATCH_SETS_MAX, 0);
 #[map]
@@ -144,20 +149,6 @@ pub fn control() -> Control {
         Some(pointer) => Control(unsafe { pointer.read_volatile() }),
         None => Control(0),
     }
-}
-
-#[inline(always)]
-pub fn class_v4(slot: u32, word: u32) -> ClassEntry {
-    let key = Key::new(32, word);
-    let found = if slot == 0 { CLASS_V4_0.get(&key) } else { CLASS_V4_1.get(&key) };
-    found.copied().unwrap_or_default()
-}
-
-#[inline(always)]
-pub fn class_v6(slot: u32, words: [u32; 4]) -> ClassEntry {
-    let key = Key::new(128, words);
-    let found = if slot == 0 { CLASS_V6_0.get(&key) } else { CLASS_V6_1.get(&key) };
-    found.copied().unwrap_or_default()
 }
 
 /// Adds one to an event counter.

@@ -6,6 +6,7 @@ use tollfree_core::event::Copy;
 use tollfree_core::flow::FlowEntry;
 use tollfree_core::names::Asked;
 use tollfree_core::packet::Work;
+use tollfree_core::prefix::Look;
 
 /// Not on the stack, which is 512 octets.
 #[map]
@@ -14,6 +15,19 @@ static SCRATCH: PerCpuArray<Work> = PerCpuArray::with_max_entries(1, 0);
 /// A flow that is opened, likewise.
 #[map]
 static SCRATCH_FLOW: PerCpuArray<FlowEntry> = PerCpuArray::with_max_entries(1, 0);
+
+/// A remote address that is looked up, likewise: a [`Look`], whose cells must not be shared, as words, which may be.
+#[map]
+static SCRATCH_LOOK: PerCpuArray<[u64; LOOK_WORDS]> = PerCpuArray::with_max_entries(1, 0);
+const LOOK_WORDS: usize = size_of::<Look>() / size_of::<u64>();
+
+/// This CPU's place for looking an address up.
+#[inline(always)]
+pub fn look() -> Option<&'static Look> {
+    let look = SCRATCH_LOOK.get_ptr(0)?;
+    // SAFETY: as in `flow`; what it holds is in cells. JUSTIFICATION: likewise.
+    Some(unsafe { &*look.cast() })
+}
 
 /// This CPU's place for a flow that is opened.
 #[inline(always)]

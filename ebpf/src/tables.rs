@@ -14,7 +14,7 @@ use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry, match_set_inde
 use tollfree_core::quota::{QuotaCells, QuotaKey};
 use tollfree_core::stat::Stat;
 
-use crate::{maps, scratch};
+use crate::{class, maps, scratch};
 
 /// The maps, of the plan in `slot`.
 pub struct Maps {
@@ -75,10 +75,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn class(&self, address: &Address, family: Family) -> ClassEntry {
-        match family {
-            Family::V4 => maps::class_v4(self.slot, address.v4_word()),
-            Family::V6 => maps::class_v6(self.slot, address.words),
-        }
+        class::class(self.slot, address, family)
     }
 
     #[inline(always)]

@@ -85,6 +85,8 @@ fn plan(world: &World) -> Result<PlanTables> {
         policies: &policies,
         numbers: &world.rules.iter().map(|rule| (key(rule), rule.number)).collect(),
         addresses: &BTreeMap::<_, BTreeSet<_>>::new(),
+        shared: &[],
+        resolvers: &[],
         proxies: &world.proxies,
         gateway_id: "gw",
         region: None,

@@ -116,6 +116,8 @@ impl<'a> Judge<'a> {
             policies: self.policies,
             numbers: &self.numbers,
             addresses: &BTreeMap::new(),
+            shared: &[],
+            resolvers: &[],
             proxies: &[],
             gateway_id: self.gateway_id,
             region: self.region,

@@ -25,6 +25,8 @@ pub(super) fn run(arguments: &CheckArguments) -> Exit {
         policies: &policy,
         numbers: &provisional_numbers(&policy),
         addresses: &BTreeMap::new(),
+        shared: &[],
+        resolvers: &[],
         proxies: &config.signalling.proxies,
         gateway_id: &config.gateway.id,
         region: config.gateway.region.as_deref(),

@@ -200,6 +200,8 @@ rating_group = 1
             policies: &policies,
             numbers: &policies.rule_keys().into_iter().zip(1..).collect(),
             addresses: &BTreeMap::new(),
+            shared: &[],
+            resolvers: &[],
             proxies: &[],
             gateway_id: "gw",
             region: None,

@@ -99,6 +99,8 @@ pub struct InterfaceConfig {
 pub struct ResolverConfig {
     /// Servers that are trusted; none if no policy has domains.
     pub servers: Vec<NameServer>,
+    /// Resolvers that subscribers ask, and whose answers to them are learned from.
+    pub trusted: Vec<IpAddr>,
     /// PEM file of the authorities that may sign for servers that are asked by TLS; absolute.
     pub tls_ca: PathBuf,
     /// How long one query may take.
@@ -240,6 +242,7 @@ pub fn parse_name_server(text: &str) -> Result<NameServer, SettingError> {
 impl Default for ResolverConfig {
     fn default() -> Self {
         Self {
+            trusted: Vec::new(),
             servers: Vec::new(),
             tls_ca: defaults::TLS_CA.into(),
             timeout: defaults::RESOLVER_TIMEOUT,

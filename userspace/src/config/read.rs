@@ -139,6 +139,11 @@ fn read_resolver<'i>(section: Option<Section<'i>>, report: &mut Report<'i>) -> R
     let Some(mut section) = section else { return resolver };
     let servers = section.list(report, "servers", name_server).unwrap_or_default();
     resolver.servers = servers.into_iter().map(Spanned::into_inner).collect();
+    let trusted: Option<Vec<Spanned<IpAddr>>> = section.list(report, "trusted", value::host);
+    resolver.trusted = match trusted {
+        Some(trusted) => trusted.into_iter().map(Spanned::into_inner).collect(),
+        None => resolver.servers.iter().map(|server| server.address.ip()).collect(),
+    };
     let timeout = duration(&mut section, report, "timeout", &defaults::RESOLVER_TIMEOUT_RANGE);
     let min_ttl = duration(&mut section, report, "min_ttl", &defaults::TTL_RANGE);
     let max_ttl = duration(&mut section, report, "max_ttl", &defaults::TTL_RANGE);

@@ -12,7 +12,7 @@ use crate::audit::{
     Activation, ActivationCause, AddressStatement, Addresses, EvidenceStatement, Log, Refused, RuleStatement,
     Statement,
 };
-use crate::dataplane::{Cut, PlanTables, monotonic_ns};
+use crate::dataplane::{Cut, monotonic_ns};
 use crate::diagnostic::Diagnostics;
 use crate::ledger::CloseReason;
 use crate::policy::{CompileInput, Plan, PolicySet, WireName, compile};
@@ -59,7 +59,7 @@ impl Engine {
     /// Whether the kernel holds this policy and these rules under `epoch`, and the audit log knows of it.
     fn is_in_force(&self, epoch: u32, plan: &Plan) -> Result<bool, RunError> {
         let digest = self.parts.ledger.policy_digest(epoch)?;
-        let held = self.parts.dataplane.rules().iter().map(|entry| (entry.rule, entry.class));
+        let held = self.parts.dataplane.rules().into_iter().map(|entry| (entry.rule, entry.class));
         let wanted = plan.rules.iter().map(|rule| (rule.entry.rule, rule.entry.class));
         Ok(digest.as_deref() == Some(self.policy.digest.to_string().as_str())
             && self.parts.log.last_epoch() == Some(epoch)
@@ -164,7 +164,10 @@ impl Engine {
             let number = self.parts.ledger.rule_number(&key.policy, &key.rule)?;
             numbers.insert(key, number);
         }
+        // Before the addresses are read: what is learned from now on is put on top of them.
+        self.parts.dataplane.live_plan().mark();
         self.read_addresses();
+        let shared = self.bookkeeping.compiled.shared.clone();
         let addresses = self.bookkeeping.compiled.addresses.clone();
         let addresses = policy.addresses_in(&Resolved { addresses, ..Resolved::default() });
         let gateway = &self.parts.config.gateway;
@@ -174,6 +177,8 @@ impl Engine {
             policies: policy,
             numbers: &numbers,
             addresses: &addresses,
+            shared: &shared,
+            resolvers: &self.parts.config.resolver.trusted,
             proxies: &self.parts.config.signalling.proxies,
             gateway_id: &gateway.id,
             region: gateway.region.as_deref(),
@@ -221,7 +226,8 @@ impl Engine {
         statements.extend(Addresses::of_change(&gateway, epoch, at, &BTreeSet::new(), &stated)?);
         let indexes = parts.log.append(&statements)?;
         parts.ledger.record_epoch(epoch, &digest.to_string(), at, indexes.start)?;
-        let cut = parts.dataplane.activate(&PlanTables::from(&plan), epoch)?;
+        let cut = parts.dataplane.activate_plan(&plan, epoch)?;
+        self.bookkeeping.stated = self.bookkeeping.compiled.version;
         // Its records carry the rating groups of the epoch that ends.
         self.close_before(&cut);
         self.in_force(plan)?;
@@ -238,20 +244,33 @@ impl Engine {
         }
     }
 
-    /// Puts other addresses in force under the same epoch, stated first.
-    pub(super) fn refresh(&mut self, plan: Plan) -> Result<(), RunError> {
+    /// Puts a plan of the same policy in force under the same epoch, its addresses stated first.
+    fn refresh(&mut self, plan: Plan) -> Result<(), RunError> {
         let stated = address_statements(&plan, &self.bookkeeping.compiled.addresses);
+        self.state(&stated)?;
+        self.parts.dataplane.refresh_plan(&plan)?;
+        self.in_force(plan)
+    }
+
+    /// Says in the audit log how the addresses of names differ from what it said last.
+    pub(super) fn state_addresses(&mut self) -> Result<(), RunError> {
+        self.read_addresses();
+        let stated = address_statements(&self.plan, &self.bookkeeping.compiled.addresses);
+        self.state(&stated)
+    }
+
+    fn state(&mut self, stated: &BTreeSet<AddressStatement>) -> Result<(), RunError> {
         let parts = &mut self.parts;
         let epoch = parts.dataplane.control().epoch();
-        let gateway = &parts.config.gateway.id;
         recover(&mut parts.log)?;
         let before = parts.log.addresses().cloned().unwrap_or_default();
-        let statements = Addresses::of_change(gateway, epoch, Timestamp::now(), &before, &stated)?;
+        let gateway = &parts.config.gateway.id;
+        let statements = Addresses::of_change(gateway, epoch, Timestamp::now(), &before, stated)?;
         if !statements.is_empty() {
             parts.log.append(&statements)?;
         }
-        parts.dataplane.refresh(&PlanTables::from(&plan))?;
-        self.in_force(plan)
+        self.bookkeeping.stated = self.bookkeeping.compiled.version;
+        Ok(())
     }
 
     /// What follows from a plan that is in force now.

@@ -5,10 +5,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::RunError;
-use super::activation::names;
 use super::coverage::PlanCoverage;
 use super::engine::Engine;
-use crate::book::{AddressBook, HoldingEvent};
+use crate::book::{AddressBook, Change, HoldingEvent};
 use crate::ledger::LedgerError;
 use crate::resolve::Moment;
 
@@ -25,8 +24,8 @@ pub(super) struct Bookkeeping {
     pub(super) is_settled: bool,
     /// What the last plan was compiled with.
     pub(super) compiled: NameAddresses,
-    /// The book's version that the plan in force was compiled with.
-    pub(super) in_force: u64,
+    /// The book's version that the audit log states.
+    pub(super) stated: u64,
 }
 
 /// Every name's addresses, as the book had them at one moment.
@@ -34,6 +33,8 @@ pub(super) struct Bookkeeping {
 pub(super) struct NameAddresses {
     pub(super) version: u64,
     pub(super) addresses: BTreeMap<String, BTreeSet<IpAddr>>,
+    /// Those of them that strangers' names have too.
+    pub(super) shared: Vec<IpAddr>,
 }
 
 /// The book. Who held it when a thread ended badly left it whole: its methods do not break off between two changes that
@@ -46,7 +47,7 @@ impl Engine {
     /// The resolver has other addresses: same epoch, other tables.
     pub(super) fn addresses_changed(&mut self) {
         self.tell_resolved(Moment::now());
-        self.refresh_addresses();
+        self.change_addresses();
         self.keep_book();
     }
 
@@ -55,16 +56,22 @@ impl Engine {
         let now = Moment::now();
         self.tell_resolved(now);
         open(&self.parts.book).set_used(used, now);
-        self.refresh_addresses();
+        self.change_addresses();
         self.keep_book();
     }
 
-    fn refresh_addresses(&mut self) {
-        if open(&self.parts.book).version() == self.bookkeeping.in_force {
-            return;
+    /// Writes what changed of addresses into the plan in force, stated first. An address that cannot be changed keeps none
+    /// of the others from it.
+    fn change_addresses(&mut self) {
+        if open(&self.parts.book).version() != self.bookkeeping.stated {
+            let result = self.state_addresses();
+            self.note("address statements", result);
         }
-        let result = self.compile_current().and_then(|plan| self.refresh(plan));
-        self.note("addresses", result);
+        let changes = open(&self.parts.book).take_changes(Moment::now());
+        let live = self.parts.dataplane.live_plan();
+        let set = |change: &Change| live.set_address(change.address, &change.rules, change.shared);
+        let failed = changes.iter().filter_map(|change| set(change).err()).last();
+        self.note("addresses", failed.map_or(Ok(()), |error| Err(error.into())));
     }
 
     fn tell_resolved(&mut self, now: Moment) {
@@ -75,19 +82,21 @@ impl Engine {
     /// Every name's addresses as the book has them now: the plan that is compiled next goes by them.
     pub(super) fn read_addresses(&mut self) {
         let book = open(&self.parts.book);
-        self.bookkeeping.compiled = NameAddresses { version: book.version(), addresses: book.addresses() };
+        self.bookkeeping.compiled = NameAddresses {
+            version: book.version(),
+            addresses: book.addresses(),
+            shared: book.sharings().iter().map(|(address, ..)| *address).collect(),
+        };
     }
 
     /// The plan that was compiled last is in force: its rules are what the book goes by.
     pub(super) fn cover_names(&mut self) {
         let now = Moment::now();
-        self.bookkeeping.in_force = self.bookkeeping.compiled.version;
         let dnssec = self.parts.config.resolver.dnssec;
-        let coverage = PlanCoverage::new(&self.plan, names(&self.policy), dnssec);
-        let mut book = open(&self.parts.book);
-        book.set_coverage(Arc::new(coverage), now);
-        // The plan has them; what changed since it was compiled makes another version.
-        book.take_changes(now);
+        let coverage = PlanCoverage::new(&self.plan, &self.policy, dnssec);
+        open(&self.parts.book).set_coverage(Arc::new(coverage), now);
+        // Most are in the plan already: those are not written again.
+        self.change_addresses();
     }
 
     /// Keeps what is to be remembered of addresses, and their answers for the next start.

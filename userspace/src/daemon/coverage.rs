@@ -1,39 +1,42 @@
 //! Which rules of the plan in force cover a name.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::book::Coverage;
-use crate::policy::Plan;
+use crate::policy::{NameIndex, Plan, PolicySet, RuleKey, SuffixList, WireName};
 use crate::resolve::{Dnssec, NameTerms};
 
-/// The exact names of a plan.
+/// The names of a plan.
 #[derive(Debug)]
 pub(super) struct PlanCoverage {
-    rules: HashMap<String, BTreeSet<u32>>,
+    names: NameIndex,
     /// Each rule's policy.
     policies: BTreeMap<u32, String>,
-    terms: BTreeMap<String, NameTerms>,
+    /// What the site of each rule asks for.
+    terms: BTreeMap<u32, Option<Dnssec>>,
     /// Where sites do not say.
     dnssec: Dnssec,
 }
 
 impl PlanCoverage {
-    /// Of `plan`, whose names' sites ask for `terms`.
-    pub(super) fn new(plan: &Plan, terms: BTreeMap<String, NameTerms>, dnssec: Dnssec) -> Self {
-        let mut rules: HashMap<String, BTreeSet<u32>> = HashMap::new();
-        for rule in &plan.rules {
-            for domain in &rule.domains {
-                rules.entry(domain.as_str().to_owned()).or_default().insert(rule.entry.rule);
-            }
-        }
+    /// Of `plan`, which was compiled from `policies`.
+    pub(super) fn new(plan: &Plan, policies: &PolicySet, dnssec: Dnssec) -> Self {
+        let sites = policies
+            .policies
+            .iter()
+            .flat_map(|policy| policy.sites.iter().map(move |site| ((&policy.id, &site.id), site.dnssec)));
+        let sites: BTreeMap<_, _> = sites.collect();
+        let asked = |key: &RuleKey| sites.get(&(&key.policy, &key.rule)).copied().flatten();
+        let terms = plan.rules.iter().map(|rule| (rule.entry.rule, asked(&rule.key))).collect();
         let policies = plan.rules.iter().map(|rule| (rule.entry.rule, rule.key.policy.clone())).collect();
-        Self { rules, policies, terms, dnssec }
+        Self { names: plan.names.clone(), policies, terms, dnssec }
     }
 }
 
 impl Coverage for PlanCoverage {
     fn rules(&self, name: &str) -> BTreeSet<u32> {
-        self.rules.get(name).cloned().unwrap_or_default()
+        let name = WireName::parse(name.as_bytes());
+        name.host().map(|host| self.names.rules(host)).unwrap_or_default()
     }
 
     fn is_one_policy(&self, rule: u32, other: u32) -> bool {
@@ -42,16 +45,20 @@ impl Coverage for PlanCoverage {
     }
 
     fn is_one_owner(&self, name: &str, other: &str) -> bool {
-        is_under(name, other) || is_under(other, name)
+        let list = SuffixList::pinned();
+        match (list.registrable(name), list.registrable(other)) {
+            (Some(own), Some(theirs)) => own == theirs,
+            _ => name == other,
+        }
     }
 
     fn dnssec(&self, name: &str) -> Dnssec {
-        self.terms.get(name).map_or(self.dnssec, |terms| terms.dnssec(self.dnssec))
+        let mut terms = NameTerms::default();
+        for rule in self.rules(name) {
+            terms.add(self.terms.get(&rule).copied().flatten(), None);
+        }
+        terms.dnssec(self.dnssec)
     }
-}
-
-fn is_under(name: &str, suffix: &str) -> bool {
-    name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 #[cfg(test)]
@@ -60,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_name_and_what_is_below_it_have_one_owner() {
-        let coverage = PlanCoverage::new(&Plan::default(), BTreeMap::new(), Dnssec::Off);
+        let coverage = PlanCoverage::new(&Plan::default(), &PolicySet::default(), Dnssec::Off);
         for (name, other, is_one) in [
             ("moh.gov.vn", "moh.gov.vn", true),
             ("www.moh.gov.vn", "moh.gov.vn", true),

@@ -140,7 +140,7 @@ impl Engine {
     /// comes before anything that is in force changes: compiling, and attaching to interfaces.
     fn start_dataplane(&mut self) -> Result<(), RunError> {
         let config = Arc::clone(&self.parts.config);
-        let plan = self.compile_current()?;
+        let compiled = self.compile_current()?;
         // Only what was put in force once can have packets to decide.
         let is_running = self.parts.dataplane.control().epoch() != 0;
         if is_running {
@@ -149,7 +149,7 @@ impl Engine {
         self.parts.dataplane.set_locals(&config.pools)?;
         self.parts.dataplane.set_transports(&config.transports)?;
         self.begin_day()?;
-        self.start_plan(plan)?;
+        self.start_plan(compiled)?;
         if !is_running {
             self.parts.dataplane.attach(&config)?;
         }

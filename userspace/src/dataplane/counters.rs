@@ -86,18 +86,24 @@ pub struct InterfaceCut {
 impl Dataplane {
     /// Reads all counters as of now; what is in force stays in force.
     pub fn cut(&mut self) -> Result<Cut, DataplaneError> {
-        let now = self.control.load();
-        self.cut_to(now.epoch(), now.slot())
+        self.cut_by(|dataplane, bank| {
+            let now = dataplane.control.load();
+            dataplane.control.store(Control::new(now.epoch(), now.slot(), bank));
+            Ok(())
+        })
     }
 
-    /// Puts `epoch` and `slot` in force and reads all counters as of that instant.
-    pub(super) fn cut_to(&mut self, epoch: u32, slot: u32) -> Result<Cut, DataplaneError> {
+    /// Reads all counters as of the instant in which `flip` stores a control word with the bank that it is given.
+    pub(super) fn cut_by(
+        &mut self,
+        flip: impl FnOnce(&Self, u32) -> Result<(), DataplaneError>,
+    ) -> Result<Cut, DataplaneError> {
         // Before the store: whoever counts a flow as pending after this has read the word from before it, and is waited
         // for below. So what is pending of these flows is final in this cut.
         let verdicts = self.verdicts()?;
         let before = self.control.load();
         let bank = before.bank();
-        self.control.store(Control::new(epoch, slot, 1 - bank));
+        flip(self, 1 - bank)?;
         self.grace.wait()?;
         self.banks[bank as usize] = self.read_bank(bank)?;
         let mut counters = self.banks[0].counters.clone();

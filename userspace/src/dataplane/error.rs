@@ -7,6 +7,8 @@ use aya::EbpfError;
 use aya::maps::MapError;
 use aya::programs::ProgramError;
 
+use crate::policy::CrowdedAddress;
+
 /// Why the data plane cannot be set up or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -110,6 +112,9 @@ pub enum DataplaneError {
         /// Places there are.
         limit: u32,
     },
+    /// An address whose names have too many port ranges together.
+    #[error(transparent)]
+    Crowded(#[from] CrowdedAddress),
     /// A file or system call failed.
     #[error("{action}: {source}")]
     Io {

@@ -27,12 +27,12 @@ pub const NEIGHBOURS: [&str; 9] = [
 ];
 
 /// A map's key: prefix length, and the octets as they lie in memory.
-pub(super) fn v4_key(net: Ipv4Net) -> Key<u32> {
+fn v4_key(net: Ipv4Net) -> Key<u32> {
     Key::new(u32::from(net.prefix_len()), u32::from_ne_bytes(net.network().octets()))
 }
 
 /// See [`v4_key`].
-pub(super) fn v6_key(net: Ipv6Net) -> Key<[u8; 16]> {
+fn v6_key(net: Ipv6Net) -> Key<[u8; 16]> {
     Key::new(u32::from(net.prefix_len()), net.network().octets())
 }
 

@@ -12,17 +12,22 @@ mod counters;
 mod error;
 mod flows;
 mod grace;
+mod live;
 mod locals;
+mod mapped;
 mod names;
 mod nic;
 mod pins;
 mod plans;
+mod prefixes;
 mod preflight;
 mod program;
+mod sets;
 mod syscall;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aya::maps::{Array, Map, MapData, PerCpuArray, PerCpuValues, RingBuf};
 use ipnet::IpNet;
@@ -41,6 +46,7 @@ pub use control::monotonic_ns;
 pub use counters::{Cut, InterfaceCounts, InterfaceCut};
 pub use error::DataplaneError;
 pub use flows::FlowTables;
+pub use live::LivePlan;
 pub use locals::{NEIGHBOURS, local_prefixes};
 pub use nic::{NicCounts, merges};
 pub use plans::PlanTables;
@@ -52,8 +58,9 @@ use crate::config::Config;
 use crate::dataplane::control::ControlWord;
 use crate::dataplane::counters::Bank;
 use crate::dataplane::grace::Grace;
+use crate::dataplane::live::SlotMirror;
 use crate::dataplane::pins::Pins;
-use crate::dataplane::plans::SlotMirror;
+use crate::dataplane::prefixes::MappedHints;
 
 /// What the maps held when the controller opened them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,11 +77,12 @@ pub struct Dataplane {
     pins: Pins,
     maps: BTreeMap<String, Map>,
     control: ControlWord,
-    grace: Grace,
+    hints: Arc<MappedHints>,
+    grace: Arc<Grace>,
     layout: LayoutEntry,
     /// Each bank as last read at rest.
     banks: [Bank; BANKS as usize],
-    slots: [SlotMirror; PLAN_SLOTS as usize],
+    live: LivePlan,
     attached: Vec<Attached>,
     /// Flows whose verdict has moved what was pending of them, in records that last.
     recorded_verdicts: BTreeSet<u64>,
@@ -98,12 +106,17 @@ impl Dataplane {
 
     fn open_pinned(pins: Pins, config: &Config) -> Result<Self, DataplaneError> {
         let maps = program::open_maps(&pins, config)?;
+        let control = ControlWord::open(find(&maps, "CONTROL")?)?;
+        let hints = Arc::new(MappedHints::open(&maps)?);
+        let grace = Arc::new(Grace::new()?);
+        let live = LivePlan::open(&pins, Arc::clone(&hints), Arc::clone(&grace), control.load().slot())?;
         let mut dataplane = Self {
-            control: ControlWord::open(find(&maps, "CONTROL")?)?,
-            grace: Grace::new()?,
+            control,
+            hints,
+            grace,
+            live,
             layout: LayoutEntry::default(),
             banks: [Bank::default(), Bank::default()],
-            slots: [SlotMirror::default(), SlotMirror::default()],
             attached: Vec::new(),
             recorded_verdicts: BTreeSet::new(),
             pins,
@@ -117,7 +130,7 @@ impl Dataplane {
             dataplane.banks[bank as usize] = dataplane.read_bank(bank)?;
         }
         for slot in 0..PLAN_SLOTS {
-            dataplane.slots[slot as usize] = dataplane.read_slot(slot)?;
+            dataplane.live.put(slot, SlotMirror::new(dataplane.read_slot(slot)?));
         }
         Ok(dataplane)
     }
@@ -161,8 +174,13 @@ impl Dataplane {
     }
 
     /// Rules that the plan in force holds, by their places.
-    pub fn rules(&self) -> &[RuleEntry] {
-        &self.slots[self.control.load().slot() as usize].tables().rules
+    pub fn rules(&self) -> Vec<RuleEntry> {
+        self.live.rules()
+    }
+
+    /// The plan in force, for changing single addresses of it from any thread.
+    pub fn live_plan(&self) -> LivePlan {
+        self.live.clone()
     }
 
     /// Loads the programs without attaching them, for [`Programs::run`].

@@ -13,7 +13,7 @@ use super::DataplaneError;
 const XDP_LINK: &str = "xdp-";
 const TC_LINK: &str = "tc-";
 /// Maps of any layout version: a name that is retired stays, so that `detach` clears up after an earlier build.
-const MAPS: [&str; 37] = [
+const MAPS: [&str; 41] = [
     "LAYOUT",
     "CONTROL",
     "INTERFACES",
@@ -51,6 +51,10 @@ const MAPS: [&str; 37] = [
     "NAMES",
     "NAME_PROGRAMS",
     "ASKED",
+    "PREFIXES",
+    "SHORT_LENGTHS",
+    "LONG_LENGTHS",
+    "PREFIX_FILTER",
 ];
 
 /// A directory on a bpf file system: a file a map, and `links/` with a file a link, named by interface index.

@@ -1,18 +1,16 @@
 //! Putting a plan into the kernel: built beside the one in force, and made to hold by one store.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aya::Pod;
-use aya::maps::lpm_trie::Key;
-use aya::maps::{Array, LpmTrie, MapData};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use aya::maps::Array;
 use tollfree_core::control::Control;
 use tollfree_core::limits::{MATCH_SETS_MAX, RULES_MAX};
-use tollfree_core::plan::{ClassEntry, MatchSet, RuleEntry, match_set_index, rule_index};
+use tollfree_core::plan::{MatchSet, RuleEntry, match_set_index, rule_index};
 
-use super::locals::{v4_key, v6_key};
+use super::live::SlotMirror;
 use super::{Classes, Cut, Dataplane, DataplaneError};
-use crate::policy::Plan;
+use crate::policy::{Ground, Plan};
 
 /// The tables of one plan, in the kernel's terms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,36 +33,60 @@ impl From<&Plan> for PlanTables {
     }
 }
 
-/// What a plan slot holds, so that only differences are written.
-#[derive(Clone, Debug, Default)]
-pub(super) struct SlotMirror {
-    tables: PlanTables,
-}
-
-impl SlotMirror {
-    pub(super) const fn tables(&self) -> &PlanTables {
-        &self.tables
-    }
-}
-
 impl Dataplane {
     /// Puts `tables` in force under `epoch` and closes the counters of what was in force before.
     ///
     /// The plan is written into the slot that no packet reads; one store then changes slot, epoch and bank. The
-    /// returned [`Cut`] holds every packet decided before that store, and none decided after it.
+    /// returned [`Cut`] holds every packet decided before that store, and none decided after it. What [`LivePlan`] is told
+    /// of addresses is only remembered while such tables are in force; [`Dataplane::activate_plan`] puts a plan in force
+    /// whose addresses can change.
     ///
     /// # Errors
     /// What was in force stays in force.
     pub fn activate(&mut self, tables: &PlanTables, epoch: u32) -> Result<Cut, DataplaneError> {
-        let slot = self.write_resting_slot(tables)?;
-        self.cut_to(epoch, slot)
+        self.activate_with(tables, None, epoch)
+    }
+
+    /// Puts `plan` in force as [`Dataplane::activate`] does, with what [`LivePlan`] was told since its last mark.
+    ///
+    /// # Errors
+    /// What was in force stays in force.
+    pub fn activate_plan(&mut self, plan: &Plan, epoch: u32) -> Result<Cut, DataplaneError> {
+        self.activate_with(&PlanTables::from(plan), Some(&plan.ground), epoch)
     }
 
     /// Puts `tables` in force under the epoch that is in force already: addresses changed, the policy did not.
     pub fn refresh(&mut self, tables: &PlanTables) -> Result<(), DataplaneError> {
+        self.refresh_with(tables, None)
+    }
+
+    /// Puts `plan` in force as [`Dataplane::refresh`] does, with what [`LivePlan`] was told since its last mark.
+    pub fn refresh_plan(&mut self, plan: &Plan) -> Result<(), DataplaneError> {
+        self.refresh_with(&PlanTables::from(plan), Some(&plan.ground))
+    }
+
+    fn activate_with(
+        &mut self,
+        tables: &PlanTables,
+        ground: Option<&Arc<Ground>>,
+        epoch: u32,
+    ) -> Result<Cut, DataplaneError> {
+        let slot = self.write_resting_slot(tables)?;
+        self.cut_by(|dataplane, bank| {
+            let flip = || dataplane.control.store(Control::new(epoch, slot, bank));
+            dataplane.live.swap(slot, ground.cloned(), flip)
+        })
+    }
+
+    fn refresh_with(
+        &mut self,
+        tables: &PlanTables,
+        ground: Option<&Arc<Ground>>,
+    ) -> Result<(), DataplaneError> {
         let slot = self.write_resting_slot(tables)?;
         let now = self.control.load();
-        self.control.store(Control::new(now.epoch(), slot, now.bank()));
+        let flip = || self.control.store(Control::new(now.epoch(), slot, now.bank()));
+        self.live.swap(slot, ground.cloned(), flip)?;
         // The slot that is left must be at rest before it is written again.
         self.grace.wait()
     }
@@ -72,15 +94,14 @@ impl Dataplane {
     fn write_resting_slot(&mut self, tables: &PlanTables) -> Result<u32, DataplaneError> {
         check("match set", tables.match_sets.len(), MATCH_SETS_MAX)?;
         check("rule", tables.rules.len(), RULES_MAX)?;
-        let slot = 1 - self.control.load().slot();
-        let before = std::mem::take(&mut self.slots[slot as usize]).tables;
+        let (slot, before) = self.live.take_resting();
         let written = self.write_slot(slot, &before, tables);
         if written.is_err() {
             // Half written: what it holds is read back before the next attempt.
-            self.slots[slot as usize] = self.read_slot(slot)?;
+            self.live.put(slot, SlotMirror::new(self.read_slot(slot)?));
         }
         written?;
-        self.slots[slot as usize] = SlotMirror { tables: tables.clone() };
+        self.live.put(slot, SlotMirror::new(tables.clone()));
         Ok(slot)
     }
 
@@ -94,19 +115,7 @@ impl Dataplane {
         self.write_array("MATCH_SETS", &before.match_sets, &after.match_sets, MatchSet::EMPTY, sets)?;
         let rules = |index| slot * RULES_MAX + index;
         self.write_array("RULES", &before.rules, &after.rules, RuleEntry::default(), rules)?;
-        let (v4, v6) = class_maps(slot);
-        write_trie(
-            &mut self.typed_mut::<LpmTrie<_, u32, ClassEntry>>(v4)?,
-            &nets(&before.classes, v4_of),
-            &nets(&after.classes, v4_of),
-            v4,
-        )?;
-        write_trie(
-            &mut self.typed_mut::<LpmTrie<_, [u8; 16], ClassEntry>>(v6)?,
-            &nets(&before.classes, v6_of),
-            &nets(&after.classes, v6_of),
-            v6,
-        )
+        self.write_prefixes(slot, &before.classes, &after.classes)
     }
 
     fn write_array<T: Pod + PartialEq>(
@@ -129,28 +138,14 @@ impl Dataplane {
     }
 
     /// What a slot holds, from the kernel.
-    pub(super) fn read_slot(&self, slot: u32) -> Result<SlotMirror, DataplaneError> {
-        let (v4, v6) = class_maps(slot);
-        let mut classes = BTreeMap::new();
-        for entry in &self.typed::<LpmTrie<_, u32, ClassEntry>>(v4)? {
-            let (key, class) = entry.map_err(DataplaneError::map(v4))?;
-            let octets = key.data().to_ne_bytes();
-            if let Ok(net) = Ipv4Net::new(octets.into(), prefix_length(key.prefix_len())) {
-                classes.insert(net.into(), class);
-            }
-        }
-        for entry in &self.typed::<LpmTrie<_, [u8; 16], ClassEntry>>(v6)? {
-            let (key, class) = entry.map_err(DataplaneError::map(v6))?;
-            if let Ok(net) = Ipv6Net::new(key.data().into(), prefix_length(key.prefix_len())) {
-                classes.insert(net.into(), class);
-            }
-        }
+    pub(super) fn read_slot(&self, slot: u32) -> Result<PlanTables, DataplaneError> {
+        let classes = self.read_prefixes(slot)?;
         let match_sets =
             self.read_array("MATCH_SETS", MATCH_SETS_MAX, MatchSet::EMPTY, |i| match_set_index(slot, i))?;
         let rules = self.read_array("RULES", RULES_MAX, RuleEntry::default(), |index| {
             rule_index(slot, u16::try_from(index).unwrap_or(u16::MAX))
         })?;
-        Ok(SlotMirror { tables: PlanTables { classes, match_sets, rules } })
+        Ok(PlanTables { classes, match_sets, rules })
     }
 
     /// An array's values up to the last that is not empty. A fresh array is all zero.
@@ -179,62 +174,6 @@ impl Dataplane {
 fn check(table: &'static str, length: usize, limit: u32) -> Result<(), DataplaneError> {
     if length > limit as usize {
         return Err(DataplaneError::PlanTooLarge { table, index: limit as usize, limit });
-    }
-    Ok(())
-}
-
-const fn class_maps(slot: u32) -> (&'static str, &'static str) {
-    if slot == 0 { ("CLASS_V4_0", "CLASS_V6_0") } else { ("CLASS_V4_1", "CLASS_V6_1") }
-}
-
-fn prefix_length(length: u32) -> u8 {
-    u8::try_from(length).unwrap_or(u8::MAX)
-}
-
-type TrieKey<K> = (u32, K);
-
-fn v4_of(net: &IpNet) -> Option<TrieKey<u32>> {
-    match net {
-        IpNet::V4(net) => {
-            let key = v4_key(*net);
-            Some((key.prefix_len(), key.data()))
-        }
-        IpNet::V6(_) => None,
-    }
-}
-
-fn v6_of(net: &IpNet) -> Option<TrieKey<[u8; 16]>> {
-    match net {
-        IpNet::V6(net) => {
-            let key = v6_key(*net);
-            Some((key.prefix_len(), key.data()))
-        }
-        IpNet::V4(_) => None,
-    }
-}
-
-fn nets<K: Ord>(
-    classes: &Classes,
-    key: impl Fn(&IpNet) -> Option<TrieKey<K>>,
-) -> BTreeMap<TrieKey<K>, ClassEntry> {
-    classes.iter().filter_map(|(net, class)| Some((key(net)?, *class))).collect()
-}
-
-fn write_trie<K: Pod + Ord>(
-    map: &mut LpmTrie<&mut MapData, K, ClassEntry>,
-    before: &BTreeMap<TrieKey<K>, ClassEntry>,
-    after: &BTreeMap<TrieKey<K>, ClassEntry>,
-    name: &str,
-) -> Result<(), DataplaneError> {
-    for ((length, data), class) in after {
-        if before.get(&(*length, *data)) != Some(class) {
-            map.insert(&Key::new(*length, *data), class, 0).map_err(DataplaneError::map(name))?;
-        }
-    }
-    for (length, data) in before.keys() {
-        if !after.contains_key(&(*length, *data)) {
-            map.remove(&Key::new(*length, *data)).map_err(DataplaneError::map(name))?;
-        }
     }
     Ok(())
 }

@@ -161,7 +161,7 @@ impl Dataplane {
 
     /// What becomes of a flow of which no evidence came: as if it had hidden its name, where its rule frees those.
     fn without_evidence(&self, rule: u32) -> Verdict {
-        let entry = self.rules().iter().find(|entry| entry.rule == rule && rule != NO_RULE);
+        let entry = self.rules().into_iter().find(|entry| entry.rule == rule && rule != NO_RULE);
         let reason = match entry {
             Some(entry) if entry.has(RuleEntry::HIDDEN_FREE) && entry.has(RuleEntry::OBSERVED) => {
                 Reason::Observed

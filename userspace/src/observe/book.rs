@@ -62,6 +62,8 @@ impl Book {
             policies: &self.policies,
             numbers: &self.numbers,
             addresses: &self.policies.addresses_in(&self.names.resolved.borrow_and_update()),
+            shared: &[],
+            resolvers: &[],
             proxies: &self.proxies,
             gateway_id: &self.gateway_id,
             region: self.region.as_deref(),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use tollfree_core::plan::{ClassEntry, Evidence, RuleClass, RuleEntry};
 
 use super::domain::DomainName;
 use super::file::Policy;
+use super::ground::Ground;
 use super::hidden_name::HiddenName;
 use super::hotline::Hotline;
 use super::inherit::{Claims, Overflow};
@@ -33,6 +35,10 @@ pub struct CompileInput<'a> {
     /// The addresses that names have now, those below wildcards too; a name that is absent has none. Names that no
     /// rule in force covers are passed over.
     pub addresses: &'a BTreeMap<DomainName, BTreeSet<IpAddr>>,
+    /// Those of them that names have which are nobody's in the policies.
+    pub shared: &'a [IpAddr],
+    /// Trusted resolvers.
+    pub resolvers: &'a [IpAddr],
     /// Signalling proxies.
     pub proxies: &'a [IpAddr],
     /// This gateway.
@@ -120,9 +126,10 @@ enum Kind<'a> {
 pub fn compile(input: &CompileInput<'_>) -> Result<Plan, CompileError> {
     let rules = rules_in_force(input)?;
     let names: NameIndex = rules.iter().flat_map(Rule::listed).collect();
-    let classes = claims(input, &rules, &names)?;
-    let ports: Vec<_> = rules.iter().map(Rule::ports).collect();
-    let classes = classes.inherit(&ports).map_err(|overflow| explain(&overflow, &rules))?;
+    let places = rules.iter().map(|rule| (rule.number, rule.ports().to_vec()));
+    let ground = Ground::new(ground_claims(input, &rules), places);
+    let claims = claims(input, &rules, &names, &ground)?;
+    let classes = claims.inherit(ground.ports()).map_err(|overflow| explain(&overflow, &rules))?;
     Ok(Plan {
         classes: classes.classes,
         match_sets: classes.match_sets,
@@ -130,6 +137,7 @@ pub fn compile(input: &CompileInput<'_>) -> Result<Plan, CompileError> {
         names,
         hotlines: hotlines(input, &rules),
         next_change: next_change(input),
+        ground: Arc::new(ground),
     })
 }
 
@@ -171,27 +179,43 @@ fn rules_in_force<'a>(input: &CompileInput<'a>) -> Result<Vec<Rule<'a>>, Compile
     }
 }
 
-/// What rules and settings say of each prefix.
-fn claims(input: &CompileInput<'_>, rules: &[Rule<'_>], names: &NameIndex) -> Result<Claims, CompileError> {
+/// What rules and settings say of each prefix, whatever addresses names have.
+fn ground_claims(input: &CompileInput<'_>, rules: &[Rule<'_>]) -> Claims {
     let mut claims = Claims::default();
-    let indexes: BTreeMap<u32, u16> = rules.iter().map(|rule| rule.number).zip(0..).collect();
-    for (name, addresses) in input.addresses {
-        let covering = names.rules(name);
-        for &rule_index in covering.iter().filter_map(|rule| indexes.get(rule)) {
-            addresses.iter().copied().map(single).for_each(|network| claims.list(network, rule_index));
-        }
-    }
     for (rule_index, rule) in (0u16..).zip(rules) {
         match rule.kind {
-            Kind::Site(site) => {
-                site.networks.iter().for_each(|&network| claims.list(network, rule_index));
-            }
+            Kind::Site(site) => site.networks.iter().for_each(|&network| claims.list(network, rule_index)),
             Kind::Hotline(hotline) => {
                 hotline.media_networks.iter().for_each(|&network| claims.mark(network, ClassEntry::MEDIA));
             }
         }
     }
     input.proxies.iter().for_each(|&proxy| claims.mark(single(proxy), ClassEntry::SIGNALLING));
+    input.resolvers.iter().for_each(|&resolver| claims.mark(single(resolver), ClassEntry::RESOLVER));
+    claims
+}
+
+/// What is said of each prefix: by the ground, and of the addresses that names have.
+fn claims(
+    input: &CompileInput<'_>,
+    rules: &[Rule<'_>],
+    names: &NameIndex,
+    ground: &Ground,
+) -> Result<Claims, CompileError> {
+    let mut claims = ground.claims().clone();
+    let shared: BTreeSet<&IpAddr> = input.shared.iter().collect();
+    let indexes: BTreeMap<u32, u16> = rules.iter().map(|rule| rule.number).zip(0..).collect();
+    for (name, addresses) in input.addresses {
+        let covering = names.rules(name);
+        for &rule_index in covering.iter().filter_map(|rule| indexes.get(rule)) {
+            for &address in addresses {
+                claims.list(single(address), rule_index);
+                if shared.contains(&address) {
+                    claims.mark(single(address), ClassEntry::SHARED);
+                }
+            }
+        }
+    }
     let is_v4 = |network: &&IpNet| matches!(network, IpNet::V4(_));
     let (v4, v6): (Vec<&IpNet>, Vec<&IpNet>) = claims.networks().partition(is_v4);
     for family in [v4, v6] {

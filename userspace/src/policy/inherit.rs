@@ -12,16 +12,39 @@ use tollfree_core::plan::{ClassEntry, MatchSet, Matcher};
 use super::port::PortRange;
 
 /// What is said of one prefix itself.
-#[derive(Default)]
-struct Claim {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Claim {
     flags: u32,
     /// Places in the plan, in the order of the rules' permanent numbers.
     rules: BTreeSet<u16>,
 }
 
+impl Claim {
+    /// The rule at this place lists the prefix.
+    pub(super) fn list(&mut self, rule_index: u16) {
+        self.flags |= ClassEntry::CANDIDATE;
+        self.rules.insert(rule_index);
+    }
+
+    /// The prefix has `flags`, without a rule.
+    pub(super) const fn mark(&mut self, flags: u32) {
+        self.flags |= flags;
+    }
+
+    /// What is said without a rule, and whether a rule lists it.
+    pub(super) const fn flags(&self) -> u32 {
+        self.flags
+    }
+
+    /// Whether nothing is said.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.flags == 0
+    }
+}
+
 /// What rules and settings say of prefixes. A prefix comes before all that it covers: that is the order of
 /// [`IpNet`].
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Claims {
     prefixes: BTreeMap<IpNet, Claim>,
 }
@@ -41,23 +64,33 @@ pub(super) enum Overflow {
 }
 
 /// What a prefix says, with all that it inherits.
-struct Inherited {
+pub(super) struct Inherited {
     network: IpNet,
-    flags: u32,
+    pub(super) flags: u32,
     matchers: Vec<Matcher>,
+}
+
+impl Inherited {
+    /// What is tried at an address there, if it is a candidate.
+    pub(super) fn match_set(&self) -> Option<MatchSet> {
+        (self.flags & ClassEntry::CANDIDATE != 0).then(|| match_set(&self.matchers))
+    }
 }
 
 impl Claims {
     /// The rule at this place lists `network`.
     pub(super) fn list(&mut self, network: IpNet, rule_index: u16) {
-        let claim = self.prefixes.entry(network).or_default();
-        claim.flags |= ClassEntry::CANDIDATE;
-        claim.rules.insert(rule_index);
+        self.prefixes.entry(network).or_default().list(rule_index);
     }
 
     /// `network` has `flags`, without a rule.
     pub(super) fn mark(&mut self, network: IpNet, flags: u32) {
-        self.prefixes.entry(network).or_default().flags |= flags;
+        self.prefixes.entry(network).or_default().mark(flags);
+    }
+
+    /// What is said of exactly `network`.
+    pub(super) fn claim(&self, network: &IpNet) -> Option<&Claim> {
+        self.prefixes.get(network)
     }
 
     /// Prefixes, in order.
@@ -66,17 +99,16 @@ impl Claims {
     }
 
     /// Lets every prefix inherit; `ports` are the rules', by place in the plan.
-    pub(super) fn inherit(&self, ports: &[&[PortRange]]) -> Result<Classes, Overflow> {
+    pub(super) fn inherit(&self, ports: &[Vec<PortRange>]) -> Result<Classes, Overflow> {
         let mut classes = BTreeMap::new();
         let mut match_sets = MatchSets::default();
         let mut covering: Vec<Inherited> = Vec::new();
         for (&network, claim) in &self.prefixes {
             while covering.pop_if(|outer| !outer.network.contains(&network)).is_some() {}
             let inherited = inherit_one(network, claim, covering.last(), ports)?;
-            let match_set = if inherited.flags & ClassEntry::CANDIDATE == 0 {
-                0
-            } else {
-                match_sets.number(&inherited.matchers).ok_or(Overflow::MatchSets { network })?
+            let match_set = match inherited.match_set() {
+                Some(set) => match_sets.number(set).ok_or(Overflow::MatchSets { network })?,
+                None => 0,
             };
             classes.insert(network, ClassEntry { flags: inherited.flags, match_set });
             covering.push(inherited);
@@ -85,14 +117,15 @@ impl Claims {
     }
 }
 
-fn inherit_one(
+/// What `network` says that itself says `claim`, inside `outer`.
+pub(super) fn inherit_one(
     network: IpNet,
     claim: &Claim,
     outer: Option<&Inherited>,
-    ports: &[&[PortRange]],
+    ports: &[Vec<PortRange>],
 ) -> Result<Inherited, Overflow> {
     let own = claim.rules.iter().flat_map(|&rule_index| {
-        let ranges = ports.get(usize::from(rule_index)).copied().unwrap_or_default();
+        let ranges = ports.get(usize::from(rule_index)).map(Vec::as_slice).unwrap_or_default();
         ranges.iter().map(move |&range| matcher(range, rule_index))
     });
     let taken_over = outer.into_iter().flat_map(|outer| outer.matchers.iter().copied());
@@ -120,6 +153,15 @@ const fn covers(earlier: Matcher, later: Matcher) -> bool {
         && earlier.last_port >= later.last_port
 }
 
+/// The set of `matchers`, at most [`MATCHERS_MAX`].
+fn match_set(matchers: &[Matcher]) -> MatchSet {
+    let mut set = MatchSet::EMPTY;
+    for (place, matcher) in set.matchers.iter_mut().zip(matchers) {
+        *place = *matcher;
+    }
+    set
+}
+
 /// Match sets, each held once; numbered as they come.
 #[derive(Default)]
 struct MatchSets {
@@ -128,12 +170,8 @@ struct MatchSets {
 }
 
 impl MatchSets {
-    /// The number of the set of `matchers`, at most [`MATCHERS_MAX`]; `None` if there is no room for another.
-    fn number(&mut self, matchers: &[Matcher]) -> Option<u32> {
-        let mut set = MatchSet::EMPTY;
-        for (place, matcher) in set.matchers.iter_mut().zip(matchers) {
-            *place = *matcher;
-        }
+    /// The number of a set; `None` if there is no room for another.
+    fn number(&mut self, set: MatchSet) -> Option<u32> {
         if let Some(&number) = self.numbers.get(&set) {
             return Some(number);
         }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
 use tollfree_core::plan::{ClassEntry, Evidence, MatchSet, Matcher, RuleClass, RuleEntry};
 
+use super::ground::Ground;
 use super::hidden_name::HiddenName;
 use super::key::RuleKey;
 use super::names::NameIndex;
@@ -103,6 +105,8 @@ pub struct Plan {
     pub hotlines: HotlineTable,
     /// When the next rule for this gateway begins or ends; `None`: nothing will change by itself.
     pub next_change: Option<Timestamp>,
+    /// What all of it says but for names: by that, single addresses are changed while it is in force.
+    pub ground: Arc<Ground>,
 }
 
 impl Plan {

@@ -75,6 +75,17 @@ impl SuffixList {
         (self.names.contains(name) || self.parents.contains(parent)) && !is_excepted()
     }
 
+    /// The part of `name` that its owner registered: a public suffix and one label more. `None`: it is a public suffix
+    /// itself. `name` as for [`SuffixList::is_public`].
+    pub fn registrable<'a>(&self, name: &'a str) -> Option<&'a str> {
+        if self.is_public(name) {
+            return None;
+        }
+        let above = |name: &'a str| name.split_once('.').map(|(_, parent)| parent);
+        std::iter::successors(Some(name), |name| above(name))
+            .find(|name| above(name).is_none_or(|parent| self.is_public(parent)))
+    }
+
     /// A rule of the list that is below `name`, if there is one; `name` as for [`SuffixList::is_public`].
     pub fn rule_below(&self, name: &str) -> Option<&str> {
         self.above.get(name).map(String::as_str)

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use tollfree_core::plan::{ClassEntry, Matcher};
 
 use super::super::compile::{CompileInput, compile};
-use super::super::{DomainName, DomainPattern, Plan, PortRange, RuleKey};
+use super::super::{AddressClass, DomainName, DomainPattern, Plan, PortRange, RuleKey};
 use super::*;
 
 /// One site, as it was listed.
@@ -103,6 +103,8 @@ fn compiled(world: &World) -> Plan {
         policies: &set,
         numbers: &numbers,
         addresses: &addresses,
+        shared: &[],
+        resolvers: &[],
         proxies: &world.proxies,
         gateway_id: "gw",
         region: None,
@@ -172,5 +174,46 @@ proptest! {
         prop_assert_eq!(&plan, &compiled(&world));
         let distinct: BTreeSet<_> = plan.match_sets.iter().map(|set| set.matchers).collect();
         prop_assert_eq!(distinct.len(), plan.match_sets.len());
+    }
+}
+
+/// What exactly this address is in a plan: flags and, if it is a candidate, matchers.
+fn exactly(plan: &Plan, ip: IpAddr) -> Option<AddressClass> {
+    let class = plan.classes.get(&IpNet::from(ip))?;
+    let is_candidate = class.has(ClassEntry::CANDIDATE);
+    let match_set = is_candidate.then(|| plan.match_sets[usize::try_from(class.match_set).expect("64 bits")]);
+    Some(AddressClass { flags: class.flags, match_set })
+}
+
+proptest! {
+    /// An address whose names change under a plan is what a plan compiled anew says, and a prefix that is not an address
+    /// of names is what it was.
+    #[test]
+    fn a_changed_address_is_as_if_compiled(
+        world in world(),
+        changed in prop::collection::vec(prop::collection::btree_set(address(), 0..4), 6),
+    ) {
+        let ground = compiled(&world).ground;
+        let mut later = world.clone();
+        for (site, addresses) in later.sites.iter_mut().zip(changed) {
+            site.addresses = addresses;
+        }
+        let anew = compiled(&later);
+        prop_assert_eq!(&anew.ground, &ground);
+        let mut ips: BTreeSet<IpAddr> = anew.classes.keys().map(IpNet::network).collect();
+        ips.extend(world.sites.iter().chain(&later.sites).flat_map(|site| &site.addresses));
+        for ip in ips {
+            let sites = later.sites.iter().filter(|site| site.addresses.contains(&ip));
+            let rules: BTreeSet<u32> = sites.map(|site| site.number).collect();
+            let class = ground.address_class(ip, &rules, false).expect("six rules of two ranges fit");
+            prop_assert_eq!(class, exactly(&anew, ip), "{}", ip);
+            // A shared address differs by its mark alone, where a rule lists it at all.
+            let shared = ground.address_class(ip, &rules, true).expect("six rules of two ranges fit");
+            let (flags, _) = look_up(&anew, ip, Matcher::TCP, 0);
+            let is_candidate = flags & ClassEntry::CANDIDATE != 0;
+            let own = class.map_or(0, |class| class.flags);
+            let wanted = if is_candidate { flags | ClassEntry::SHARED } else { own };
+            prop_assert_eq!(shared.map_or(0, |shared| shared.flags), wanted, "{}", ip);
+        }
     }
 }
