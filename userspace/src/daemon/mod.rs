@@ -7,6 +7,7 @@
 mod accounting;
 mod activation;
 mod calls;
+mod copies;
 mod engine;
 mod error;
 mod holders;
@@ -28,7 +29,7 @@ pub use error::{RunError, dataplane_exit};
 pub(crate) use lock::Lock;
 pub use lock::check_not_running;
 
-use crate::api;
+use crate::api::{self, ApiSources, CallRequest};
 use crate::audit::Log;
 use crate::config::Config;
 use crate::daemon::engine::{Command, Engine, Parts};
@@ -115,7 +116,14 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     };
     // What can fail is done before a packet is touched; requests wait until the engine takes them.
     let (status_source, status_requests) = mpsc::channel(COMMANDS_MAX);
-    tokio::spawn(api::serve_socket(&api::socket_path(&config.gateway.run_dir), status_source.clone())?);
+    let (call_source, call_requests) = mpsc::channel(COMMANDS_MAX);
+    let numbers = Arc::clone(&shared);
+    let sources = ApiSources { numbers: Arc::new(move || numbers.hotlines.load_full()), calls: call_source };
+    if let Some(address) = config.api.listen {
+        tokio::spawn(api::serve_api(address, config.api.token_file.as_deref(), &sources).await?);
+    }
+    let socket = api::socket_path(&config.gateway.run_dir);
+    tokio::spawn(api::serve_socket(&socket, status_source.clone(), Some(&sources))?);
     if let Some(address) = config.export.prometheus_listen {
         tokio::spawn(api::serve_metrics(address, status_source).await?);
     }
@@ -124,6 +132,7 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     let follower = calls::Follower::start(&mut engine, &config, &shared, commands.clone())?;
     rollback.keep();
     tokio::spawn(forward_status(status_requests, commands.clone()));
+    tokio::spawn(forward_calls(call_requests, follower.inputs()));
     tokio::spawn(forward_addresses(answers, commands.clone()));
     if let Some(radius) = radius {
         radius.listen(commands.clone());
@@ -234,6 +243,20 @@ async fn forward_status(
         let commands = commands.clone();
         // The channel may be full: then the request waits on a thread that may.
         let sent = tokio::task::spawn_blocking(move || commands.send(Command::Status(reply))).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+async fn forward_calls(
+    mut requests: mpsc::Receiver<CallRequest>,
+    inputs: std::sync::mpsc::SyncSender<calls::Input>,
+) {
+    while let Some(request) = requests.recv().await {
+        let inputs = inputs.clone();
+        // The channel may be full: then the request waits on a thread that may.
+        let sent = tokio::task::spawn_blocking(move || inputs.send(calls::Input::Request(request))).await;
         if !matches!(sent, Ok(Ok(()))) {
             return;
         }

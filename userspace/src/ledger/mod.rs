@@ -13,6 +13,7 @@ mod epochs;
 mod error;
 mod identities;
 mod interval;
+mod journal;
 mod key;
 mod merge;
 mod names;
@@ -32,7 +33,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use books::Books;
-pub use calls::{CallFile, CallRow, StoredCall};
+pub use calls::{CallFile, CallRow, StoredCall, past_calls};
 pub use change::Change;
 pub use error::LedgerError;
 use identities::Identities;
@@ -40,6 +41,7 @@ pub use interval::{
     CeilingPassed, CloseReason, ClosedInterval, InterfaceCut, InterfaceDifference, Interval, IntervalClose,
     SubscriberIdentity,
 };
+pub use journal::{CallJournal, Kept};
 pub use reconcile::{
     DIFFERENCES_LISTED_MAX, Difference, InterfaceTotals, Note, Reconciliation, reconcile, render,
 };

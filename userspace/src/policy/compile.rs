@@ -211,6 +211,7 @@ fn hotlines(input: &CompileInput<'_>, rules: &[Rule<'_>]) -> HotlineTable {
             rule: rule.number,
             class: rule.class(),
             media_networks: hotline.media_networks.clone(),
+            terms: hotline.terms,
             valid_until_ns: rule.valid_until_ns(input),
         };
         for number in &hotline.numbers {

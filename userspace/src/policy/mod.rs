@@ -15,10 +15,14 @@ mod inherit;
 pub mod key;
 pub mod network;
 pub mod number;
+#[cfg(test)]
+mod number_oracle;
+pub mod numbering;
 pub mod plan;
 pub mod port;
 pub mod set;
 pub mod site;
+pub mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -33,3 +37,4 @@ pub use plan::{HotlineEntry, HotlineTable, Plan, PlanRule};
 pub use port::PortRange;
 pub use set::{PolicyFile, PolicySet, load};
 pub use site::{Evidence, Site};
+pub use terms::CallTerms;
