@@ -43,3 +43,5 @@ pub use tracker::{Action, ActiveCall, At, Direction, Tracker, TrackerLimits};
 
 #[cfg(test)]
 mod corpus_tests;
+#[cfg(test)]
+mod torture_tests;
