@@ -8,9 +8,11 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::calls::LiveCall;
 use crate::status::Status;
 
 /// How long an answer may take. Reason: a cut of full counter tables takes seconds.
@@ -49,10 +51,18 @@ pub enum ClientError {
 /// # Errors
 /// [`ClientError`].
 pub async fn status(socket: &Path) -> Result<Status, ClientError> {
-    timeout(ANSWER_TIMEOUT, ask(socket)).await.map_err(|_| ClientError::Timeout)?
+    timeout(ANSWER_TIMEOUT, ask(socket, "/v1/status")).await.map_err(|_| ClientError::Timeout)?
 }
 
-async fn ask(socket: &Path) -> Result<Status, ClientError> {
+/// Asks the controller for the calls that go on.
+///
+/// # Errors
+/// [`ClientError`].
+pub async fn calls(socket: &Path) -> Result<Vec<LiveCall>, ClientError> {
+    timeout(ANSWER_TIMEOUT, ask(socket, "/v1/calls")).await.map_err(|_| ClientError::Timeout)?
+}
+
+async fn ask<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, ClientError> {
     let stream = UnixStream::connect(socket).await.map_err(|source| {
         let path = socket.to_owned();
         match source.kind() {
@@ -62,7 +72,7 @@ async fn ask(socket: &Path) -> Result<Status, ClientError> {
     })?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
-    let request = Request::get("/v1/status")
+    let request = Request::get(path)
         .header("host", "tollfree")
         .body(Empty::<Bytes>::new())
         .map_err(|error| ClientError::Refused(error.to_string()))?;

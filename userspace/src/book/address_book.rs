@@ -539,6 +539,17 @@ impl AddressBook {
         pairs.collect()
     }
 
+    /// The rules whose names have an address, as the data plane was told last, and whether strangers' names have it too.
+    pub fn told(&self, address: IpAddr) -> (BTreeSet<u32>, bool) {
+        let told = self.places.get(&address).map(|place| (place.told.rules.clone(), place.told.shared));
+        told.unwrap_or_default()
+    }
+
+    /// Whether a name has an address; the name in lower case, without a trailing dot.
+    pub fn has(&self, name: &str, address: IpAddr) -> bool {
+        self.names.get(name).is_some_and(|known| known.addresses.contains(&address))
+    }
+
     /// A number that is another one whenever [`AddressBook::addresses`] is.
     pub const fn version(&self) -> u64 {
         self.version

@@ -1,16 +1,32 @@
-//! One call: its dialog (RFC 3261, section 12), and the offers that wait for their answers.
+//! One call: its INVITE, the dialogs that come of it (RFC 3261, section 12), and what they negotiate.
 
 use std::net::SocketAddr;
 
-use tollfree_core::flow::FlowKey;
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tollfree_core::plan::RuleClass;
 
 use super::hotline::{HotlineMatch, Hotlines};
-use super::media::{self, Negotiated, Refusal};
+use super::leg::{Late, Leg, Offer, Pending, PendingKind, session};
+use super::media::{self, Bounds, Refusal};
 use super::record::{CallRecord, Cause, caller};
 use super::sdp::Session;
-use super::sip::{Body, Message, Method};
-use super::tracker::{At, Direction};
+use super::sip::{Message, Method};
+use super::stream::Stream;
+use super::tracker::{At, Direction, TrackerLimits, after};
+use crate::policy::CallTerms;
+
+/// Dialogs of one INVITE. Reason: a hotline's desks ring together, a few at a time; more are not followed.
+const LEGS_MAX: usize = 8;
+/// Streams kept for one call over its life. Reason: each hold, transfer and change of network makes two, with control;
+/// past this, a cheat is probing ports.
+pub const MEDIA_PER_CALL_MAX: usize = 32;
+/// How much longer than its interval a session lives here, in seconds. Reason: the end that gives up sends BYE at the
+/// latest 32 s before the interval ends, and BYE is tried for 32 s (RFC 4028, section 10; RFC 3261, section 17.1.2).
+const SESSION_MARGIN_SECONDS: u64 = 32;
+/// Octets of a digest that name a call. Reason: 128 bits do not meet by chance.
+const UID_OCTETS: usize = 16;
 
 /// Why a message that names a followed call changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,177 +68,234 @@ impl Mismatch {
 /// What a message does to its call.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Nothing that matters here.
-    Nothing,
+    /// What is negotiated may be other than before; and why some of it is not free.
+    Changed(Vec<Refusal>),
     /// It was seen before.
     Retransmission,
-    /// These streams are negotiated, and no others.
-    Negotiated(Negotiated),
     /// The call is over.
     End(Cause),
 }
 
-/// What names a call: `Call-ID`, and the tag of the subscriber's end.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+impl Step {
+    const NOTHING: Self = Self::Changed(Vec::new());
+}
+
+/// What names a call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct CallKey {
+    /// `Call-ID`, or the id that the API was given.
     pub(super) call_id: String,
-    pub(super) local_tag: String,
+    /// The tag of the subscriber's end; `None`: the API opened the call.
+    pub(super) local_tag: Option<String>,
 }
 
 /// The two ends of the signalling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sockets {
     pub(super) subscriber: SocketAddr,
-    pub(super) proxy: SocketAddr,
+    /// `None`: the API opened the call.
+    pub(super) proxy: Option<SocketAddr>,
+}
+
+/// A stream that is free now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Granted {
+    pub(super) stream: Stream,
+    /// In nanoseconds of `CLOCK_MONOTONIC`, as the following.
+    pub(super) until_ns: u64,
+    /// When a packet of it passed last, as far as it is known; first, when it was granted.
+    pub(super) heard_ns: u64,
 }
 
 /// A call to a hotline.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Call {
+    /// See [`CallRecord::uid`].
+    pub(super) uid: String,
     /// As dialled, to ask the policy again.
     pub(super) dialled: String,
     pub(super) rule: u32,
     /// What the rule gave when the streams were last negotiated.
+    #[serde(with = "class_number")]
     pub(super) class: RuleClass,
+    pub(super) terms: CallTerms,
     pub(super) number: String,
     caller: String,
+    is_caller_asserted: bool,
+    charging_id: Option<String>,
     pub(super) sockets: Sockets,
     pub(super) invited: At,
+    /// When a provisional response came last.
+    pub(super) progressed: Option<At>,
     pub(super) answered: Option<At>,
-    /// The tag of the end that answered.
-    remote_tag: Option<String>,
+    /// When media before the answer was first free.
+    early_since: Option<At>,
+    /// When the session is over unless it is refreshed.
+    pub(super) session_ends_ns: Option<u64>,
     pub(super) is_cancelled: bool,
-    uplink: Side,
-    downlink: Side,
+    /// Whether it comes from a controller before this one, and no message has shown since that it goes on.
+    pub(super) is_restored: bool,
+    /// The INVITE that opens the call, until it fails.
+    invite: Option<Pending>,
+    invite_sequence: u32,
+    legs: Vec<Leg>,
     /// What is free now.
-    pub(super) streams: Vec<FlowKey>,
+    pub(super) granted: Vec<Granted>,
     /// What was free at some time.
-    pub(super) media: Vec<FlowKey>,
+    pub(super) media: Vec<Stream>,
     refusals: Vec<Refusal>,
 }
 
-/// The requests of one direction.
-#[derive(Debug, Default)]
-struct Side {
-    /// The highest `CSeq` number of a request that is followed.
-    sequence: Option<u32>,
-    /// An INVITE or UPDATE without final response.
-    pending: Option<Pending>,
-}
-
-/// A transaction that may change the streams.
-#[derive(Debug)]
-struct Pending {
-    sequence: u32,
-    is_invite: bool,
-    branch: String,
-    offer: Offer,
-}
-
-#[derive(Debug)]
-enum Offer {
-    /// In the request.
-    Made(Session),
-    /// In the 2xx to an INVITE without one; the answer comes with the ACK (RFC 3261, section 13.2.1).
-    Late(Session),
-    /// There is none in the request.
-    Absent,
-    /// It is of no use.
-    Refused(Refusal),
-}
-
-impl Pending {
-    fn new(message: &Message<'_>) -> Self {
-        let offer = match session(message) {
-            Ok(Some(session)) => Offer::Made(session),
-            Ok(None) => Offer::Absent,
-            Err(refusal) => Offer::Refused(refusal),
-        };
-        Self {
-            sequence: message.cseq.number,
-            is_invite: message.cseq.method == Method::Invite,
-            branch: message.branch.to_owned(),
-            offer,
-        }
-    }
-}
-
-/// A message's session description, if it has a body.
-fn session(message: &Message<'_>) -> Result<Option<Session>, Refusal> {
-    match message.body() {
-        Body::None => Ok(None),
-        Body::Sdp(body) => Session::parse(body).map(Some).map_err(|_| Refusal::Malformed),
-        Body::Other => Err(Refusal::NotSdp),
-    }
+/// What a call is opened with, beside its hotline.
+pub(super) struct Opening {
+    pub(super) at: At,
+    pub(super) sockets: Sockets,
+    pub(super) dialled: String,
+    pub(super) caller: String,
+    pub(super) is_caller_asserted: bool,
+    pub(super) charging_id: Option<String>,
 }
 
 impl Call {
-    /// The call that an INVITE opens.
-    pub(super) fn new(
-        at: At,
-        sockets: Sockets,
-        message: &Message<'_>,
-        dialled: String,
-        hotline: &HotlineMatch<'_>,
-    ) -> Self {
-        let sequence = Some(message.cseq.number);
+    fn open(key: &CallKey, opening: Opening, hotline: &HotlineMatch<'_>) -> Self {
         Self {
-            dialled,
+            uid: uid(key, opening.at),
+            dialled: opening.dialled,
             rule: hotline.rule,
             class: hotline.class,
+            terms: hotline.terms,
             number: hotline.number.to_owned(),
-            caller: caller(message.from.text),
-            sockets,
-            invited: at,
+            caller: caller(&opening.caller),
+            is_caller_asserted: opening.is_caller_asserted,
+            charging_id: opening.charging_id,
+            sockets: opening.sockets,
+            invited: opening.at,
+            progressed: None,
             answered: None,
-            remote_tag: None,
+            early_since: None,
+            session_ends_ns: None,
             is_cancelled: false,
-            uplink: Side { sequence, pending: Some(Pending::new(message)) },
-            downlink: Side::default(),
-            streams: Vec::new(),
+            is_restored: false,
+            invite: None,
+            invite_sequence: 0,
+            legs: Vec::new(),
+            granted: Vec::new(),
             media: Vec::new(),
             refusals: Vec::new(),
         }
     }
 
+    /// The call that an INVITE opens.
+    pub(super) fn invited(
+        key: &CallKey,
+        opening: Opening,
+        message: &Message<'_>,
+        hotline: &HotlineMatch<'_>,
+    ) -> Self {
+        Self {
+            invite: Some(Pending::new(message, PendingKind::Invite)),
+            invite_sequence: message.cseq.number,
+            ..Self::open(key, opening, hotline)
+        }
+    }
+
+    /// The call that the API opens: answered, with these streams.
+    pub(super) fn told(
+        key: &CallKey,
+        opening: Opening,
+        streams: Vec<Stream>,
+        hotline: &HotlineMatch<'_>,
+    ) -> Self {
+        let leg = Leg { is_confirmed: true, streams, ..Leg::new("", 0) };
+        let answered = Some(opening.at);
+        Self { answered, legs: vec![leg], ..Self::open(key, opening, hotline) }
+    }
+
+    /// Makes these the streams of a call that the API opened.
+    pub(super) fn tell(&mut self, streams: Vec<Stream>) {
+        if let Some(leg) = self.legs.first_mut() {
+            leg.streams = streams;
+        }
+    }
+
     /// The same INVITE again, or again with credentials (RFC 3261, section 22.2).
     pub(super) fn invited_again(&mut self, message: &Message<'_>) -> Result<Step, Mismatch> {
-        if let Some(repeated) = self.uplink.repeats(message)? {
-            return Ok(repeated);
+        let number = message.cseq.number;
+        if number < self.invite_sequence {
+            return Err(Mismatch::Sequence);
+        }
+        if number == self.invite_sequence {
+            return match &self.invite {
+                Some(invite) if invite.branch != message.branch => Err(Mismatch::Branch),
+                _ => Ok(Step::Retransmission),
+            };
         }
         if self.answered.is_some() {
             return Err(Mismatch::Tag);
         }
-        self.uplink.open(message);
-        Ok(Step::Nothing)
+        self.invite = Some(Pending::new(message, PendingKind::Invite));
+        self.invite_sequence = number;
+        self.legs.clear();
+        Ok(Step::NOTHING)
     }
 
     /// CANCEL has the branch and number of its INVITE (RFC 3261, section 9.1). The call ends with the final
     /// response.
     pub(super) fn cancel(&mut self, message: &Message<'_>) -> Result<Step, Mismatch> {
-        let pending = self.uplink.pending.as_ref().ok_or(Mismatch::Unasked)?;
-        if pending.sequence != message.cseq.number {
+        let invite = self.invite.as_ref().ok_or(Mismatch::Unasked)?;
+        if invite.sequence != message.cseq.number {
             return Err(Mismatch::Sequence);
         }
-        if pending.branch != message.branch {
+        if invite.branch != message.branch {
             return Err(Mismatch::Branch);
         }
         self.is_cancelled = self.answered.is_none();
-        Ok(Step::Nothing)
+        Ok(Step::NOTHING)
     }
 
-    /// A request of `direction` within the dialog: INVITE, UPDATE or BYE.
-    pub(super) fn request(&mut self, direction: Direction, message: &Message<'_>) -> Result<Step, Mismatch> {
-        self.check_dialog(remote_tag(direction, true, message))?;
-        let side = self.side(direction);
-        if let Some(repeated) = side.repeats(message)? {
-            return Ok(repeated);
+    /// A request of `direction` within a dialog: INVITE, UPDATE, PRACK or BYE.
+    pub(super) fn request<H: Hotlines>(
+        &mut self,
+        direction: Direction,
+        message: &Message<'_>,
+        hotlines: &H,
+    ) -> Result<Step, Mismatch> {
+        let place = self.leg(remote_tag(direction, true, message))?;
+        let leg = &mut self.legs[place];
+        if leg.side(direction).repeats(message)? {
+            return Ok(Step::Retransmission);
         }
-        if message.cseq.method == Method::Bye {
-            return Ok(Step::End(Cause::Hangup { by: direction }));
+        let kind = PendingKind::of(message.cseq.method);
+        // Before the answer, the called end neither hangs up nor changes the INVITE (RFC 3261, sections 14.1, 15).
+        let waits = kind == Some(PendingKind::Invite) || (kind.is_none() && direction == Direction::Downlink);
+        if !leg.is_confirmed && waits {
+            return Err(Mismatch::Early);
         }
-        side.open(message);
-        Ok(Step::Nothing)
+        let Some(kind) = kind else {
+            return Ok(self.hang_up(place, Cause::Hangup { by: direction }));
+        };
+        let mut pending = Pending::new(message, kind);
+        let mut refusals = Vec::new();
+        if kind == PendingKind::Prack
+            && let Offer::Made(answer) = &pending.offer
+            && let Some(offer) = leg.take_late(direction, None)
+        {
+            leg.is_answered = true;
+            let answer = answer.clone();
+            pending.offer = Offer::Absent;
+            leg.side(direction).open(pending);
+            refusals = self.negotiate(place, direction, &answer, &offer, hotlines);
+        } else {
+            leg.side(direction).open(pending);
+        }
+        Ok(Step::Changed(refusals))
+    }
+
+    /// A dialog is over; the call with its last one.
+    fn hang_up(&mut self, place: usize, cause: Cause) -> Step {
+        self.legs.remove(place);
+        let goes_on = self.answered.is_none() || self.legs.iter().any(|leg| leg.is_confirmed);
+        if goes_on { Step::NOTHING } else { Step::End(cause) }
     }
 
     /// The ACK of `direction`, which may hold the answer to a late offer.
@@ -232,24 +305,21 @@ impl Call {
         message: &Message<'_>,
         hotlines: &H,
     ) -> Result<Step, Mismatch> {
-        let is_awaited = self.side(direction).pending.as_ref().is_some_and(|pending| {
-            pending.sequence == message.cseq.number && matches!(pending.offer, Offer::Late(_))
-        });
-        if !is_awaited {
-            return Ok(Step::Nothing);
-        }
-        self.check_dialog(remote_tag(direction, true, message))?;
-        let Some(Pending { offer: Offer::Late(offer), .. }) = self.side(direction).pending.take() else {
-            return Ok(Step::Nothing);
+        let Ok(place) = self.leg(remote_tag(direction, true, message)) else {
+            let is_awaited = self.legs.iter().any(|leg| leg.late.is_some());
+            return if is_awaited { Err(Mismatch::Tag) } else { Ok(Step::NOTHING) };
         };
-        Ok(Step::Negotiated(match session(message) {
-            Ok(Some(answer)) => self.pair(direction, &answer, &offer, hotlines),
-            Ok(None) => Negotiated::refused(Refusal::NoSession),
-            Err(refusal) => Negotiated::refused(refusal),
+        let Some(offer) = self.legs[place].take_late(direction, Some(message.cseq.number)) else {
+            return Ok(Step::NOTHING);
+        };
+        Ok(Step::Changed(match session(message) {
+            Ok(Some(answer)) => self.negotiate(place, direction, &answer, &offer, hotlines),
+            Ok(None) => self.refused(place, Refusal::NoSession),
+            Err(refusal) => self.refused(place, refusal),
         }))
     }
 
-    /// A response that goes in `direction`, to an INVITE or UPDATE that went the other way.
+    /// A response that goes in `direction`, to a request that went the other way.
     pub(super) fn respond<H: Hotlines>(
         &mut self,
         at: At,
@@ -260,130 +330,279 @@ impl Call {
     ) -> Result<Step, Mismatch> {
         let asked = direction.opposite();
         let tag = remote_tag(direction, false, message);
-        if !self.check_response(asked, message, tag)? {
-            return Ok(Step::Retransmission);
-        }
-        match status {
-            ..200 => Ok(Step::Nothing),
-            200..300 => {
-                if self.remote_tag.is_none() {
-                    self.remote_tag = Some(tag.ok_or(Mismatch::Tag)?.to_owned());
-                    self.answered = Some(at);
-                }
-                Ok(self.accept(asked, message, hotlines))
+        let number = message.cseq.number;
+        if asked == Direction::Uplink {
+            if number == self.invite_sequence && message.cseq.method == Method::Invite {
+                return self.respond_to_invite(at, message, status, hotlines);
             }
+            if number < self.invite_sequence {
+                return Ok(Step::Retransmission);
+            }
+            if self.legs.is_empty() {
+                return Err(if self.invite.is_some() { Mismatch::Sequence } else { Mismatch::Unasked });
+            }
+        }
+        let place = self.leg(tag)?;
+        let leg = &mut self.legs[place];
+        let Some(found) = leg.side(asked).find(message)? else {
+            return Ok(Step::Retransmission);
+        };
+        match status {
+            ..200 if !message.is_reliable => Ok(Step::NOTHING),
+            ..200 => Ok(self.accept_early(place, asked, found, message, hotlines)),
+            200..300 => {
+                if matches!(message.cseq.method, Method::Invite | Method::Update) {
+                    self.refresh(at, message);
+                }
+                Ok(self.accept(place, asked, found, message, hotlines))
+            }
+            // RFC 3261, section 12.2.1.2.
+            408 | 481 => Ok(self.hang_up(place, Cause::DialogLost { status })),
+            // The session stays as it was (RFC 3261, section 14.1).
             _ => {
-                self.side(asked).pending = None;
+                leg.side(asked).pending.remove(found);
+                Ok(Step::NOTHING)
+            }
+        }
+    }
+
+    /// A response to the INVITE that opens the call.
+    fn respond_to_invite<H: Hotlines>(
+        &mut self,
+        at: At,
+        message: &Message<'_>,
+        status: u16,
+        hotlines: &H,
+    ) -> Result<Step, Mismatch> {
+        let Some(invite) = &self.invite else {
+            return Ok(Step::Retransmission);
+        };
+        if invite.branch != message.branch {
+            return Err(Mismatch::Branch);
+        }
+        match (status, message.to.tag) {
+            (..200, tag) => {
+                self.progressed = Some(at);
+                let Some(tag) = tag.filter(|_| status > 100 && self.answered.is_none()) else {
+                    return Ok(Step::NOTHING);
+                };
+                Ok(self.ring(at, tag, message, hotlines))
+            }
+            (200..300, tag) => {
+                let tag = tag.ok_or(Mismatch::Tag)?;
+                self.refresh(at, message);
+                Ok(self.answer(at, tag, message, hotlines))
+            }
+            _ if self.answered.is_some() => Ok(Step::Retransmission),
+            _ => {
+                self.invite = None;
+                self.legs.clear();
                 Ok(self.reject(status))
             }
         }
     }
 
-    /// Whether a response belongs to the transaction that is open; `false`: to one that is over.
-    fn check_response(
-        &mut self,
-        asked: Direction,
-        message: &Message<'_>,
-        tag: Option<&str>,
-    ) -> Result<bool, Mismatch> {
-        let is_known = self.remote_tag.as_deref().is_none_or(|known| tag == Some(known));
-        let side = self.side(asked);
-        let Some(pending) = &side.pending else {
-            let is_over = side.sequence.is_some_and(|sequence| message.cseq.number <= sequence);
-            return if !is_over {
-                Err(Mismatch::Unasked)
-            } else if is_known {
-                Ok(false)
-            } else {
-                Err(Mismatch::Tag)
-            };
+    /// A provisional response, which may hold the answer, or an offer that PRACK answers (RFC 3262, section 5).
+    fn ring<H: Hotlines>(&mut self, at: At, tag: &str, message: &Message<'_>, hotlines: &H) -> Step {
+        let Some(place) = self.leg_or_new(tag) else {
+            return Step::Changed(vec![Refusal::TooManyDialogs]);
         };
-        if message.cseq.number < pending.sequence {
-            return Ok(false);
+        if self.legs[place].is_answered {
+            return Step::NOTHING;
         }
-        let is_invite = message.cseq.method == Method::Invite;
-        if message.cseq.number > pending.sequence || is_invite != pending.is_invite {
-            return Err(Mismatch::Sequence);
-        }
-        if message.branch != pending.branch {
-            return Err(Mismatch::Branch);
-        }
-        if !is_known {
-            return Err(Mismatch::Tag);
-        }
-        Ok(!matches!(pending.offer, Offer::Late(_)))
-    }
-
-    /// A 2xx to the transaction that `asked` opened.
-    fn accept<H: Hotlines>(&mut self, asked: Direction, message: &Message<'_>, hotlines: &H) -> Step {
-        let Some(mut pending) = self.side(asked).pending.take() else {
-            return Step::Nothing;
+        // Bodies of other kinds, such as alerting tones, say nothing of media.
+        let Ok(Some(described)) = session(message) else {
+            return Step::NOTHING;
         };
-        let answer = match session(message) {
-            Ok(answer) => answer,
-            Err(refusal) => return Step::Negotiated(Negotiated::refused(refusal)),
-        };
-        let negotiated = match (pending.offer, answer) {
-            (Offer::Made(offer), Some(answer)) => self.pair(asked, &offer, &answer, hotlines),
-            (Offer::Absent, Some(offer)) if pending.is_invite => {
-                pending.offer = Offer::Late(offer);
-                self.side(asked).pending = Some(pending);
-                return Step::Nothing;
+        let offer = self.invite.as_ref().map(|invite| invite.offer.clone());
+        match offer {
+            Some(Offer::Made(offer)) => {
+                self.legs[place].is_answered = message.is_reliable;
+                let refusals = self.negotiate(place, Direction::Uplink, &offer, &described, hotlines);
+                if !self.legs[place].streams.is_empty() && self.early_since.is_none() {
+                    self.early_since = Some(at);
+                }
+                Step::Changed(refusals)
             }
-            // An UPDATE without an offer only keeps the session alive (RFC 4028).
-            (Offer::Absent, _) if !pending.is_invite => return Step::Nothing,
-            (Offer::Refused(refusal), _) => Negotiated::refused(refusal),
-            _ => Negotiated::refused(Refusal::NoSession),
-        };
-        Step::Negotiated(negotiated)
+            Some(Offer::Absent) if message.is_reliable => {
+                let sequence = self.invite_sequence;
+                let late = Late { asked: Direction::Uplink, sequence, offer: described };
+                self.legs[place].late = Some(late);
+                Step::NOTHING
+            }
+            _ => Step::NOTHING,
+        }
     }
 
-    /// A final response other than 2xx. Within a dialog it leaves the session as it was (RFC 3261, section
-    /// 14.1).
+    /// A 2xx to the INVITE that opens the call. Where several ends answer, each has a dialog (RFC 3261, section
+    /// 13.2.2.4).
+    fn answer<H: Hotlines>(&mut self, at: At, tag: &str, message: &Message<'_>, hotlines: &H) -> Step {
+        let Some(place) = self.leg_or_new(tag) else {
+            return Step::Changed(vec![Refusal::TooManyDialogs]);
+        };
+        if std::mem::replace(&mut self.legs[place].is_confirmed, true) {
+            return Step::Retransmission;
+        }
+        if self.answered.is_none() {
+            self.answered = Some(at);
+            self.legs.iter_mut().filter(|leg| !leg.is_confirmed).for_each(|leg| leg.streams.clear());
+        }
+        if self.legs[place].is_answered {
+            return Step::NOTHING;
+        }
+        let offer = self.invite.as_ref().map_or(Offer::Absent, |invite| invite.offer.clone());
+        Step::Changed(match (offer, session(message)) {
+            (_, Err(refusal)) | (Offer::Refused(refusal), _) => self.refused(place, refusal),
+            (Offer::Made(offer), Ok(Some(answer))) => {
+                self.negotiate(place, Direction::Uplink, &offer, &answer, hotlines)
+            }
+            (Offer::Absent, Ok(Some(offer))) => {
+                let (asked, sequence) = (Direction::Uplink, self.invite_sequence);
+                self.legs[place].late = Some(Late { asked, sequence, offer });
+                Vec::new()
+            }
+            // What a provisional response showed is the answer.
+            _ if !self.legs[place].streams.is_empty() => Vec::new(),
+            _ => self.refused(place, Refusal::NoSession),
+        })
+    }
+
+    /// A reliable provisional response within a dialog: it may answer.
+    fn accept_early<H: Hotlines>(
+        &mut self,
+        place: usize,
+        asked: Direction,
+        found: usize,
+        message: &Message<'_>,
+        hotlines: &H,
+    ) -> Step {
+        let pending = &mut self.legs[place].side(asked).pending[found];
+        let (Offer::Made(offer), Ok(Some(answer))) = (pending.offer.clone(), session(message)) else {
+            return Step::NOTHING;
+        };
+        pending.offer = Offer::Answered;
+        Step::Changed(self.negotiate(place, asked, &offer, &answer, hotlines))
+    }
+
+    /// A 2xx to a request within a dialog.
+    fn accept<H: Hotlines>(
+        &mut self,
+        place: usize,
+        asked: Direction,
+        found: usize,
+        message: &Message<'_>,
+        hotlines: &H,
+    ) -> Step {
+        let pending = self.legs[place].side(asked).pending.remove(found);
+        let is_invite = pending.kind == PendingKind::Invite;
+        Step::Changed(match (pending.offer, session(message)) {
+            // A request without an offer only keeps the session alive (RFC 4028).
+            (Offer::Absent, _) if !is_invite => Vec::new(),
+            (Offer::Answered, _) => Vec::new(),
+            (_, Err(refusal)) | (Offer::Refused(refusal), _) => self.refused(place, refusal),
+            (Offer::Made(offer), Ok(Some(answer))) => self.negotiate(place, asked, &offer, &answer, hotlines),
+            (Offer::Absent, Ok(Some(offer))) => {
+                self.legs[place].late = Some(Late { asked, sequence: pending.sequence, offer });
+                Vec::new()
+            }
+            (_, Ok(None)) => self.refused(place, Refusal::NoSession),
+        })
+    }
+
+    /// A final response other than 2xx to the INVITE that opens the call.
     fn reject(&self, status: u16) -> Step {
         match status {
-            _ if self.answered.is_some() => Step::Nothing,
             // The caller tries again with credentials, or with a longer session interval (RFC 4028, section
             // 7.3).
-            401 | 407 | 422 if !self.is_cancelled => Step::Nothing,
+            401 | 407 | 422 if !self.is_cancelled => Step::NOTHING,
             _ if self.is_cancelled => Step::End(Cause::Cancelled),
             300..=399 => Step::End(Cause::Redirected { status }),
             _ => Step::End(Cause::Rejected { status }),
         }
     }
 
-    /// The streams that `asked`'s description and the other end's come to, under the policy in force now.
-    fn pair<H: Hotlines>(
+    /// A 2xx says how long the session lasts from now on; one that does not, that it lasts until BYE (RFC 4028, section
+    /// 7.2).
+    fn refresh(&mut self, at: At, message: &Message<'_>) {
+        self.session_ends_ns = message.session_expires.map(|seconds| {
+            after(at, std::time::Duration::from_secs(u64::from(seconds) + SESSION_MARGIN_SECONDS))
+        });
+    }
+
+    /// Makes a dialog's streams what `asked`'s description and the other end's come to, under the policy in force now.
+    fn negotiate<H: Hotlines>(
         &mut self,
+        place: usize,
         asked: Direction,
         asking: &Session,
         answering: &Session,
         hotlines: &H,
-    ) -> Negotiated {
+    ) -> Vec<Refusal> {
         let Some(hotline) = hotlines.find(&self.dialled).filter(|hotline| hotline.rule == self.rule) else {
-            return Negotiated::refused(Refusal::NoLongerListed);
+            return self.refused(place, Refusal::NoLongerListed);
         };
         self.class = hotline.class;
+        self.terms = hotline.terms;
         let (ours, theirs) = match asked {
             Direction::Uplink => (asking, answering),
             Direction::Downlink => (answering, asking),
         };
-        media::pair(ours, theirs, self.sockets.subscriber.ip(), hotline.media)
+        let bounds = Bounds {
+            subscriber: self.sockets.subscriber.ip(),
+            networks: hotline.media,
+            has_video: hotline.terms.video_octets_per_second.is_some(),
+        };
+        let negotiated = media::pair(ours, theirs, bounds);
+        self.legs[place].streams = negotiated.streams;
+        negotiated.refusals
     }
 
-    /// Whether the message names the end that answered.
-    fn check_dialog(&self, tag: Option<&str>) -> Result<(), Mismatch> {
-        match self.remote_tag.as_deref() {
-            None => Err(Mismatch::Early),
-            Some(known) if tag == Some(known) => Ok(()),
-            Some(_) => Err(Mismatch::Tag),
+    /// Nothing of this dialog is free.
+    fn refused(&mut self, place: usize, refusal: Refusal) -> Vec<Refusal> {
+        self.legs[place].streams.clear();
+        vec![refusal]
+    }
+
+    /// The dialog that a message names by the far end's tag.
+    fn leg(&self, tag: Option<&str>) -> Result<usize, Mismatch> {
+        let found = tag.and_then(|tag| self.legs.iter().position(|leg| leg.tag == tag));
+        found.ok_or(if self.legs.is_empty() { Mismatch::Early } else { Mismatch::Tag })
+    }
+
+    /// The same, or a new one; `None`: there are [`LEGS_MAX`].
+    fn leg_or_new(&mut self, tag: &str) -> Option<usize> {
+        if let Some(place) = self.legs.iter().position(|leg| leg.tag == tag) {
+            return Some(place);
         }
+        if self.legs.len() == LEGS_MAX {
+            return None;
+        }
+        self.legs.push(Leg::new(tag, self.invite_sequence));
+        Some(self.legs.len() - 1)
     }
 
-    fn side(&mut self, direction: Direction) -> &mut Side {
-        match direction {
-            Direction::Uplink => &mut self.uplink,
-            Direction::Downlink => &mut self.downlink,
+    /// What should be free, each with its end in nanoseconds of `CLOCK_MONOTONIC`.
+    pub(super) fn wanted(&self, limits: &TrackerLimits) -> Vec<(Stream, u64)> {
+        let until_ns = match (self.answered, self.early_since) {
+            (Some(answered), _) => {
+                after(answered, self.terms.duration_max).min(self.session_ends_ns.unwrap_or(u64::MAX))
+            }
+            (None, Some(early)) => after(early, limits.early_media_max),
+            (None, None) => return Vec::new(),
+        };
+        let mut wanted: Vec<(Stream, u64)> = Vec::new();
+        for stream in self.legs.iter().flat_map(|leg| &leg.streams) {
+            if wanted.iter().all(|(other, _)| other.ends() != stream.ends()) {
+                wanted.push((*stream, until_ns));
+            }
+        }
+        wanted
+    }
+
+    /// Keeps who called and the charging identifier, where the operator's own equipment says so.
+    pub(super) fn note_charging(&mut self, message: &Message<'_>) {
+        if self.charging_id.is_none() {
+            self.charging_id = message.charging_id.map(str::to_owned);
         }
     }
 
@@ -397,10 +616,13 @@ impl Call {
     /// What is left of the call named `key`.
     pub(super) fn into_record(self, key: CallKey, at: At, cause: Cause) -> CallRecord {
         CallRecord {
+            uid: self.uid,
             call_id: key.call_id,
             rule: self.rule,
             number: self.number,
             caller: self.caller,
+            is_caller_asserted: self.is_caller_asserted,
+            charging_id: self.charging_id,
             subscriber: self.sockets.subscriber.ip(),
             proxy: self.sockets.proxy,
             invited: self.invited.wall,
@@ -413,24 +635,27 @@ impl Call {
     }
 }
 
-impl Side {
-    /// Whether a request was seen before; numbers only grow (RFC 3261, section 12.2.2).
-    fn repeats(&self, message: &Message<'_>) -> Result<Option<Step>, Mismatch> {
-        let Some(sequence) = self.sequence.filter(|sequence| message.cseq.number <= *sequence) else {
-            return Ok(None);
-        };
-        if message.cseq.number < sequence || message.cseq.method == Method::Bye {
-            return Err(Mismatch::Sequence);
-        }
-        match &self.pending {
-            Some(pending) if pending.branch != message.branch => Err(Mismatch::Branch),
-            _ => Ok(Some(Step::Retransmission)),
-        }
+/// A name for a call that no other has: one `Call-ID` and tag may come again, but not at the same instant.
+fn uid(key: &CallKey, at: At) -> String {
+    let mut digest = Sha256::new();
+    for part in [&key.call_id, key.local_tag.as_deref().unwrap_or_default(), &at.wall.to_string()] {
+        digest.update(part);
+        digest.update([0]);
+    }
+    HEXLOWER.encode(&digest.finalize()[..UID_OCTETS])
+}
+
+/// A class by its number, which is permanent.
+mod class_number {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use tollfree_core::plan::RuleClass;
+
+    pub(super) fn serialize<S: Serializer>(class: &RuleClass, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(*class as u32)
     }
 
-    fn open(&mut self, message: &Message<'_>) {
-        self.sequence = Some(message.cseq.number);
-        self.pending = Some(Pending::new(message));
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(deserializer: D) -> Result<RuleClass, D::Error> {
+        u32::deserialize(deserializer).map(RuleClass::from_number)
     }
 }
 

@@ -109,6 +109,8 @@ fn word(method: Method<'_>) -> &str {
         Method::Bye => "BYE",
         Method::Cancel => "CANCEL",
         Method::Update => "UPDATE",
+        Method::Prack => "PRACK",
+        Method::Message => "MESSAGE",
         Method::Other(other) => other,
     }
 }
@@ -119,7 +121,7 @@ fn streams(message: &Message<'_>) -> Value {
         return Value::Null;
     };
     let session = Session::parse(body).expect("a session description");
-    let one = |stream: &super::sdp::Stream| serde_json::json!([stream.address, stream.port]);
+    let one = |stream: &super::sdp::MediaSection| serde_json::json!([stream.address, stream.port]);
     session.streams.iter().map(one).collect()
 }
 
@@ -185,7 +187,8 @@ struct Anyone(Vec<ipnet::IpNet>);
 impl Hotlines for Anyone {
     fn find(&self, _dialled: &str) -> Option<HotlineMatch<'_>> {
         let class = tollfree_core::plan::RuleClass::Free;
-        Some(HotlineMatch { rule: 1, class, number: "1", media: &self.0 })
+        let terms = crate::policy::CallTerms::default();
+        Some(HotlineMatch { rule: 1, class, number: "1", media: &self.0, terms, is_emergency: false })
     }
 }
 

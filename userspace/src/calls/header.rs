@@ -26,11 +26,17 @@ pub enum Header {
     ContentLength,
     /// `P-Asserted-Identity` (RFC 3325).
     AssertedIdentity,
+    /// `P-Charging-Vector` (RFC 7315, section 5.6).
+    ChargingVector,
+    /// `RSeq` (RFC 3262).
+    RSeq,
+    /// `Session-Expires`, `x` (RFC 4028, section 4).
+    SessionExpires,
 }
 
 impl Header {
     /// Names and compact forms (RFC 3261, section 7.3.3).
-    const ALL: [(Self, &'static str, Option<&'static str>); 8] = [
+    const ALL: [(Self, &'static str, Option<&'static str>); 11] = [
         (Self::CallId, "Call-ID", Some("i")),
         (Self::From, "From", Some("f")),
         (Self::To, "To", Some("t")),
@@ -39,6 +45,9 @@ impl Header {
         (Self::ContentType, "Content-Type", Some("c")),
         (Self::ContentLength, "Content-Length", Some("l")),
         (Self::AssertedIdentity, "P-Asserted-Identity", None),
+        (Self::ChargingVector, "P-Charging-Vector", None),
+        (Self::RSeq, "RSeq", None),
+        (Self::SessionExpires, "Session-Expires", Some("x")),
     ];
 
     /// As RFC 3261 writes it.
@@ -57,7 +66,7 @@ impl Header {
 
     /// Whether it may stand more than once (RFC 3261, section 7.3.1; RFC 3325, section 9.1).
     pub(super) const fn may_repeat(self) -> bool {
-        matches!(self, Self::Via | Self::AssertedIdentity)
+        matches!(self, Self::Via | Self::AssertedIdentity | Self::ChargingVector)
     }
 }
 
@@ -93,6 +102,20 @@ fn find_unquoted(text: &str, wanted: &[u8]) -> Option<usize> {
     None
 }
 
+/// Whether every quoted string ends (RFC 3261, section 25.1): where one does not, readers disagree on all that follows.
+fn is_balanced(text: &str) -> bool {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for octet in text.bytes() {
+        match octet {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            _ => {}
+        }
+    }
+    !is_quoted
+}
+
 /// The value of the parameter `wanted` in `;name=value;…`. `Err` where it stands twice or has no value.
 fn parameter<'a>(mut rest: &'a str, wanted: &str) -> Result<Option<&'a str>, ()> {
     let mut found = None;
@@ -117,6 +140,9 @@ pub(super) fn call_id(value: &str) -> Result<&str, SipFault> {
 /// `From` or `To`: a name and address, or an address alone, and parameters (RFC 3261, section 20.10).
 pub(super) fn party(header: Header, value: &str) -> Result<Party<'_>, SipFault> {
     let fault = SipFault::Value { header };
+    if !is_balanced(value) {
+        return Err(fault);
+    }
     let parameters = match find_unquoted(value, b"<") {
         Some(open) => {
             let close = value[open..].find('>').ok_or(fault)?;
@@ -162,6 +188,20 @@ pub(super) fn branch(value: &str) -> Result<&str, SipFault> {
 /// `Content-Length`: octets of the body.
 pub(super) fn content_length(value: &str) -> Result<usize, SipFault> {
     decimal(value).ok_or(SipFault::Value { header: Header::ContentLength })
+}
+
+/// `Session-Expires`: seconds that a session lasts without a refresh (RFC 4028, section 4).
+pub(super) fn session_expires(value: &str) -> Result<u32, SipFault> {
+    let seconds = trim(value.split(';').next().unwrap_or_default());
+    let fault = SipFault::Value { header: Header::SessionExpires };
+    if seconds.is_empty() { Err(fault) } else { decimal(seconds).ok_or(fault) }
+}
+
+/// The `icid-value` of a `P-Charging-Vector` (RFC 7315, section 5.6), without its quotes.
+pub(super) fn charging_id(value: &str) -> Option<&str> {
+    let quoted = parameter(value, "icid-value").ok()??;
+    let bare = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(quoted);
+    is_word(bare).then_some(bare)
 }
 
 /// Whether a `Content-Type` is `application/sdp`, whatever its parameters.

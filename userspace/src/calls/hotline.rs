@@ -1,9 +1,11 @@
 //! What a call is compared with.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use tollfree_core::plan::RuleClass;
 
-use crate::policy::HotlineTable;
+use crate::policy::{CallTerms, HotlineTable};
 
 /// The hotlines of the policy in force.
 pub trait Hotlines {
@@ -19,13 +21,22 @@ pub trait Hotlines {
         let _ = domain;
         true
     }
+
+    /// Whether a host belongs to the operator, so that what it asserts of a caller is true (RFC 3325, section 4) and its
+    /// charging identifier too. The answer is no unless overridden.
+    fn trusts(&self, host: IpAddr) -> bool {
+        let _ = host;
+        false
+    }
 }
 
 impl Hotlines for HotlineTable {
     fn find(&self, dialled: &str) -> Option<HotlineMatch<'_>> {
         let (number, entry) = self.lookup(dialled)?;
         let media = &entry.media_networks;
-        Some(HotlineMatch { rule: entry.rule, class: entry.class, number: number.as_str(), media })
+        let is_emergency = number.is_emergency();
+        let (rule, class, terms) = (entry.rule, entry.class, entry.terms);
+        Some(HotlineMatch { rule, class, number: number.as_str(), media, terms, is_emergency })
     }
 }
 
@@ -40,4 +51,8 @@ pub struct HotlineMatch<'a> {
     pub number: &'a str,
     /// Where a call's media may go and still be free.
     pub media: &'a [IpNet],
+    /// What a call may take and still be free.
+    pub terms: CallTerms,
+    /// A number for emergencies: no count of calls keeps it from being free.
+    pub is_emergency: bool,
 }

@@ -1,23 +1,32 @@
 //! Following calls to hotlines in the signalling that the kernel copies: which media stream is free, and
 //! until when.
 //!
-//! Nothing here reads a socket, a map or a clock. [`Tracker::message`] takes a datagram and what it came
+//! Nothing here reads a socket, a map or a clock. [`Tracker::message`] takes a message and what it came
 //! with, and says what to grant and revoke; the caller does it. Signalling itself stays charged.
 //!
-//! Read: SIP over UDP ([`sip`], RFC 3261), the number in its Request-URI ([`dialled`], RFC 3966), offers and
-//! answers ([`sdp`], RFC 8866; [`media`], RFC 3264). Not yet: SIP over TCP, early media and answers in
-//! reliable provisional responses (RFC 3262), session timers (RFC 4028).
+//! Read: SIP ([`sip`], RFC 3261), the number in its Request-URI ([`dialled`], RFC 3966), offers and answers ([`sdp`],
+//! RFC 8866; [`media`], RFC 3264), in early dialogs too (RFC 3262, RFC 3311), and session timers (RFC 4028). What each
+//! dialog negotiates is on its own, however an INVITE is forked. Where signalling cannot be seen, calls are opened and
+//! closed by whoever sees it ([`told`]). A call goes on over a restart ([`saved`]).
 
 mod call;
+pub mod connections;
 pub mod dialled;
 pub mod fault;
+pub mod fragments;
+pub mod frame;
+mod framing;
 pub mod header;
 pub mod hotline;
+mod leg;
 pub mod media;
 pub mod record;
+pub mod saved;
 pub mod sdp;
 pub mod sip;
 pub mod stats;
+pub mod stream;
+pub mod told;
 pub mod tracker;
 
 pub use call::Mismatch;
@@ -26,8 +35,13 @@ pub use fault::SipFault;
 pub use hotline::{HotlineMatch, Hotlines};
 pub use media::Refusal;
 pub use record::{CallRecord, Cause};
+pub use saved::SavedCall;
 pub use stats::TrackerStats;
+pub use stream::{Grant, Stream, StreamKind};
+pub use told::{ToldCall, ToldFault, ToldMedia};
 pub use tracker::{Action, ActiveCall, At, Direction, Tracker, TrackerLimits};
 
 #[cfg(test)]
 mod corpus_tests;
+#[cfg(test)]
+mod torture_tests;

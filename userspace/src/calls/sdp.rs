@@ -1,6 +1,8 @@
 //! A session description (RFC 8866): where each media stream goes.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
 
 use super::header::decimal;
 
@@ -9,6 +11,9 @@ pub const LINES_MAX: usize = 256;
 /// Media descriptions. Reason: offer and answer pair by position, so all must be kept; phones send one or
 /// two.
 pub const STREAMS_MAX: usize = 8;
+/// Candidates kept of one stream. Reason: a phone has one or two of its own; a session border controller one for each
+/// family. Others are passed over: their paths are charged.
+pub const CANDIDATES_MAX: usize = 8;
 
 /// Why a description cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,27 +57,53 @@ pub enum SdpFault {
 }
 
 /// A description that could be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// In the order of their `m=` lines; at most [`STREAMS_MAX`].
-    pub streams: Vec<Stream>,
+    pub streams: Vec<MediaSection>,
 }
 
 /// One `m=` section.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stream {
-    /// `m=audio`.
-    pub is_audio: bool,
-    /// Some profile of RTP (`RTP/AVP`, `RTP/SAVP`, `RTP/AVPF`, `RTP/SAVPF`, RFC 8866, section 8.2.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaSection {
+    /// `m=audio` and its like.
+    pub kind: SectionKind,
+    /// Some profile of RTP (`RTP/AVP`, `RTP/SAVP`, `RTP/AVPF`, `RTP/SAVPF`, their DTLS forms; RFC 8866, section 8.2.3;
+    /// RFC 5764, section 8).
     pub is_rtp: bool,
     /// Where its packets go, if it is not rejected.
     pub address: Option<IpAddr>,
-    /// 0: rejected (RFC 3264, section 6).
+    /// 0: rejected (RFC 3264, section 6), or part of a bundle (RFC 9143).
     pub port: u16,
     /// `a=rtcp-mux` (RFC 5761): control shares the port.
     pub has_rtcp_mux: bool,
-    /// Port of `a=rtcp` (RFC 3605).
-    pub rtcp_port: Option<u16>,
+    /// Where control goes, by `a=rtcp` (RFC 3605); without an address, that of the stream.
+    pub rtcp: Option<(u16, Option<IpAddr>)>,
+    /// `a=inactive`, of its own or of the session (RFC 3264, section 6.1): nothing is sent either way.
+    pub is_inactive: bool,
+    /// Where `a=candidate` (RFC 8839, section 5.1) says packets may go as well, over UDP; at most [`CANDIDATES_MAX`].
+    pub candidates: Vec<Candidate>,
+}
+
+/// What a section carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SectionKind {
+    /// `audio`
+    Audio,
+    /// `video`
+    Video,
+    /// Anything else.
+    Other,
+}
+
+/// A UDP candidate of ICE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// 1: RTP; 2: RTCP.
+    pub component: u8,
+    /// Where packets go.
+    pub socket: SocketAddr,
 }
 
 impl Session {
@@ -104,7 +135,8 @@ impl Session {
 #[derive(Default)]
 struct Reader {
     session_address: Option<IpAddr>,
-    streams: Vec<Stream>,
+    session_inactive: bool,
+    streams: Vec<MediaSection>,
 }
 
 impl Reader {
@@ -152,26 +184,42 @@ impl Reader {
             return Err(SdpFault::Media { line });
         };
         let port = decimal(port).ok_or(SdpFault::Media { line })?;
-        let is_rtp = matches!(profile, "RTP/AVP" | "RTP/SAVP" | "RTP/AVPF" | "RTP/SAVPF");
-        self.streams.push(Stream {
-            is_audio: kind == "audio",
-            is_rtp,
+        self.streams.push(MediaSection {
+            kind: match kind {
+                "audio" => SectionKind::Audio,
+                "video" => SectionKind::Video,
+                _ => SectionKind::Other,
+            },
+            is_rtp: is_rtp(profile),
             address: None,
             port,
             has_rtcp_mux: false,
-            rtcp_port: None,
+            rtcp: None,
+            is_inactive: self.session_inactive,
+            candidates: Vec::new(),
         });
         Ok(())
     }
 
     fn attribute(&mut self, value: &str) {
         let Some(stream) = self.streams.last_mut() else {
+            self.session_inactive |= value == "inactive";
             return;
         };
-        if value == "rtcp-mux" {
-            stream.has_rtcp_mux = true;
-        } else if let Some(rtcp) = value.strip_prefix("rtcp:") {
-            stream.rtcp_port = rtcp.split(' ').next().and_then(decimal);
+        match value {
+            "rtcp-mux" => stream.has_rtcp_mux = true,
+            "inactive" => stream.is_inactive = true,
+            // Its own direction goes before the session's (RFC 8866, section 6.7).
+            "sendrecv" | "sendonly" | "recvonly" => stream.is_inactive = false,
+            _ => {
+                if let Some(rtcp) = value.strip_prefix("rtcp:") {
+                    stream.rtcp = control(rtcp);
+                } else if let Some(text) = value.strip_prefix("candidate:")
+                    && stream.candidates.len() < CANDIDATES_MAX
+                {
+                    stream.candidates.extend(candidate(text));
+                }
+            }
         }
     }
 
@@ -197,17 +245,55 @@ fn unicast(value: &str) -> Option<IpAddr> {
     (!address.is_multicast()).then_some(address)
 }
 
+fn is_rtp(profile: &str) -> bool {
+    let profile = profile.strip_prefix("UDP/TLS/").unwrap_or(profile);
+    matches!(profile, "RTP/AVP" | "RTP/SAVP" | "RTP/AVPF" | "RTP/SAVPF")
+}
+
+/// `53020` or `53020 IN IP4 192.0.2.4` (RFC 3605, section 2.1).
+fn control(value: &str) -> Option<(u16, Option<IpAddr>)> {
+    match value.split_once(' ') {
+        None => Some((decimal(value)?, None)),
+        Some((port, address)) => Some((decimal(port)?, Some(unicast(address)?))),
+    }
+}
+
+/// `1 1 UDP 2130706431 192.0.2.1 8998 typ host …` (RFC 8839, section 5.1). One of TCP, or whose address is a name, is
+/// none.
+fn candidate(value: &str) -> Option<Candidate> {
+    let mut words = value.split(' ');
+    let (_foundation, component, transport) = (words.next()?, words.next()?, words.next()?);
+    let (_priority, address, port) = (words.next()?, words.next()?, words.next()?);
+    let address: IpAddr = address.parse().ok()?;
+    let port: u16 = decimal(port).filter(|port| *port != 0)?;
+    let component = decimal(component).filter(|component| [1, 2].contains(component))?;
+    let is_usable = transport.eq_ignore_ascii_case("udp") && !address.is_multicast();
+    is_usable.then_some(Candidate { component, socket: SocketAddr::new(address, port) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn audio(address: &str, port: u16) -> Stream {
-        let address = Some(address.parse().expect("an address"));
-        Stream { is_audio: true, is_rtp: true, address, port, has_rtcp_mux: false, rtcp_port: None }
+    fn audio(address: &str, port: u16) -> MediaSection {
+        MediaSection {
+            kind: SectionKind::Audio,
+            is_rtp: true,
+            address: Some(ip(address)),
+            port,
+            has_rtcp_mux: false,
+            rtcp: None,
+            is_inactive: false,
+            candidates: vec![],
+        }
     }
 
-    fn parse(lines: &[&str]) -> Result<Vec<Stream>, SdpFault> {
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    fn parse(lines: &[&str]) -> Result<Vec<MediaSection>, SdpFault> {
         Session::parse(format!("{}\r\n", lines.join("\r\n")).as_bytes()).map(|session| session.streams)
     }
 
@@ -228,9 +314,9 @@ mod tests {
             "m=video 0 RTP/AVP 31",
         ];
         let expected = vec![
-            Stream { has_rtcp_mux: true, ..audio("192.0.2.1", 49170) },
-            Stream { rtcp_port: Some(49190), ..audio("2001:db8::7", 49180) },
-            Stream { is_audio: false, ..audio("192.0.2.1", 0) },
+            MediaSection { has_rtcp_mux: true, ..audio("192.0.2.1", 49170) },
+            MediaSection { rtcp: Some((49190, Some(ip("2001:db8::8")))), ..audio("2001:db8::7", 49180) },
+            MediaSection { kind: SectionKind::Video, ..audio("192.0.2.1", 0) },
         ];
         assert_eq!(parse(&lines), Ok(expected.clone()));
         assert_eq!(Session::parse(lines.join("\n").as_bytes()), Ok(Session { streams: expected }));
@@ -243,6 +329,8 @@ mod tests {
             ("RTP/SAVP", true),
             ("RTP/AVPF", true),
             ("RTP/SAVPF", true),
+            ("UDP/TLS/RTP/SAVPF", true),
+            ("UDP/TLS/UDPTL", false),
             ("udptl", false),
             ("TCP/RTP/AVP", false),
             ("RTP/AVPX", false),
@@ -251,6 +339,52 @@ mod tests {
             let streams = parse(&["v=0", "c=IN IP4 192.0.2.1", &media]).expect("a session");
             assert_eq!(streams[0].is_rtp, is_rtp, "{profile}");
         }
+    }
+
+    #[test]
+    fn a_direction_of_its_own_goes_before_the_sessions() {
+        let lines = [
+            "v=0",
+            "c=IN IP4 192.0.2.1",
+            "a=inactive",
+            "m=audio 4000 RTP/AVP 0",
+            "m=audio 4002 RTP/AVP 0",
+            "a=sendonly",
+        ];
+        let inactive: Vec<_> = parse(&lines).expect("a session").iter().map(|m| m.is_inactive).collect();
+        assert_eq!(inactive, [true, false]);
+    }
+
+    /// Lines of RFC 8839, section 5.1, and of RFC 3605, section 2.1.
+    #[test]
+    fn other_ways_of_a_stream_are_read() {
+        let lines = [
+            "v=0",
+            "c=IN IP4 192.0.2.3",
+            "m=audio 45664 RTP/AVP 0",
+            "a=candidate:1 1 UDP 2130706431 203.0.113.141 8998 typ host",
+            "a=candidate:2 1 UDP 1694498815 192.0.2.3 45664 typ srflx raddr 203.0.113.141 rport 8998",
+            "a=candidate:3 2 udp 1 2001:db8::1 9 typ host",
+            "a=candidate:4 1 TCP 1 203.0.113.141 9 typ host tcptype active",
+            "a=candidate:5 1 UDP 1 host.example.vn 9 typ host",
+            "a=candidate:6 3 UDP 1 203.0.113.141 9 typ host",
+            "a=candidate:7 1 UDP 1",
+            "a=rtcp:53020",
+        ];
+        let read = parse(&lines).expect("a session").remove(0);
+        let candidate =
+            |component, text: &str| Candidate { component, socket: text.parse().expect("a socket") };
+        assert_eq!(
+            read.candidates,
+            [
+                candidate(1, "203.0.113.141:8998"),
+                candidate(1, "192.0.2.3:45664"),
+                candidate(2, "[2001:db8::1]:9")
+            ]
+        );
+        assert_eq!(read.rtcp, Some((53020, None)));
+        let many = [&lines[..3], &[lines[3]; CANDIDATES_MAX + 1]].concat();
+        assert_eq!(parse(&many).expect("a session")[0].candidates.len(), CANDIDATES_MAX);
     }
 
     #[test]

@@ -43,6 +43,12 @@ pub struct Message<'a> {
     pub content_type: Option<&'a str>,
     /// The first `P-Asserted-Identity`; true only where its sender is trusted (RFC 3325, section 4).
     pub asserted_identity: Option<&'a str>,
+    /// The charging identifier of `P-Charging-Vector`; true only where its sender is trusted (RFC 7315, section 5.6).
+    pub charging_id: Option<&'a str>,
+    /// Whether it has `RSeq`: a provisional response that is acknowledged by PRACK (RFC 3262).
+    pub is_reliable: bool,
+    /// Seconds of `Session-Expires` (RFC 4028).
+    pub session_expires: Option<u32>,
     /// As long as `Content-Length` says, or to the end of the datagram (RFC 3261, section 18.3).
     pub body: &'a [u8],
 }
@@ -77,6 +83,10 @@ pub enum Method<'a> {
     Cancel,
     /// Changes a call without ringing (RFC 3311).
     Update,
+    /// Confirms a provisional response (RFC 3262).
+    Prack,
+    /// Carries a text (RFC 3428).
+    Message,
     /// Any other token.
     Other(&'a str),
 }
@@ -90,6 +100,8 @@ impl<'a> Method<'a> {
             "BYE" => Self::Bye,
             "CANCEL" => Self::Cancel,
             "UPDATE" => Self::Update,
+            "PRACK" => Self::Prack,
+            "MESSAGE" => Self::Message,
             other => Self::Other(other),
         }
     }
@@ -169,6 +181,9 @@ struct Values<'a> {
     content_type: Option<&'a str>,
     content_length: Option<&'a str>,
     asserted_identity: Option<&'a str>,
+    charging_vector: Option<&'a str>,
+    reliable: Option<&'a str>,
+    session_expires: Option<&'a str>,
 }
 
 impl<'a> Values<'a> {
@@ -205,6 +220,9 @@ impl<'a> Values<'a> {
             Header::ContentType => &mut self.content_type,
             Header::ContentLength => &mut self.content_length,
             Header::AssertedIdentity => &mut self.asserted_identity,
+            Header::ChargingVector => &mut self.charging_vector,
+            Header::RSeq => &mut self.reliable,
+            Header::SessionExpires => &mut self.session_expires,
         };
         match slot {
             None => *slot = Some(value),
@@ -239,13 +257,16 @@ impl<'a> Values<'a> {
             branch: header::branch(need(self.via, Header::Via)?)?,
             content_type: self.content_type,
             asserted_identity: self.asserted_identity,
+            charging_id: self.charging_vector.and_then(header::charging_id),
+            is_reliable: self.reliable.is_some(),
+            session_expires: self.session_expires.map(header::session_expires).transpose()?,
             body,
         })
     }
 }
 
 /// Splits off the first header: a line, and those that continue it (RFC 3261, section 7.3.1).
-fn split_header(text: &str) -> (&str, &str) {
+pub(super) fn split_header(text: &str) -> (&str, &str) {
     let mut from = 0;
     while let Some(offset) = text[from..].find("\r\n") {
         let end = from + offset;

@@ -40,10 +40,33 @@ fn a_request_is_read() {
         branch: "z9hG4bK74bf9",
         content_type: Some("application/sdp"),
         asserted_identity: None,
+        charging_id: None,
+        is_reliable: false,
+        session_expires: None,
         body: b"v=0\r\n",
     };
     assert_eq!(message, expected);
     assert_eq!(message.body(), Body::Sdp(b"v=0\r\n"));
+}
+
+#[test]
+fn what_records_and_timers_need_is_read() {
+    let added = [
+        "P-Charging-Vector: icid-value=\"AyretyU0dm+6O2IrT5tAFrbHLso=023551024\";orig-ioi=home1.net",
+        "RSeq: 988789",
+        "x : 1800 ; refresher=uac",
+    ];
+    let text = message(&[], &added, "");
+    let read = Message::parse(text.as_bytes()).expect("a message");
+    assert_eq!(read.charging_id, Some("AyretyU0dm+6O2IrT5tAFrbHLso=023551024"));
+    assert_eq!((read.is_reliable, read.session_expires), (true, Some(1800)));
+    // An identifier that cannot be read is none; a timer that cannot be read could keep a call free.
+    let text = message(&[], &["P-Charging-Vector: term-ioi=x"], "");
+    assert_eq!(Message::parse(text.as_bytes()).expect("a message").charging_id, None);
+    for value in ["", "-1", "90 s", "4294967296"] {
+        let fault = fault_of(&message(&[], &[&format!("Session-Expires: {value}")], ""));
+        assert_eq!(fault, SipFault::Value { header: Header::SessionExpires }, "{value}");
+    }
 }
 
 #[test]

@@ -7,6 +7,13 @@ use tollfree_core::plan::RuleClass;
 use super::Direction::{Downlink, Uplink};
 use super::*;
 use crate::calls::hotline::HotlineMatch;
+use crate::calls::stream::StreamKind;
+use crate::policy::CallTerms;
+
+#[path = "dialog_tests.rs"]
+mod dialogs;
+#[path = "told_tests.rs"]
+mod told;
 
 const SUBSCRIBER: &str = "10.20.0.11:5060";
 const PROXY: &str = "192.0.2.10:5060";
@@ -15,6 +22,8 @@ const HOTLINE: &str = "sip:19003228@example.vn;user=phone";
 const AN: &str = "An <sip:an@example.vn>;tag=an1";
 const TO: &str = "<sip:19003228@example.vn>";
 const DESK: &str = "<sip:19003228@example.vn>;tag=desk1";
+/// Another end that rings for the same INVITE.
+const FORK: &str = "<sip:19003228@example.vn>;tag=desk2";
 /// Grant and revocation of the stream that [`OFFER`] and [`ANSWER`] come to.
 const GRANT: &str = "grant 10.20.0.11:40000 198.51.100.7:5000";
 const REVOKE: &str = "revoke 10.20.0.11:40000 198.51.100.7:5000";
@@ -25,12 +34,17 @@ const SECOND_NS: u64 = 1_000_000_000;
 struct Policy {
     rule: u32,
     media: Vec<IpNet>,
+    terms: CallTerms,
+    is_emergency: bool,
+    /// Whose assertions are true.
+    trusted: Vec<std::net::IpAddr>,
 }
 
 impl Policy {
     fn new() -> Self {
         let networks = ["198.51.100.0/25", "2001:db8:5bc::/48"];
-        Self { rule: RULE, media: networks.map(|net| net.parse().expect("a network")).to_vec() }
+        let media = networks.map(|net| net.parse().expect("a network")).to_vec();
+        Self { rule: RULE, media, terms: CallTerms::default(), is_emergency: false, trusted: vec![] }
     }
 }
 
@@ -41,11 +55,17 @@ impl Hotlines for Policy {
             class: RuleClass::FreePriority,
             number: "19003228",
             media: &self.media,
+            terms: self.terms,
+            is_emergency: self.is_emergency,
         })
     }
 
     fn serves(&self, domain: &str) -> bool {
         domain == "example.vn"
+    }
+
+    fn trusts(&self, host: std::net::IpAddr) -> bool {
+        self.trusted.contains(&host)
     }
 }
 
@@ -63,7 +83,7 @@ fn description(address: &str, media: &[&str]) -> String {
     let family = if address.contains(':') { "IP6" } else { "IP4" };
     let session =
         format!("v=0\r\no=- 1 1 IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\n");
-    media.iter().fold(session, |session, media| session + "m=" + media + "\r\n")
+    media.iter().fold(session, |session, media| session + "m=" + media + "\r\na=rtcp-mux\r\n")
 }
 
 fn audio(address: &str, port: u16) -> String {
@@ -119,6 +139,11 @@ fn from_an(method: &str, number: u32, branch: &str, body: &str) -> String {
     sip(&start, &format!("{number} {method}"), branch, AN, DESK, body)
 }
 
+/// The same message with `RSeq`.
+fn reliable(text: &str) -> String {
+    text.replacen("Max-Forwards: 70", "RSeq: 1", 1)
+}
+
 fn bye() -> String {
     from_desk("BYE", 231, "bye", "")
 }
@@ -126,16 +151,13 @@ fn bye() -> String {
 /// One message of a dialog, and the actions in short that it must bring.
 type Row = (Direction, String, &'static [&'static str]);
 
-/// Actions in short: `grant OURS THEIRS`, `revoke OURS THEIRS`, `ended CAUSE`.
+/// Actions in short: `grant OURS THEIRS`, `change OURS THEIRS`, `revoke OURS THEIRS`, `ended CAUSE`.
 fn short(actions: &[Action]) -> Vec<String> {
-    let stream = |key: &FlowKey| {
-        assert_eq!(key.protocol, 17);
-        let ours = SocketAddr::new(key.subscriber.to_ip(), key.subscriber_port);
-        format!("{ours} {}", SocketAddr::new(key.remote.to_ip(), key.remote_port))
-    };
+    let ends = |stream: &Stream| format!("{} {}", stream.subscriber, stream.remote);
     let one = |action: &Action| match action {
-        Action::Grant { key, .. } => format!("grant {}", stream(key)),
-        Action::Revoke { key } => format!("revoke {}", stream(key)),
+        Action::Grant { stream, .. } => format!("grant {}", ends(stream)),
+        Action::Change { stream, .. } => format!("change {}", ends(stream)),
+        Action::Revoke { stream } => format!("revoke {}", ends(stream)),
         Action::Ended(record) => format!("ended {}", record.cause.name()),
     };
     actions.iter().map(one).collect()
@@ -186,6 +208,12 @@ impl Lab {
         }
     }
 
+    /// Packets of every free stream pass in this second.
+    fn hear(&mut self, second: u64) {
+        let streams: Vec<Stream> = self.tracker.active().flat_map(|call| call.streams).collect();
+        streams.iter().for_each(|stream| self.tracker.heard(stream, at(second).monotonic_ns));
+    }
+
     fn mismatches(&self) -> u64 {
         self.tracker.stats().mismatches.iter().sum()
     }
@@ -206,40 +234,43 @@ fn an_answered_call_is_free_until_bye() {
     let mut lab = Lab::new();
     assert_eq!(lab.see(Uplink, &invite()), []);
     assert_eq!(lab.see(Downlink, &response("100 Trying", "")), []);
-    assert_eq!(lab.see(Downlink, &response("180 Ringing", &answer())), [], "early media is charged");
-    let key = FlowKey {
-        subscriber: Address::from(std::net::IpAddr::from([10, 20, 0, 11])),
-        remote: Address::from(std::net::IpAddr::from([198, 51, 100, 7])),
-        subscriber_port: 40000,
-        remote_port: 5000,
-        protocol: 17,
+    assert_eq!(lab.see(Downlink, &response("180 Ringing", "")), []);
+    let stream = Stream {
+        subscriber: socket("10.20.0.11:40000"),
+        remote: socket("198.51.100.7:5000"),
+        kind: StreamKind::Audio,
     };
-    let entry = GrantEntry {
+    let grant = Grant {
         rule: RULE,
         class: RuleClass::FreePriority as u32,
         valid_until_ns: (4 + 4 * 3600) * SECOND_NS,
+        rate_octets_per_second: 16_000,
+        silence_ns: 60 * SECOND_NS,
     };
-    assert_eq!(lab.see(Downlink, &ok()), [Action::Grant { key, entry }]);
+    assert_eq!(lab.see(Downlink, &ok()), [Action::Grant { stream, grant }]);
     assert_eq!(lab.see(Uplink, &from_an("ACK", 1, "ack", "")), []);
     let active: Vec<_> = lab.tracker.active().collect();
     assert_eq!(active.len(), 1);
-    assert_eq!((active[0].number, active[0].streams), ("19003228", &[key][..]));
+    assert_eq!((active[0].number, active[0].streams.clone()), ("19003228", vec![stream]));
 
     let expected = CallRecord {
+        uid: active[0].uid.to_owned(),
         call_id: "call1@10.20.0.11".to_owned(),
         rule: RULE,
         number: "19003228".to_owned(),
         caller: AN.to_owned(),
+        is_caller_asserted: false,
+        charging_id: None,
         subscriber: socket(SUBSCRIBER).ip(),
-        proxy: socket(PROXY),
+        proxy: Some(socket(PROXY)),
         invited: at(1).wall,
         answered: Some(at(4).wall),
         ended: at(6).wall,
         cause: Cause::Hangup { by: Downlink },
-        media: vec![key],
+        media: vec![stream],
         refusals: vec![],
     };
-    assert_eq!(lab.see(Downlink, &bye()), [Action::Revoke { key }, Action::Ended(expected)]);
+    assert_eq!(lab.see(Downlink, &bye()), [Action::Revoke { stream }, Action::Ended(expected)]);
     assert_eq!(lab.tracker.active().len(), 0);
     assert_eq!((lab.tracker.holders.len(), lab.tracker.subscribers.len(), lab.mismatches()), (0, 0, 0));
 }
@@ -385,11 +416,11 @@ fn media_that_is_not_the_calls_own_is_charged() {
         (offer(), audio("203.0.113.66", 5000), Refusal::RemoteAddress),
         (offer(), audio("198.51.100.128", 5000), Refusal::RemoteAddress),
         (offer(), audio("2001:db8:5bc::7", 5000), Refusal::RemoteAddress),
-        (offer(), audio("0.0.0.0", 5000), Refusal::RemoteAddress),
+        (audio("10.20.0.12", 40000), audio("0.0.0.0", 5000), Refusal::SubscriberAddress),
         (audio("10.20.0.12", 40000), answer(), Refusal::SubscriberAddress),
         (audio("198.51.100.9", 40000), answer(), Refusal::SubscriberAddress),
         (audio("::ffff:10.20.0.11", 40000), answer(), Refusal::SubscriberAddress),
-        (audio("0.0.0.0", 40000), answer(), Refusal::SubscriberAddress),
+        (audio("0.0.0.0", 40000), audio("203.0.113.66", 5000), Refusal::SubscriberAddress),
         (ours(&two), answer(), Refusal::StreamCount),
         (offer(), theirs(&["audio 0 RTP/AVP 0"]), Refusal::NoStream),
         (offer(), theirs(&["video 5000 RTP/AVP 31"]), Refusal::NotAudio),
@@ -634,12 +665,20 @@ fn both_families_are_followed() {
 #[test]
 fn calls_without_end_expire() {
     let mut lab = Lab::with(&[(Uplink, invite())]);
-    assert_eq!(lab.tracker.expire(at(180)), []);
-    let actions = lab.tracker.expire(at(181));
+    assert_eq!(lab.tracker.expire(at(32)), []);
+    assert_eq!(short(&lab.tracker.expire(at(33))), ["ended no-response"]);
+
+    let mut lab = Lab::with(&[(Uplink, invite()), (Downlink, response("180 Ringing", ""))]);
+    assert_eq!(lab.tracker.expire(at(181)), []);
+    lab.second = 180;
+    lab.see(Downlink, &response("180 Ringing", ""));
+    assert_eq!(lab.tracker.expire(at(360)), []);
+    let actions = lab.tracker.expire(at(361));
     assert_eq!(short(&actions), ["ended unanswered"]);
-    assert_eq!((record(&actions).answered, record(&actions).ended), (None, at(181).wall));
+    assert_eq!((record(&actions).answered, record(&actions).ended), (None, at(361).wall));
 
     let mut lab = Lab::talking();
+    lab.hear(1 + 4 * 3600);
     assert_eq!(lab.tracker.expire(at(1 + 4 * 3600)), []);
     assert_eq!(short(&lab.tracker.expire(at(2 + 4 * 3600))), [REVOKE, "ended max-duration"]);
     assert_eq!(lab.tracker.expire(at(u64::from(u32::MAX))), []);
@@ -651,8 +690,8 @@ fn a_new_grant_does_not_outlast_the_call() {
     lab.second = 3600;
     lab.see(Uplink, &from_an("INVITE", 2, "r", &audio("10.20.0.11", 40010)));
     let actions = lab.see(Downlink, &sip("SIP/2.0 200 OK", "2 INVITE", "r", AN, DESK, &answer()));
-    let Some(Action::Grant { entry, .. }) = actions.last() else { panic!("{actions:?}") };
-    assert_eq!(entry.valid_until_ns, (2 + 4 * 3600) * SECOND_NS);
+    let Some(Action::Grant { grant, .. }) = actions.last() else { panic!("{actions:?}") };
+    assert_eq!(grant.valid_until_ns, (2 + 4 * 3600) * SECOND_NS);
 }
 
 #[test]
@@ -715,7 +754,7 @@ fn half_open_calls_are_bounded() {
         lab.see_between(Uplink, &ours, PROXY, &text.replace("call1@", &format!("call{index}@")));
     }
     let stats = lab.tracker.stats();
-    let refused_each = 10 - u64::try_from(limits.calls_per_subscriber_max).expect("a small number");
+    let refused_each = 10 - u64::from(CallTerms::CALLS_PER_SUBSCRIBER_MAX);
     // A thousand calls are four of each of the first 250 subscribers; then there is no room for anyone.
     assert_eq!((stats.invited, lab.tracker.active().len()), (1000, 1000));
     assert_eq!(stats.subscriber_full, 250 * refused_each);
@@ -726,8 +765,8 @@ fn half_open_calls_are_bounded() {
 
 #[test]
 fn one_prefix_is_one_subscriber() {
-    let limits = TrackerLimits { calls_per_subscriber_max: 2, ..TrackerLimits::default() };
-    let mut lab = Lab { tracker: Tracker::new(limits), ..Lab::new() };
+    let mut lab = Lab::new();
+    lab.policy.terms.calls_per_subscriber_max = 2;
     for index in 1..=5 {
         let text = invite().replace("call1@", &format!("call{index}@"));
         lab.see_between(Uplink, &format!("[2001:db8:20:11::{index}]:5060"), "[2001:db8:99::10]:5060", &text);
@@ -769,14 +808,17 @@ fn any_message() -> impl Strategy<Value = (Direction, usize, String)> {
         "BYE",
         "CANCEL",
         "UPDATE",
+        "PRACK",
         "SIP/2.0 180",
+        "SIP/2.0 183",
+        "SIP/2.0 481",
         "SIP/2.0 200",
         "SIP/2.0 200",
         "SIP/2.0 486",
     ];
     let start = prop::sample::select(starts.to_vec());
-    let method = prop::sample::select(vec!["INVITE", "INVITE", "UPDATE", "BYE"]);
-    let ends = prop::sample::select(vec![(AN, TO), (AN, DESK), (DESK, AN)]);
+    let method = prop::sample::select(vec!["INVITE", "INVITE", "UPDATE", "PRACK", "BYE"]);
+    let ends = prop::sample::select(vec![(AN, TO), (AN, DESK), (AN, FORK), (DESK, AN)]);
     let direction = prop::sample::select(vec![Uplink, Downlink]);
     (direction, 0..2_usize, start, method, 1..4_u32, ends, session, 1..3_u8).prop_map(
         |(direction, subscriber, start, method, number, (from, to), body, call)| {
@@ -786,6 +828,7 @@ fn any_message() -> impl Strategy<Value = (Direction, usize, String)> {
                 (format!("{start} {HOTLINE} SIP/2.0"), start)
             };
             let text = sip(&start, &format!("{number} {method}"), "a", from, to, &body);
+            let text = if start.contains("183") { reliable(&text) } else { text };
             (direction, subscriber, text.replace("call1@", &format!("call{call}@")))
         },
     )
@@ -804,15 +847,16 @@ proptest! {
         let mut apply = |actions: Vec<Action>| {
             for action in actions {
                 match action {
-                    Action::Grant { key, entry } => {
-                        assert!(free.insert(key), "granted twice");
-                        assert_eq!(entry.rule, RULE);
-                        let remote = key.remote.to_ip();
+                    Action::Grant { stream, grant } => {
+                        assert!(free.insert(stream), "granted twice");
+                        assert_eq!(grant.rule, RULE);
+                        let remote = stream.remote.ip();
                         assert!(Policy::new().media.iter().any(|net| net.contains(&remote)));
-                        assert!(subscribers.iter().any(|ours| socket(ours).ip() == key.subscriber.to_ip()));
+                        assert!(subscribers.iter().any(|ours| socket(ours).ip() == stream.subscriber.ip()));
                     }
-                    Action::Revoke { key } => assert!(free.remove(&key), "revoked twice"),
-                    Action::Ended(record) => assert!(record.media.is_empty() || record.answered.is_some()),
+                    Action::Change { stream, .. } => assert!(free.contains(&stream), "changed, not granted"),
+                    Action::Revoke { stream } => assert!(free.remove(&stream), "revoked twice"),
+                    Action::Ended(record) => assert!(record.media.iter().all(|stream| !free.contains(stream))),
                 }
             }
             free.clone()
@@ -820,7 +864,12 @@ proptest! {
         for (direction, subscriber, text) in messages {
             let actions = lab.see_between(direction, subscribers[subscriber], PROXY, &text);
             let free = apply(actions);
-            let active: HashSet<_> = lab.tracker.active().flat_map(|call| call.streams.to_vec()).collect();
+            let saved = lab.tracker.take_changes();
+            for call in saved {
+                let text = serde_json::to_string(&call).expect("JSON");
+                prop_assert_eq!(serde_json::from_str::<SavedCall>(&text).expect("a call"), call);
+            }
+            let active: HashSet<_> = lab.tracker.active().flat_map(|call| call.streams).collect();
             prop_assert_eq!(active, free);
         }
         let actions = lab.tracker.expire(at(1_000_000));

@@ -1,10 +1,12 @@
 //! What a person calls.
 
+mod calls;
 mod check;
 mod checked;
 mod classify;
 mod detach;
 mod explain;
+pub mod number;
 mod observe;
 mod reconcile;
 mod status;
@@ -63,6 +65,8 @@ enum Command {
     Run(ConfigArgument),
     /// Show what was counted, as of one instant
     Status(StatusArguments),
+    /// Show the calls to free numbers: those that go on, or those that ended
+    Calls(calls::CallsArguments),
     /// Check the configuration and the policies, and change nothing
     Check(CheckArguments),
     /// Classify captures: their flows, volume and encapsulations, and what a policy makes of them
@@ -153,6 +157,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             }
         }
         Command::Status(arguments) => status::run(&arguments),
+        Command::Calls(arguments) => calls::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Classify(arguments) => classify::run(&arguments),
         Command::Observe(arguments) => {

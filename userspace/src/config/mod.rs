@@ -64,6 +64,8 @@ pub struct Config {
     pub ledger: LedgerConfig,
     /// Where records go.
     pub export: ExportConfig,
+    /// Where free numbers and calls are served over the network.
+    pub api: ApiConfig,
     /// The carrier's domain, in the audit log's name for ever: `domain/gateway id`.
     pub audit_domain: Option<DomainName>,
     /// How much room the kernel gets.
@@ -176,6 +178,15 @@ pub struct ExportConfig {
     pub csv_directory: Option<PathBuf>,
     /// `[export.prometheus]`: where metrics are served.
     pub prometheus_listen: Option<SocketAddr>,
+}
+
+/// `[api]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiConfig {
+    /// Where it is served; `None`: on the controller's own socket alone.
+    pub listen: Option<SocketAddr>,
+    /// The file of the token that whoever asks or tells of calls must have; absolute; `None`: nobody may.
+    pub token_file: Option<PathBuf>,
 }
 
 /// `[limits]`.

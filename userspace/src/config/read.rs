@@ -15,7 +15,7 @@ use toml::Spanned;
 use super::fault::ConfigFault;
 use super::identity::read_identity;
 use super::name_server::name_server;
-use super::{Config, ExportConfig, GatewayConfig, InterfaceConfig, LedgerConfig, LimitsConfig};
+use super::{ApiConfig, Config, ExportConfig, GatewayConfig, InterfaceConfig, LedgerConfig, LimitsConfig};
 use super::{ResolverConfig, SignallingConfig, defaults, pool, value};
 use crate::diagnostic::Diagnostic;
 use crate::document::identifier::identifier;
@@ -46,6 +46,7 @@ pub(super) fn read(file: &str, octets: &[u8]) -> Result<Config, Vec<Diagnostic>>
     let identity = document.section(report_ref, "identity");
     let ledger = document.section(report_ref, "ledger");
     let export = document.section(report_ref, "export");
+    let api = document.section(report_ref, "api");
     let audit = document.section(report_ref, "audit");
     let limits = document.section(report_ref, "limits");
     document.close(report_ref);
@@ -55,6 +56,7 @@ pub(super) fn read(file: &str, octets: &[u8]) -> Result<Config, Vec<Diagnostic>>
     let identity = identity.map(|section| read_identity(section, report_ref)).unwrap_or_default();
     let ledger = read_ledger(ledger, report_ref);
     let export = export.map(|section| read_export(section, report_ref)).unwrap_or_default();
+    let api = api.map(|section| read_api(section, report_ref)).unwrap_or_default();
     let audit_domain = audit.and_then(|section| read_audit(section, report_ref));
     let limits = read_limits(limits, report_ref);
     report.finish(gateway.zip(pools).map(|(gateway, pools)| Config {
@@ -70,6 +72,7 @@ pub(super) fn read(file: &str, octets: &[u8]) -> Result<Config, Vec<Diagnostic>>
         identity,
         ledger,
         export,
+        api,
         audit_domain,
         limits,
     }))
@@ -263,6 +266,14 @@ fn read_export<'i>(mut section: Section<'i>, report: &mut Report<'i>) -> ExportC
     }
     section.close(report);
     export
+}
+
+fn read_api<'i>(mut section: Section<'i>, report: &mut Report<'i>) -> ApiConfig {
+    section.needs(report, &["listen"]);
+    let listen = section.parsed(report, "listen", value::listen).map(Spanned::into_inner);
+    let token_file = path(&mut section, report, "token_file");
+    section.close(report);
+    ApiConfig { listen, token_file }
 }
 
 fn read_audit<'i>(mut section: Section<'i>, report: &mut Report<'i>) -> Option<DomainName> {

@@ -1,6 +1,7 @@
 //! Closing intervals, publishing, and answering for status.
 
 use std::collections::BTreeSet;
+use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use jiff::{Timestamp, Zoned};
@@ -165,10 +166,15 @@ impl Engine {
         }
     }
 
-    /// Keeps the record of a call.
-    pub(super) fn call_ended(&mut self, row: &CallRow) {
+    /// Keeps the record of a call, and says that it is kept; one that is not comes again.
+    pub(super) fn call_ended(&mut self, row: &CallRow, recorded: &Sender<String>) {
         let result = self.parts.ledger.insert_call(row).map(drop).map_err(RunError::from);
-        self.note("call record", result);
+        if self.note("call record", result)
+            && let Some(uid) = &row.uid
+        {
+            // The follower may have ended: then the next one offers the call again, and it is known.
+            let _ = recorded.send(uid.clone());
+        }
     }
 
     /// Everything, as of one instant.
@@ -210,6 +216,7 @@ impl Engine {
             book: super::addresses::open(&parts.book).status(),
             identity: parts.holders.status(),
             calls: parts.shared.calls.load().as_ref().clone(),
+            evidence: parts.shared.evidence.load().as_ref().clone(),
             stats: stats.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
             alarms,
             ledger: LedgerStatus {

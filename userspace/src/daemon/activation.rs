@@ -8,6 +8,7 @@ use tollfree_core::plan::RuleEntry;
 
 use super::RunError;
 use super::engine::Engine;
+use super::evidence::PlanNames;
 use crate::audit::{
     Activation, ActivationCause, AddressStatement, Addresses, EvidenceStatement, Log, Refused, RuleStatement,
     Statement,
@@ -276,6 +277,9 @@ impl Engine {
     /// What follows from a plan that is in force now.
     fn in_force(&mut self, plan: Plan) -> Result<(), RunError> {
         self.name_rules(&plan)?;
+        self.parts.shared.names.store(std::sync::Arc::new(PlanNames::of(&plan)));
+        let listed = plan.names.filter_names().map(|(name, _)| name.as_str());
+        self.parts.dataplane.set_names(listed)?;
         self.parts.shared.hotlines.store(std::sync::Arc::new(plan.hotlines.clone()));
         self.plan = plan;
         self.cover_names();

@@ -1,52 +1,90 @@
-//! Following calls: copies of signalling in, grants and records out.
+//! Following calls: copies of signalling and requests in, grants and records out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use aya::maps::{MapData, RingBuf};
 use jiff::Timestamp;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::{Deserialize, Serialize};
 use tollfree_core::address::{Address, Family, SubscriberId};
-use tollfree_core::bytes::Frame;
 use tollfree_core::counter::Usage;
-use tollfree_core::event::{CopyHead, CopyKind};
-use tollfree_core::flow::FlowKey;
-use tollfree_core::interface::Role;
-use tollfree_core::packet::{self, Start, protocol};
+use tollfree_core::flow::{FlowKey, GrantEntry};
+use tollfree_core::plan::RuleEntry;
 
+use super::copies::{CopiedFrame, read};
 use super::engine::{Command, Engine};
+use super::evidence::{EvidenceParts, EvidenceReader};
 use super::{RunError, Shared};
-use crate::calls::{Action, At, CallRecord, Direction, HotlineMatch, Hotlines, Tracker, TrackerLimits};
+use crate::api::{CallRequest, LiveCall, LiveStream};
+use crate::calls::connections::Connections;
+use crate::calls::frame::{Carried, FrameReader};
+use crate::calls::{
+    Action, At, CallRecord, Direction, HotlineMatch, Hotlines, SavedCall, Stream, Tracker, TrackerLimits,
+};
 use crate::config::{Config, SignallingConfig};
 use crate::dataplane::{DataplaneError, FlowTables, monotonic_ns};
-use crate::ledger::CallRow;
+use crate::ledger::{CallJournal, CallRow, Kept};
 use crate::memory::MemoryTransports;
 use crate::policy::{DomainName, HotlineTable};
 use crate::status::{CallsStatus, subscriber_text};
 
-/// How long the follower waits for a copy before it looks at its clock.
-const WAIT_MS: u16 = 100;
 /// How often calls are looked at that nobody ended.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(1);
-/// Octets of a UDP header.
-const UDP_HEADER_OCTETS: usize = 8;
+/// How often it is read what streams carried. Reason: well within the silence that ends a call; 65,536 reads take less than
+/// a tenth of a second.
+const LISTEN_INTERVAL: Duration = Duration::from_secs(5);
+/// How often a record is offered to the ledger again that it did not take. Reason: a full disk is not emptied sooner.
+const OFFER_INTERVAL: Duration = Duration::from_secs(10);
+/// Frames and requests that may wait. Reason: those of the time that a grant takes; beyond, they wait in the ring buffer.
+const INPUTS_MAX: usize = 1024;
+/// What is taken in at once before it is written down. Reason: bounds how long a change waits to be kept.
+const INPUTS_AT_ONCE: usize = 256;
 
-/// The thread that follows calls.
+/// What the follower is told.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// The kernel copied a frame.
+    Frame(CopiedFrame),
+    /// Somebody asks by the API.
+    Request(CallRequest),
+}
+
+/// The threads that follow calls.
 #[derive(Debug)]
 pub(super) struct Follower {
     stop: Arc<AtomicBool>,
+    reader: JoinHandle<()>,
     thread: JoinHandle<()>,
+    inputs: SyncSender<Input>,
+}
+
+/// A call that ended, as it waits in the journal for the ledger.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct EndedCall {
+    record: CallRecord,
+    epoch: u32,
+    /// In the order of [`Usage`].
+    media: [u64; 4],
+}
+
+/// A call that goes on, as the journal has it.
+#[derive(Serialize, Deserialize)]
+struct GoingCall {
+    call: SavedCall,
+    epoch: u32,
+    /// What its streams carried that are no longer free; in the order of [`Usage`].
+    carried: Vec<(Stream, [u64; 4])>,
 }
 
 struct State {
     gateway: String,
     tracker: Tracker,
+    reader: FrameReader,
+    connections: Connections,
     tables: FlowTables,
     shared: Arc<Shared>,
     /// Those that calls were last held against.
@@ -54,12 +92,28 @@ struct State {
     signalling: SignallingConfig,
     transports: MemoryTransports,
     commands: SyncSender<Command>,
+    journal: CallJournal,
+    instance: u64,
+    /// Calls that ended, by uid, until the ledger has them.
+    ended: BTreeMap<String, EndedCall>,
+    /// Those of them that are not in the journal yet.
+    ended_now: Vec<String>,
+    /// Where the engine says which records the ledger has.
+    recorded: (Sender<String>, Receiver<String>),
     /// Epoch of the last copy.
     epoch: u32,
     granted: u64,
-    /// What streams carried whose call goes on.
-    carried: HashMap<FlowKey, Usage>,
+    /// What streams carried whose call goes on, and which are no longer free.
+    carried: HashMap<Stream, Usage>,
     failures: u64,
+    next: Due,
+}
+
+/// When what is done from time to time is due.
+struct Due {
+    expire: Instant,
+    listen: Instant,
+    offer: Instant,
 }
 
 impl Follower {
@@ -70,98 +124,250 @@ impl Follower {
         commands: SyncSender<Command>,
     ) -> Result<Self, RunError> {
         let copies = engine.parts.dataplane.take_copies()?;
-        let mut tables = engine.parts.dataplane.take_flow_tables()?;
-        end_orphans(&mut tables)?;
-        let state = State {
+        let evidence = EvidenceReader::new(EvidenceParts {
+            shared: Arc::clone(shared),
+            book: Arc::clone(&engine.parts.book),
+            live: engine.parts.dataplane.live_plan(),
+            verdicts: engine.parts.dataplane.verdict_table()?,
+            transports: MemoryTransports::new(&config.transports),
+        });
+        let tables = engine.parts.dataplane.take_flow_tables()?;
+        let now = Instant::now();
+        let mut state = State {
             gateway: config.gateway.id.clone(),
             tracker: Tracker::new(TrackerLimits::default()),
+            reader: FrameReader::default(),
+            connections: Connections::default(),
             tables,
             shared: Arc::clone(shared),
             hotlines: shared.hotlines.load_full(),
             signalling: config.signalling.clone(),
             transports: MemoryTransports::new(&config.transports),
             commands,
+            journal: CallJournal::open(&config.gateway.state_dir.join("calls.sqlite"))?,
+            instance: engine.parts.dataplane.instance(),
+            ended: BTreeMap::new(),
+            ended_now: Vec::new(),
+            recorded: channel(),
             epoch: engine.parts.dataplane.control().epoch(),
             granted: 0,
             carried: HashMap::new(),
             failures: 0,
+            next: Due { expire: now, listen: now, offer: now },
         };
+        state.restore()?;
+        let (inputs, inbox) = sync_channel(INPUTS_MAX);
         let stop = Arc::new(AtomicBool::new(false));
+        let reader = read(copies, Arc::clone(&stop), inputs.clone(), evidence);
         let stopped = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || state.run(copies, &stopped));
-        Ok(Self { stop, thread })
+        let thread = std::thread::spawn(move || state.run(&inbox, &stopped));
+        Ok(Self { stop, reader, thread, inputs })
+    }
+
+    /// Where requests go.
+    pub(super) fn inputs(&self) -> SyncSender<Input> {
+        self.inputs.clone()
     }
 
     pub(super) fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         // A panic was reported when it happened.
-        let _ = self.thread.join();
+        let _ = (self.reader.join(), self.thread.join());
     }
-}
-
-/// Ends grants of calls that a controller before this one followed: nobody would hear their BYE.
-fn end_orphans(tables: &mut FlowTables) -> Result<(), DataplaneError> {
-    let orphans: Vec<FlowKey> = tables.grants()?.into_iter().map(|(key, _)| key).collect();
-    if !orphans.is_empty() {
-        tracing::warn!(
-            streams = orphans.len(),
-            "calls were going on when the last controller ended: charged from here on"
-        );
-        tables.revoke(&orphans)?;
-    }
-    Ok(())
 }
 
 impl State {
-    fn run(mut self, mut copies: RingBuf<MapData>, stop: &AtomicBool) {
-        let mut expire_at = Instant::now() + EXPIRE_INTERVAL;
+    /// Goes on with the calls of a controller before this one. Grants of the kernel that belong to none of them end:
+    /// nobody would hear their BYE.
+    fn restore(&mut self) -> Result<(), RunError> {
+        let mut going = Vec::new();
+        for kept in self.journal.kept()? {
+            match read_kept(&kept) {
+                Ok(Past::Ended(ended)) => drop(self.ended.insert(kept.uid, ended)),
+                Ok(Past::Going(call)) if kept.instance == self.instance => going.push(call),
+                Ok(Past::Going(call)) => self.partial(call),
+                Err(error) => tracing::error!("a call of an earlier version cannot be gone on with: {error}"),
+            }
+        }
+        for GoingCall { call, carried, .. } in &going {
+            self.carried.extend(carried.iter().map(|(stream, usage)| (*stream, from_counts(*usage))));
+            self.granted += call.granted().count() as u64;
+        }
+        let held: HashSet<FlowKey> =
+            going.iter().flat_map(|going| going.call.granted()).map(|stream| stream.key()).collect();
+        let grants = self.tables.grants()?;
+        let orphans: Vec<FlowKey> =
+            grants.iter().map(|(key, _)| *key).filter(|key| !held.contains(key)).collect();
+        if !orphans.is_empty() {
+            tracing::warn!(
+                streams = orphans.len(),
+                "grants of calls that nobody knows: charged from here on"
+            );
+            self.tables.revoke(&orphans)?;
+        }
+        self.tracker.restore(going.into_iter().map(|going| going.call).collect());
+        if self.tracker.stats().restored > 0 {
+            tracing::info!(calls = self.tracker.stats().restored, "going on with calls");
+        }
+        self.save();
+        Ok(())
+    }
+
+    /// Ends a call whose grants went with the kernel's maps, at the machine's restart.
+    fn partial(&mut self, going: GoingCall) {
+        let mut media = Usage::default();
+        going.carried.iter().for_each(|(_, usage)| media += from_counts(*usage));
+        let record = going.call.into_partial(now());
+        self.keep_ended(EndedCall { record, epoch: going.epoch, media: counts(media) });
+    }
+
+    fn run(mut self, inbox: &Receiver<Input>, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
-            wait(&copies);
-            while let Some(record) = copies.next() {
-                if let Some((head, frame)) = CopyHead::read(&record)
-                    && head.kind == CopyKind::Signalling as u32
-                {
-                    self.take(head, frame);
+            match inbox.recv_timeout(self.next.expire.saturating_duration_since(Instant::now())) {
+                Ok(input) => {
+                    self.take(input);
+                    inbox.try_iter().take(INPUTS_AT_ONCE).for_each(|input| self.take(input));
                 }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
-            if expire_at <= Instant::now() {
-                expire_at = Instant::now() + EXPIRE_INTERVAL;
-                let actions = self.tracker.expire(now());
-                self.act(actions);
-                self.follow_policy();
-                self.tell();
-            }
+            self.do_what_is_due();
+            self.save();
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        self.follow_policy();
+        match input {
+            Input::Frame(frame) => self.take_frame(&frame),
+            Input::Request(request) => self.answer(request),
         }
     }
 
     /// Reads one copied frame as signalling.
-    fn take(&mut self, head: CopyHead, octets: &[u8]) {
-        self.epoch = head.epoch;
-        let role = Role::from_number(head.role);
-        let Some((subscriber, proxy, payload)) = datagram(octets, role, &self.transports) else {
-            self.failures += 1;
-            return;
-        };
-        let direction = match role {
-            Role::Access => Direction::Uplink,
-            Role::Core => Direction::Downlink,
-        };
-        self.follow_policy();
+    fn take_frame(&mut self, frame: &CopiedFrame) {
+        self.epoch = frame.epoch;
+        match self.reader.read(frame.at_ns, frame.role, &frame.octets, &self.transports) {
+            Some(Carried::Datagram { subscriber, proxy, direction, payload }) => {
+                self.message(direction, subscriber, proxy, &payload);
+            }
+            Some(Carried::Segment(segment)) => {
+                for message in self.connections.take(frame.at_ns, &segment) {
+                    match message {
+                        Ok(message) => {
+                            self.message(segment.direction, segment.subscriber, segment.proxy, &message);
+                        }
+                        Err(fault) => self.tracker.fault(&fault),
+                    }
+                }
+            }
+            Some(Carried::Fragment) => {}
+            None => self.failures += 1,
+        }
+    }
+
+    fn message(&mut self, direction: Direction, subscriber: SocketAddr, proxy: SocketAddr, message: &[u8]) {
         let served = Served { hotlines: &self.hotlines, signalling: &self.signalling };
-        let actions = self.tracker.message(now(), direction, subscriber, proxy, payload, &served);
-        if !actions.is_empty() {
+        let actions = self.tracker.message(now(), direction, subscriber, proxy, message, &served);
+        self.act(actions);
+    }
+
+    fn answer(&mut self, request: CallRequest) {
+        let served = Served { hotlines: &self.hotlines, signalling: &self.signalling };
+        match request {
+            CallRequest::Open { id, call, reply } => {
+                let opened = self.tracker.open(now(), &id, &call, &served);
+                let result = opened.map(|actions| self.act(actions));
+                // It is kept before it is confirmed.
+                self.save();
+                // Whoever asked may have gone, here and below.
+                let _ = reply.send(result);
+            }
+            CallRequest::Close { id, reply } => {
+                let actions = self.tracker.close(now(), &id);
+                let is_closed = actions.is_some();
+                self.act(actions.unwrap_or_default());
+                self.save();
+                let _ = reply.send(is_closed);
+            }
+            CallRequest::List { reply } => {
+                let _ = reply.send(self.live());
+            }
+        }
+    }
+
+    /// The calls that go on, by when they began.
+    fn live(&self) -> Vec<LiveCall> {
+        let mut live: Vec<LiveCall> = self
+            .tracker
+            .active()
+            .map(|call| {
+                let media =
+                    call.media.iter().map(|stream| self.usage(stream)).fold(Usage::default(), |a, b| a + b);
+                LiveCall {
+                    uid: call.uid.to_owned(),
+                    call_id: call.call_id.to_owned(),
+                    rule: call.rule,
+                    number: call.number.to_owned(),
+                    subscriber: call.subscriber.ip(),
+                    proxy: call.proxy.map(|proxy| proxy.ip()),
+                    invited_at: call.invited,
+                    answered_at: call.answered,
+                    streams: call.streams.iter().map(LiveStream::from).collect(),
+                    uplink_octets: media.uplink_octets,
+                    downlink_octets: media.downlink_octets,
+                }
+            })
+            .collect();
+        live.sort_by(|a, b| (a.invited_at, &a.uid).cmp(&(b.invited_at, &b.uid)));
+        live
+    }
+
+    /// What a stream carried, free or no longer.
+    fn usage(&self, stream: &Stream) -> Usage {
+        let now =
+            self.tables.carried(&stream.key()).ok().flatten().map(|flow| flow.usage).unwrap_or_default();
+        self.carried.get(stream).copied().unwrap_or_default() + now
+    }
+
+    fn do_what_is_due(&mut self) {
+        let now_is = Instant::now();
+        if self.next.listen <= now_is {
+            self.next.listen = now_is + LISTEN_INTERVAL;
+            self.listen();
+        }
+        if self.next.expire <= now_is {
+            self.next.expire = now_is + EXPIRE_INTERVAL;
+            let actions = self.tracker.expire(now());
             self.act(actions);
+            self.follow_policy();
             self.tell();
+        }
+        if self.next.offer <= now_is {
+            self.next.offer = now_is + OFFER_INTERVAL;
+            self.ended.values().for_each(|ended| self.offer(ended));
+        }
+    }
+
+    /// Tells the tracker which streams packets passed on.
+    fn listen(&mut self) {
+        let streams: Vec<Stream> = self.tracker.active().flat_map(|call| call.streams).collect();
+        for stream in streams {
+            match self.tables.carried(&stream.key()) {
+                Ok(Some(flow)) => self.tracker.heard(&stream, flow.last_seen_ns),
+                Ok(None) => {}
+                Err(error) => return self.check(Err(error)),
+            }
         }
     }
 
     fn act(&mut self, actions: Vec<Action>) {
         // One grace period serves all streams that end together.
-        let ending: Vec<FlowKey> = actions
+        let ending: Vec<Stream> = actions
             .iter()
             .filter_map(|action| match action {
-                Action::Revoke { key } => Some(*key),
-                Action::Grant { .. } | Action::Ended(_) => None,
+                Action::Revoke { stream } => Some(*stream),
+                Action::Grant { .. } | Action::Change { .. } | Action::Ended(_) => None,
             })
             .collect();
         if !ending.is_empty() {
@@ -169,10 +375,16 @@ impl State {
         }
         for action in actions {
             match action {
-                Action::Grant { key, mut entry } => {
-                    entry.valid_until_ns = entry.valid_until_ns.min(self.rule_end(entry.rule));
-                    let granted = self.tables.grant(&key, &entry);
-                    self.granted += u64::from(granted.is_ok());
+                Action::Grant { stream, grant } | Action::Change { stream, grant } => {
+                    let entry = GrantEntry {
+                        rule: grant.rule,
+                        class: grant.class,
+                        valid_until_ns: grant.valid_until_ns.min(self.rule_end(grant.rule)),
+                        silence_ns: grant.silence_ns,
+                        octets_per_second: grant.rate_octets_per_second,
+                        flags: if self.is_observed(grant.rule) { RuleEntry::OBSERVED } else { 0 },
+                    };
+                    let granted = self.tables.grant(&stream.key(), &entry);
                     self.check(granted);
                 }
                 Action::Revoke { .. } => {}
@@ -189,6 +401,11 @@ impl State {
             .map_or(0, |(.., entry)| entry.valid_until_ns)
     }
 
+    /// Whether the rule's policy is only observed.
+    fn is_observed(&self, rule: u32) -> bool {
+        self.shared.names.load().observes(rule)
+    }
+
     /// Ends calls that the policy now in force does not make free.
     fn follow_policy(&mut self) {
         let hotlines = self.shared.hotlines.load_full();
@@ -202,28 +419,68 @@ impl State {
     }
 
     /// Ends grants, and keeps what their streams carried until the call's record is written.
-    fn revoke(&mut self, keys: &[FlowKey]) {
-        self.granted = self.granted.saturating_sub(keys.len() as u64);
-        match self.tables.revoke(keys) {
+    fn revoke(&mut self, streams: &[Stream]) {
+        let keys: Vec<FlowKey> = streams.iter().map(Stream::key).collect();
+        match self.tables.revoke(&keys) {
             Ok(usages) => {
-                for (key, usage) in keys.iter().zip(usages) {
-                    *self.carried.entry(*key).or_default() += usage;
+                for (stream, usage) in streams.iter().zip(usages) {
+                    *self.carried.entry(*stream).or_default() += usage;
                 }
             }
             Err(error) => self.check(Err(error)),
         }
     }
 
-    /// Gives a call's record away, with what its media took.
+    /// Takes a call's record, with what its media took.
     fn ended(&mut self, record: CallRecord) {
         let mut media = Usage::default();
-        for key in &record.media {
-            media += self.carried.remove(key).unwrap_or_default();
+        for stream in &record.media {
+            media += self.carried.remove(stream).unwrap_or_default();
         }
-        let row = Box::new(row(&self.gateway, self.epoch, record, media));
-        if self.commands.send(Command::Call(row)).is_err() {
-            tracing::error!("a call ended after the engine: its record is lost");
+        self.keep_ended(EndedCall { record, epoch: self.epoch, media: counts(media) });
+    }
+
+    fn keep_ended(&mut self, ended: EndedCall) {
+        let uid = ended.record.uid.clone();
+        self.ended_now.push(uid.clone());
+        self.ended.insert(uid, ended);
+    }
+
+    /// Hands a record to the engine, which says when the ledger has it.
+    fn offer(&self, ended: &EndedCall) {
+        let row = Box::new(row(&self.gateway, ended));
+        if self.commands.send(Command::Call { row, recorded: self.recorded.0.clone() }).is_err() {
+            tracing::warn!("a call ended after the engine: the next controller records it");
         }
+    }
+
+    /// Writes down what changed, then gives away records that are written down.
+    fn save(&mut self) {
+        let recorded: Vec<String> = self.recorded.1.try_iter().collect();
+        let ended_now = std::mem::take(&mut self.ended_now);
+        let changes = self.tracker.take_changes();
+        let mut kept: Vec<Kept> = changes.into_iter().filter_map(|call| self.going(call)).collect();
+        kept.extend(ended_now.iter().filter_map(|uid| {
+            let state = serde_json::to_string(self.ended.get(uid)?).ok()?;
+            Some(Kept { uid: uid.clone(), instance: self.instance, state, is_ended: true })
+        }));
+        let written = if kept.is_empty() { Ok(()) } else { self.journal.keep(&kept) };
+        let forgotten = if recorded.is_empty() { Ok(()) } else { self.journal.forget(&recorded) };
+        recorded.iter().for_each(|uid| drop(self.ended.remove(uid)));
+        if let Err(error) = written.and(forgotten) {
+            self.failures += 1;
+            tracing::error!("the journal of calls: {error}");
+        }
+        ended_now.iter().filter_map(|uid| self.ended.get(uid)).for_each(|ended| self.offer(ended));
+    }
+
+    fn going(&self, call: SavedCall) -> Option<Kept> {
+        let carried =
+            call.media().iter().filter_map(|stream| Some((*stream, counts(*self.carried.get(stream)?))));
+        let carried = carried.collect();
+        let (uid, epoch) = (call.uid().to_owned(), self.epoch);
+        let state = serde_json::to_string(&GoingCall { call, epoch, carried }).ok()?;
+        Some(Kept { uid, instance: self.instance, state, is_ended: false })
     }
 
     fn check(&mut self, result: Result<(), DataplaneError>) {
@@ -234,25 +491,30 @@ impl State {
     }
 
     /// Tells status how it stands.
-    fn tell(&self) {
+    fn tell(&mut self) {
+        self.granted = self.tracker.active().map(|call| call.streams.len() as u64).sum();
         let stats = self.tracker.stats();
         let stats = [
             ("messages", stats.messages),
             ("faults", stats.faults.iter().sum()),
+            ("lost-segments", self.connections.lost()),
             ("untracked", stats.untracked),
             ("mismatches", stats.mismatches.iter().sum()),
             ("retransmissions", stats.retransmissions),
             ("not-hotline", stats.not_hotline),
+            ("text-messages", stats.text_messages),
             ("full", stats.full),
             ("subscriber-full", stats.subscriber_full),
             ("invited", stats.invited),
             ("answered", stats.answered),
             ("ended", stats.ended),
+            ("restored", stats.restored),
+            ("unrecorded", self.ended.len() as u64),
             ("refusals", stats.refusals.iter().sum()),
             ("failures", self.failures),
         ];
         self.shared.calls.store(Arc::new(CallsStatus {
-            active: self.tracker.active().count() as u64,
+            active: self.tracker.active().len() as u64,
             granted: self.granted,
             stats: stats.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
         }));
@@ -279,54 +541,58 @@ impl Hotlines for Served<'_> {
             }
         }
     }
+
+    fn trusts(&self, host: IpAddr) -> bool {
+        self.signalling.proxies.contains(&host)
+    }
 }
 
-/// Returns when there is a copy, or after [`WAIT_MS`].
-fn wait(copies: &RingBuf<MapData>) {
-    let mut descriptors = [PollFd::new(copies.as_fd(), PollFlags::POLLIN)];
-    // An interrupted wait is followed by another.
-    let _ = poll(&mut descriptors, PollTimeout::from(WAIT_MS));
+/// What a controller before this one left.
+enum Past {
+    Going(GoingCall),
+    Ended(EndedCall),
+}
+
+fn read_kept(kept: &Kept) -> Result<Past, serde_json::Error> {
+    if kept.is_ended {
+        serde_json::from_str(&kept.state).map(Past::Ended)
+    } else {
+        serde_json::from_str(&kept.state).map(Past::Going)
+    }
 }
 
 fn now() -> At {
     At { wall: Timestamp::now(), monotonic_ns: monotonic_ns() }
 }
 
-/// The subscriber's socket, the proxy's, and the payload of a UDP datagram; `None` for any other frame.
-fn datagram<'a>(
-    octets: &'a [u8],
-    role: Role,
-    transports: &MemoryTransports,
-) -> Option<(SocketAddr, SocketAddr, &'a [u8])> {
-    let packet = packet::parse(&Frame::new(octets), Start::Ethernet, 0, transports, &mut ()).ok()?;
-    if packet.protocol != protocol::UDP || packet.is_fragment() || !packet.fault.is_none() {
-        return None;
-    }
-    let end = packet.ip_offset + packet.volume_octets as usize;
-    let payload = octets.get(packet.transport_offset + UDP_HEADER_OCTETS..end)?;
-    let source = SocketAddr::new(packet.source.to_ip(), packet.source_port);
-    let destination = SocketAddr::new(packet.destination.to_ip(), packet.destination_port);
-    Some(match role {
-        Role::Access => (source, destination, payload),
-        Role::Core => (destination, source, payload),
-    })
+const fn counts(usage: Usage) -> [u64; 4] {
+    [usage.uplink_packets, usage.uplink_octets, usage.downlink_packets, usage.downlink_octets]
 }
 
-fn row(gateway: &str, epoch: u32, record: CallRecord, media: Usage) -> CallRow {
+const fn from_counts([uplink_packets, uplink_octets, downlink_packets, downlink_octets]: [u64; 4]) -> Usage {
+    Usage { uplink_packets, uplink_octets, downlink_packets, downlink_octets }
+}
+
+fn row(gateway: &str, ended: &EndedCall) -> CallRow {
+    let record = &ended.record;
     let family = if record.subscriber.is_ipv4() { Family::V4 } else { Family::V6 };
     CallRow {
+        uid: Some(record.uid.clone()),
         gateway: gateway.to_owned(),
-        call_id: record.call_id,
+        call_id: record.call_id.clone(),
         rule: record.rule,
-        number: record.number,
-        caller: record.caller,
+        number: record.number.clone(),
+        caller: record.caller.clone(),
+        is_caller_asserted: record.is_caller_asserted,
+        charging_id: record.charging_id.clone(),
         subscriber: subscriber_text(SubscriberId::of(&Address::from(record.subscriber), family)),
-        proxy: record.proxy.ip(),
+        proxy: record.proxy.map(|proxy| proxy.ip()),
         invited_at: record.invited,
         answered_at: record.answered,
         ended_at: record.ended,
         cause: record.cause.name().into(),
-        epoch,
-        media,
+        epoch: ended.epoch,
+        media: from_counts(ended.media),
+        packets_lost: None,
     }
 }

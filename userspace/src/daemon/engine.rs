@@ -1,7 +1,7 @@
 //! The thread that owns everything which must change in order.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,12 @@ pub(super) enum Command {
     /// An access server said who has an address.
     Identity(Box<Received>),
     /// A free call ended.
-    Call(Box<CallRow>),
+    Call {
+        /// Its record.
+        row: Box<CallRow>,
+        /// Where its uid goes once the ledger has it.
+        recorded: Sender<String>,
+    },
     /// Somebody wants to know.
     Status(oneshot::Sender<Result<Status, String>>),
     /// The controller ends.
@@ -163,7 +168,7 @@ impl Engine {
                 Ok(Command::Policy(loaded)) => self.policy_loaded(loaded),
                 Ok(Command::Addresses) => self.addresses_changed(),
                 Ok(Command::Identity(message)) => self.parts.holders.take(&message.event, message.at),
-                Ok(Command::Call(row)) => self.call_ended(&row),
+                Ok(Command::Call { row, recorded }) => self.call_ended(&row, &recorded),
                 Ok(Command::Status(reply)) => {
                     // Whoever asked may have gone.
                     let _ = reply.send(self.status().map_err(|error| error.to_string()));

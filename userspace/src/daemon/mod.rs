@@ -8,9 +8,11 @@ mod accounting;
 mod activation;
 mod addresses;
 mod calls;
+mod copies;
 mod coverage;
 mod engine;
 mod error;
+mod evidence;
 mod holders;
 mod lock;
 mod rollback;
@@ -30,18 +32,19 @@ pub use error::{RunError, dataplane_exit};
 pub(crate) use lock::Lock;
 pub use lock::check_not_running;
 
-use crate::api;
+use crate::api::{self, ApiSources, CallRequest};
 use crate::audit::Log;
 use crate::book::{AddressBook, SavedAnswers};
 use crate::config::Config;
 use crate::daemon::engine::{Command, Engine, Parts};
+use crate::daemon::evidence::PlanNames;
 use crate::daemon::holders::{Holders, Radius};
 use crate::daemon::rollback::Rollback;
 use crate::dataplane::{Dataplane, local_prefixes, preflight};
 use crate::ledger::Ledger;
 use crate::policy::{self, HotlineTable, PolicySet};
 use crate::resolve::{self, Moment, NameTerms, Resolved, Resolver, ResolverSettings, Scheduler};
-use crate::status::CallsStatus;
+use crate::status::{CallsStatus, EvidenceStatus};
 
 /// In the audit log's name where no domain is configured. Reason: nobody can have it (RFC 2606).
 const AUDIT_DOMAIN: &str = "tollfree.invalid";
@@ -73,6 +76,10 @@ struct Shared {
     hotlines: ArcSwap<HotlineTable>,
     /// What the call follower says of itself.
     calls: ArcSwap<CallsStatus>,
+    /// What the plan in force says of names.
+    names: ArcSwap<PlanNames>,
+    /// What passing packets told.
+    evidence: ArcSwap<EvidenceStatus>,
 }
 
 async fn run_async(config: Config) -> Result<(), RunError> {
@@ -121,7 +128,14 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     };
     // What can fail is done before a packet is touched; requests wait until the engine takes them.
     let (status_source, status_requests) = mpsc::channel(COMMANDS_MAX);
-    tokio::spawn(api::serve_socket(&api::socket_path(&config.gateway.run_dir), status_source.clone())?);
+    let (call_source, call_requests) = mpsc::channel(COMMANDS_MAX);
+    let numbers = Arc::clone(&shared);
+    let sources = ApiSources { numbers: Arc::new(move || numbers.hotlines.load_full()), calls: call_source };
+    if let Some(address) = config.api.listen {
+        tokio::spawn(api::serve_api(address, config.api.token_file.as_deref(), &sources).await?);
+    }
+    let socket = api::socket_path(&config.gateway.run_dir);
+    tokio::spawn(api::serve_socket(&socket, status_source.clone(), Some(&sources))?);
     if let Some(address) = config.export.prometheus_listen {
         tokio::spawn(api::serve_metrics(address, status_source).await?);
     }
@@ -130,6 +144,7 @@ async fn run_async(config: Config) -> Result<(), RunError> {
     let follower = calls::Follower::start(&mut engine, &config, &shared, commands.clone())?;
     rollback.keep();
     tokio::spawn(forward_status(status_requests, commands.clone()));
+    tokio::spawn(forward_calls(call_requests, follower.inputs()));
     tokio::spawn(forward_addresses(answers, commands.clone()));
     if let Some(radius) = radius {
         radius.listen(commands.clone());
@@ -255,6 +270,20 @@ async fn forward_status(
         let commands = commands.clone();
         // The channel may be full: then the request waits on a thread that may.
         let sent = tokio::task::spawn_blocking(move || commands.send(Command::Status(reply))).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+async fn forward_calls(
+    mut requests: mpsc::Receiver<CallRequest>,
+    inputs: std::sync::mpsc::SyncSender<calls::Input>,
+) {
+    while let Some(request) = requests.recv().await {
+        let inputs = inputs.clone();
+        // The channel may be full: then the request waits on a thread that may.
+        let sent = tokio::task::spawn_blocking(move || inputs.send(calls::Input::Request(request))).await;
         if !matches!(sent, Ok(Ok(()))) {
             return;
         }

@@ -49,6 +49,15 @@ impl FlowTables {
         Ok(usages)
     }
 
+    /// What a stream that is free carried since it was granted, and when it was last seen; `None`: nothing yet.
+    pub fn carried(&self, key: &FlowKey) -> Result<Option<FlowEntry>, DataplaneError> {
+        match self.flows.get(key, 0) {
+            Ok(flow) => Ok(Some(flow)),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(error) => Err(DataplaneError::map("FLOWS")(error)),
+        }
+    }
+
     /// Every grant in the kernel: a controller that starts ends those of calls it knows nothing of.
     pub fn grants(&self) -> Result<Vec<(FlowKey, GrantEntry)>, DataplaneError> {
         self.grants.iter().map(|entry| entry.map_err(DataplaneError::map("GRANTS"))).collect()

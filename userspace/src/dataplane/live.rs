@@ -124,6 +124,13 @@ impl LivePlan {
         self.lock().since_mark.clear();
     }
 
+    /// Whether unrelated names share an address, in the plan in force.
+    pub(super) fn is_shared(&self, address: IpAddr) -> bool {
+        let state = self.lock();
+        let classes = &state.mirror(state.in_force).tables.classes;
+        classes.get(&IpNet::from(address)).is_some_and(|class| class.has(ClassEntry::SHARED))
+    }
+
     /// The rules of the plan in force, by their places.
     pub(super) fn rules(&self) -> Vec<RuleEntry> {
         let state = self.lock();

@@ -135,7 +135,7 @@ impl Dataplane {
             if awaits {
                 waiting.insert(flow.number);
                 if now_ns.saturating_sub(flow.opened_ns) >= EVIDENCE_WAIT_NS {
-                    let verdict = self.without_evidence(flow.promise.rule());
+                    let verdict = self.without_evidence(flow.promise.rule(), key.remote.to_ip());
                     sweep.end_waiting(&self.decide_flow(flow.number, verdict));
                 }
             }
@@ -159,9 +159,11 @@ impl Dataplane {
         Ok(sweep)
     }
 
-    /// What becomes of a flow of which no evidence came: as if it had hidden its name, where its rule frees those.
-    fn without_evidence(&self, rule: u32) -> Verdict {
+    /// What becomes of a flow of which no evidence came: as if it had hidden its name, where its rule frees those. Where
+    /// strangers' names have the address too, the name is required.
+    fn without_evidence(&self, rule: u32, remote: IpAddr) -> Verdict {
         let entry = self.rules().into_iter().find(|entry| entry.rule == rule && rule != NO_RULE);
+        let entry = entry.filter(|_| !self.live.is_shared(remote));
         let reason = match entry {
             Some(entry) if entry.has(RuleEntry::HIDDEN_FREE) && entry.has(RuleEntry::OBSERVED) => {
                 Reason::Observed

@@ -111,6 +111,16 @@ impl<'i> Section<'i> {
         number
     }
 
+    /// The boolean of `key`.
+    pub(crate) fn flag(&mut self, report: &mut Report<'i>, key: &'static str) -> Option<bool> {
+        let value = self.take(key)?;
+        if let DeValue::Boolean(flag) = value.get_ref() {
+            return Some(*flag);
+        }
+        report.fault(&value.span(), &wrong_type("true or false", value.get_ref()));
+        None
+    }
+
     /// The instant of `key`, which must be an offset date-time, and where it stands.
     pub(crate) fn instant(
         &mut self,

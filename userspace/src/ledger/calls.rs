@@ -1,20 +1,33 @@
 //! Records of free calls.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, params};
 use tollfree_core::counter::Usage;
 
 use super::stored::{parsed, parsed_option, signed, signed_usage, unsigned, usage};
-use super::{Ledger, LedgerError};
+use super::{BUSY_TIMEOUT, Ledger, LedgerError, schema};
+
+/// What later versions know of a call, and which call it is: one that comes twice is kept once.
+pub(super) const MIGRATION: &str = "
+    ALTER TABLE calls ADD COLUMN uid TEXT; -- NULL: kept by an older version
+    ALTER TABLE calls ADD COLUMN caller_asserted INTEGER NOT NULL DEFAULT 0; -- 1: by the operator (RFC 3325)
+    ALTER TABLE calls ADD COLUMN charging_id TEXT; -- icid-value (RFC 7315); NULL: not told
+    ALTER TABLE calls ADD COLUMN uplink_packets_lost INTEGER; -- by RTP sequence; NULL: not known
+    ALTER TABLE calls ADD COLUMN downlink_packets_lost INTEGER;
+    CREATE UNIQUE INDEX calls_by_uid ON calls (gateway, uid);
+";
 
 /// A free call that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRow {
+    /// Names the call among the gateway's; `None`: kept by an older version.
+    pub uid: Option<String>,
     /// The gateway's id.
     pub gateway: String,
-    /// The dialog's Call-ID (RFC 3261, section 20.8).
+    /// The dialog's Call-ID (RFC 3261, section 20.8), or the id that the API was given.
     pub call_id: String,
     /// Permanent number of the hotline's rule.
     pub rule: u32,
@@ -22,10 +35,14 @@ pub struct CallRow {
     pub number: String,
     /// Who called, as signalling says.
     pub caller: String,
+    /// Whether the operator asserts the caller (RFC 3325), not he himself.
+    pub is_caller_asserted: bool,
+    /// `icid-value` of `P-Charging-Vector` (RFC 7315).
+    pub charging_id: Option<String>,
     /// The subscriber's address or prefix, as in `10.20.0.11/32`.
     pub subscriber: String,
-    /// The signalling proxy.
-    pub proxy: IpAddr,
+    /// The signalling proxy; `None`: the API opened the call.
+    pub proxy: Option<IpAddr>,
     /// When the call was asked for.
     pub invited_at: Timestamp,
     /// When it was answered, if it was.
@@ -38,6 +55,8 @@ pub struct CallRow {
     pub epoch: u32,
     /// What its media took.
     pub media: Usage,
+    /// Packets that are missing by RTP sequence number (RFC 3550, section 6.4.1), uplink and downlink, where known.
+    pub packets_lost: Option<[u64; 2]>,
 }
 
 /// A call as it is read back for export.
@@ -67,20 +86,21 @@ pub struct CallFile {
 const INSERT: &str = "
     INSERT INTO calls (gateway, call, call_id, rule, number, caller, subscriber, proxy, invited_at,
                        answered_at, ended_at, cause, epoch, uplink_packets, uplink_octets, downlink_packets,
-                       downlink_octets)
+                       downlink_octets, uid, caller_asserted, charging_id, uplink_packets_lost,
+                       downlink_packets_lost)
     VALUES (?1, (SELECT coalesce(max(call), 0) + 1 FROM calls WHERE gateway = ?1), ?, ?, ?, ?, ?, ?, ?, ?, ?,
-            ?, ?, ?, ?, ?, ?)
+            ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     RETURNING call";
 
 const CALLS: &str = "
     SELECT gateway, call, call_id, calls.rule, calls.number, caller, subscriber, proxy, invited_at,
            answered_at, ended_at, cause, calls.epoch, uplink_packets, uplink_octets, downlink_packets,
-           downlink_octets, rules.policy, rules.rule, policy_digest
-    FROM calls JOIN rules ON rules.number = calls.rule JOIN epochs USING (epoch)
-    WHERE file = ? ORDER BY call";
+           downlink_octets, rules.policy, rules.rule, policy_digest, uid, caller_asserted, charging_id,
+           uplink_packets_lost, downlink_packets_lost
+    FROM calls JOIN rules ON rules.number = calls.rule JOIN epochs USING (epoch)";
 
 impl Ledger {
-    /// Keeps a call and gives its number within its gateway.
+    /// Keeps a call and gives its number within its gateway; of one that is kept already, the number that it has.
     ///
     /// # Errors
     ///
@@ -88,7 +108,20 @@ impl Ledger {
     /// epoch; else a fault of the file.
     pub fn insert_call(&mut self, row: &CallRow) -> Result<u64, LedgerError> {
         let transaction = self.begin()?;
+        let known = "SELECT call FROM calls WHERE gateway = ? AND uid = ?";
+        let kept =
+            transaction.query_row(known, params![row.gateway, row.uid], |row| unsigned(row, 0)).optional()?;
+        if let Some(call) = kept {
+            return Ok(call);
+        }
         check_references(&transaction, row)?;
+        let [lost_up, lost_down] = match row.packets_lost {
+            Some([up, down]) => [
+                Some(signed("a count of lost uplink packets", up)?),
+                Some(signed("a count of lost downlink packets", down)?),
+            ],
+            None => [None; 2],
+        };
         let [up, up_octets, down, down_octets] = signed_usage(&row.media)?;
         let values = params![
             row.gateway,
@@ -97,7 +130,7 @@ impl Ledger {
             row.number,
             row.caller,
             row.subscriber,
-            row.proxy.to_string(),
+            row.proxy.map(|proxy| proxy.to_string()).unwrap_or_default(),
             row.invited_at.to_string(),
             row.answered_at.map(|at| at.to_string()),
             row.ended_at.to_string(),
@@ -107,6 +140,11 @@ impl Ledger {
             up_octets,
             down,
             down_octets,
+            row.uid,
+            row.is_caller_asserted,
+            row.charging_id,
+            lost_up,
+            lost_down,
         ];
         let call = transaction.query_row(INSERT, values, |row| unsigned(row, 0))?;
         transaction.commit()?;
@@ -150,7 +188,8 @@ impl Ledger {
         mut take: impl FnMut(&StoredCall) -> Result<(), E>,
     ) -> Result<(), E> {
         let number = signed("a file number", file)?;
-        let mut statement = self.connection.prepare_cached(CALLS).map_err(LedgerError::from)?;
+        let query = format!("{CALLS} WHERE file = ? ORDER BY call");
+        let mut statement = self.connection.prepare_cached(&query).map_err(LedgerError::from)?;
         let rows = statement.query_map([number], stored_call).map_err(LedgerError::from)?;
         for row in rows {
             take(&row.map_err(LedgerError::from)?)?;
@@ -170,6 +209,26 @@ impl Ledger {
     }
 }
 
+/// The last calls that ended, the latest first, at most `count`; the ledger is read and never written.
+///
+/// # Errors
+///
+/// [`LedgerError::Open`] if the file cannot be opened as a ledger of this version; else a fault of the file.
+pub fn past_calls(path: &Path, count: u32) -> Result<Vec<StoredCall>, LedgerError> {
+    let open = || -> Result<Connection, LedgerError> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        schema::check(&connection)?;
+        Ok(connection)
+    };
+    let connection =
+        open().map_err(|source| LedgerError::Open { path: path.to_owned(), source: Box::new(source) })?;
+    let query = format!("{CALLS} ORDER BY ended_at DESC, gateway, call DESC LIMIT ?");
+    let mut statement = connection.prepare(&query)?;
+    let rows = statement.query_map([count], stored_call)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 fn check_references(transaction: &Transaction<'_>, row: &CallRow) -> Result<(), LedgerError> {
     let find = |query, number| transaction.query_row(query, [number], |_| Ok(())).optional();
     find("SELECT 1 FROM rules WHERE number = ?", row.rule)?
@@ -182,19 +241,26 @@ fn stored_call(row: &Row<'_>) -> rusqlite::Result<StoredCall> {
     Ok(StoredCall {
         call: unsigned(row, 1)?,
         row: CallRow {
+            uid: row.get(20)?,
             gateway: row.get(0)?,
             call_id: row.get(2)?,
             rule: row.get(3)?,
             number: row.get(4)?,
             caller: row.get(5)?,
+            is_caller_asserted: row.get(21)?,
+            charging_id: row.get(22)?,
             subscriber: row.get(6)?,
-            proxy: parsed(row, 7)?,
+            proxy: if row.get_ref(7)?.as_str()?.is_empty() { None } else { Some(parsed(row, 7)?) },
             invited_at: parsed(row, 8)?,
             answered_at: parsed_option(row, 9)?,
             ended_at: parsed(row, 10)?,
             cause: row.get(11)?,
             epoch: row.get(12)?,
             media: usage(row, 13)?,
+            packets_lost: match row.get::<_, Option<i64>>(23)? {
+                Some(_) => Some([unsigned(row, 23)?, unsigned(row, 24)?]),
+                None => None,
+            },
         },
         policy: row.get(17)?,
         rule_id: row.get(18)?,

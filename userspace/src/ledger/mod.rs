@@ -15,6 +15,7 @@ mod error;
 mod holdings;
 mod identities;
 mod interval;
+mod journal;
 mod key;
 mod merge;
 mod past;
@@ -34,7 +35,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use books::Books;
-pub use calls::{CallFile, CallRow, StoredCall};
+pub use calls::{CallFile, CallRow, StoredCall, past_calls};
 pub use change::Change;
 pub use error::LedgerError;
 use identities::Identities;
@@ -42,6 +43,7 @@ pub use interval::{
     CeilingPassed, CloseReason, ClosedInterval, InterfaceCut, InterfaceDifference, Interval, IntervalClose,
     SubscriberIdentity,
 };
+pub use journal::{CallJournal, Kept};
 pub use past::{Past, PastEpoch, PastHolding, PastSharing};
 pub use reconcile::{
     DIFFERENCES_LISTED_MAX, Difference, InterfaceTotals, Note, Reconciliation, reconcile, render,

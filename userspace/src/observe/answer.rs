@@ -31,7 +31,7 @@ impl Requests {
         if let Some(Answering { run_dir, metrics }) = answering {
             let taken = Lock::take(run_dir).map_err(|error| ObserveError::Controller(Box::new(error)))?;
             lock = Some(taken);
-            tokio::spawn(api::serve_socket(&api::socket_path(run_dir), source.clone())?);
+            tokio::spawn(api::serve_socket(&api::socket_path(run_dir), source.clone(), None)?);
             if let Some(address) = metrics {
                 tokio::spawn(api::serve_metrics(*address, source.clone()).await?);
             }

@@ -25,7 +25,8 @@ use crate::dataplane::{self, NicCounts, local_prefixes, monotonic_ns};
 use crate::day::DayEnd;
 use crate::identity::IdentityStatus;
 use crate::status::{
-    self, AuditStatus, CallsStatus, FlowsStatus, InterfaceStatus, LedgerStatus, Status, render,
+    self, AuditStatus, CallsStatus, EvidenceStatus, FlowsStatus, InterfaceStatus, LedgerStatus, Status,
+    render,
 };
 
 /// Frames counted between two looks at anything else. Reason: less than a millisecond's work.
@@ -281,6 +282,7 @@ impl Session {
             book: BookStatus::default(),
             identity: IdentityStatus::default(),
             calls: CallsStatus::default(),
+            evidence: EvidenceStatus::default(),
             stats: self.stats(),
             alarms: self.alarms(),
             ledger: LedgerStatus::default(),

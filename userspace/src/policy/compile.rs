@@ -246,6 +246,7 @@ fn hotlines(input: &CompileInput<'_>, rules: &[Rule<'_>]) -> HotlineTable {
             rule: rule.number,
             class: rule.class(),
             media_networks: hotline.media_networks.clone(),
+            terms: hotline.terms,
             valid_until_ns: rule.valid_until_ns(input),
         };
         for number in &hotline.numbers {
@@ -307,6 +308,14 @@ impl Rule<'_> {
         }
     }
 
+    fn flags(&self) -> u32 {
+        let hides = match self.kind {
+            Kind::Site(site) if site.hidden_name == HiddenName::Free => RuleEntry::HIDDEN_FREE,
+            _ => 0,
+        };
+        hides | if self.policy.mode == Mode::Observe { RuleEntry::OBSERVED } else { 0 }
+    }
+
     fn valid_until_ns(&self, input: &CompileInput<'_>) -> u64 {
         self.policy.valid_until.map_or(u64::MAX, input.monotonic_ns)
     }
@@ -325,6 +334,7 @@ impl Rule<'_> {
                 valid_until_ns: self.valid_until_ns(input),
                 ceiling_octets: self.ceiling_octets(),
                 evidence: self.evidence() as u32,
+                flags: self.flags(),
                 ..RuleEntry::new(self.number, class)
             },
             class,

@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 use toml::Spanned;
 
+use super::call_terms::CallTerms;
 use super::network::parse_listed_network;
 use super::number::{CountryError, NationalNumber, NumberingPlan, check_digits};
 use crate::document::report::Report;
@@ -21,6 +22,8 @@ pub struct Hotline {
     pub media_networks: Vec<IpNet>,
     /// Rating group of its volume (RFC 8506, section 8.29).
     pub rating_group: u32,
+    /// What a call may take and still be free.
+    pub terms: CallTerms,
 }
 
 impl Hotline {
@@ -42,6 +45,7 @@ impl Hotline {
         };
         let media_networks = section.list(report, "media_networks", parse_listed_network);
         let rating_group = section.integer(report, "rating_group", 0..=u32::MAX);
+        let terms = CallTerms::read(&mut section, report);
         section.close(report);
         Some(Self {
             id: id?,
@@ -49,6 +53,7 @@ impl Hotline {
             numbers: numbers?.into_iter().map(Spanned::into_inner).collect(),
             media_networks: media_networks?.into_iter().map(Spanned::into_inner).collect(),
             rating_group: rating_group?,
+            terms: terms?,
         })
     }
 }

@@ -5,6 +5,7 @@
 //! turns the set, and the addresses that its names have at the moment, into a [`Plan`]: exactly what the
 //! kernel looks up.
 
+pub mod call_terms;
 pub mod compile;
 pub mod digest;
 pub mod domain;
@@ -20,6 +21,9 @@ pub mod names;
 pub mod network;
 mod normal;
 pub mod number;
+#[cfg(test)]
+mod number_oracle;
+pub mod numbering;
 pub mod pattern;
 pub mod plan;
 pub mod port;
@@ -31,6 +35,7 @@ pub mod terms;
 mod tests;
 pub mod wire_name;
 
+pub use call_terms::CallTerms;
 pub use compile::{CompileError, CompileInput, compile};
 pub use digest::DocumentDigest;
 pub use domain::DomainName;

@@ -3,107 +3,117 @@
 use std::borrow::Cow;
 use std::fmt;
 
+pub use super::numbering::NumberingPlan;
+use super::numbering::RangeKind;
 use crate::diagnostic::Explain;
 
 /// Digits of a number. Reason: three are the shortest service numbers, fifteen the most E.164 (clause 6)
 /// allows.
 pub const NUMBER_DIGITS: std::ops::RangeInclusive<usize> = 3..=15;
 
-/// How a country dials.
-#[derive(Debug, PartialEq, Eq)]
-pub struct NumberingPlan {
-    /// ISO 3166-1 code.
-    pub country: &'static str,
-    /// Country code (E.164).
-    pub country_code: &'static str,
-    /// Dialled before a subscriber's number within the country.
-    pub national_prefix: &'static str,
-    /// Dialled before a country code.
-    pub international_prefix: &'static str,
-    /// First digit of service numbers, which are dialled without the national prefix.
-    pub service_digit: char,
-    /// Fewest digits of a service number that can be reached by country code; shorter ones, such as 113 to
-    /// 115, exist only within the country.
-    pub international_service_digits_min: usize,
-}
-
-/// Vietnam. Service numbers (1900…, 1800…) have eight to ten digits and begin with 1; all others have the
-/// prefix 0.
-const VIETNAM: NumberingPlan = NumberingPlan {
-    country: "VN",
-    country_code: "84",
-    national_prefix: "0",
-    international_prefix: "00",
-    service_digit: '1',
-    international_service_digits_min: 8,
-};
-
-/// All plans.
-const PLANS: [&NumberingPlan; 1] = [&VIETNAM];
+/// Emergency numbers that every network knows, whatever its plan says (3GPP TS 22.101, clause 10.1.1).
+const EMERGENCY_EVERYWHERE: [&str; 2] = ["112", "911"];
 
 /// A number in the form in which it is dialled within its country: equal exactly if it reaches the same line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NationalNumber(String);
+pub struct NationalNumber {
+    digits: String,
+    is_emergency: bool,
+}
 
 impl NationalNumber {
     /// Its digits.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.digits
+    }
+
+    /// Whether it calls for help: nothing may keep such a call from going through, and nothing here does.
+    pub const fn is_emergency(&self) -> bool {
+        self.is_emergency
     }
 }
 
 impl fmt::Display for NationalNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.digits)
     }
 }
 
 impl NumberingPlan {
-    /// The plan of the country with this ISO 3166-1 code, if it is known.
-    pub fn of(country: &str) -> Option<&'static Self> {
-        PLANS.into_iter().find(|plan| plan.country == country)
-    }
-
     /// Which number `dialled` reaches; `None` if it is none of this country.
     ///
-    /// Accepts the national form, and the country code behind `+` or the international prefix; visual
+    /// Accepts the national form, and the country code behind `+` or an international prefix; visual
     /// separators (RFC 3966, section 5.1.1) and spaces are ignored. A country code alone is not recognised:
     /// within a country its digits are the beginning of some other number.
     pub fn normalise(&self, dialled: &str) -> Option<NationalNumber> {
         let compact: String = dialled.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')' | ' ')).collect();
-        let international =
-            compact.strip_prefix('+').or_else(|| compact.strip_prefix(self.international_prefix));
-        let number = match international {
-            Some(number) => self.nationalise(number)?,
-            None => compact,
-        };
-        let significant = match number.strip_prefix(self.national_prefix) {
-            Some(significant) if significant.starts_with(self.service_digit) => return None,
+        let global = compact.strip_prefix('+');
+        if !global.unwrap_or(&compact).bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        if let Some(global) = global {
+            return self.nationalise(global);
+        }
+        let as_it_is = [RangeKind::Emergency, RangeKind::Service, RangeKind::Short];
+        if let Some(kind) = self.kind(&compact, &as_it_is) {
+            return number(compact, kind);
+        }
+        let behind_prefix = |prefix: &String| compact.strip_prefix(prefix.as_str());
+        if let Some(global) = self.international_prefixes.iter().find_map(behind_prefix) {
+            return self.nationalise(global);
+        }
+        let significant = match compact.strip_prefix(self.national_prefix.as_str()) {
             Some(significant) => significant,
-            None if number.starts_with(self.service_digit) => &number,
+            None if self.is_prefix_optional => &compact,
             None => return None,
         };
-        let digits = number.bytes().all(|b| b.is_ascii_digit());
-        let fits = digits && NUMBER_DIGITS.contains(&number.len()) && !significant.starts_with('0');
-        fits.then_some(NationalNumber(number))
+        self.subscriber(significant)
     }
 
-    /// The national form of what follows `+`.
-    fn nationalise(&self, number: &str) -> Option<String> {
-        let significant = number.strip_prefix(self.country_code)?;
-        if !significant.starts_with(self.service_digit) {
-            return Some(format!("{}{significant}", self.national_prefix));
+    /// The number behind a country code, from abroad: service numbers are reached so, short codes are not.
+    fn nationalise(&self, global: &str) -> Option<NationalNumber> {
+        let significant = global.strip_prefix(self.country_code.as_str())?;
+        match self.kind(significant, &[RangeKind::Service]) {
+            Some(kind) => number(significant.to_owned(), kind),
+            None => self.subscriber(significant),
         }
-        (significant.len() >= self.international_service_digits_min).then(|| significant.to_owned())
+    }
+
+    /// A number that is dialled behind the national prefix.
+    fn subscriber(&self, significant: &str) -> Option<NationalNumber> {
+        if self.kind(significant, &[RangeKind::Service]).is_some() {
+            return None;
+        }
+        let kind = self.kind(significant, &[RangeKind::Subscriber])?;
+        let prefix = if self.is_prefix_optional { "" } else { self.national_prefix.as_str() };
+        number(format!("{prefix}{significant}"), kind)
+    }
+
+    /// How a number is dialled from abroad, with `+`; `None` for those that exist within the country only.
+    pub fn international(&self, number: &NationalNumber) -> Option<String> {
+        let digits = number.as_str();
+        let significant =
+            match self.kind(digits, &[RangeKind::Emergency, RangeKind::Service, RangeKind::Short]) {
+                Some(RangeKind::Service) => digits,
+                Some(_) => return None,
+                None if self.is_prefix_optional => digits,
+                None => digits.strip_prefix(self.national_prefix.as_str())?,
+            };
+        Some(format!("+{}{significant}", self.country_code))
     }
 
     /// The number that a policy writes as `text`: in its national form, digits only.
     pub fn parse(&self, text: &str) -> Result<NationalNumber, NumberError> {
         check_digits(text)?;
         self.normalise(text)
-            .filter(|number| number.0 == text)
-            .ok_or(NumberError::NotNational { country: self.country, service_digit: self.service_digit })
+            .filter(|number| number.digits == text)
+            .ok_or_else(|| NumberError::NotNational { country: self.country.clone() })
     }
+}
+
+fn number(digits: String, kind: RangeKind) -> Option<NationalNumber> {
+    let is_emergency = kind == RangeKind::Emergency || EMERGENCY_EVERYWHERE.contains(&digits.as_str());
+    NUMBER_DIGITS.contains(&digits.len()).then_some(NationalNumber { digits, is_emergency })
 }
 
 /// What must be so of a policy's number in every country.
@@ -115,7 +125,7 @@ pub(super) fn check_digits(text: &str) -> Result<(), NumberError> {
 }
 
 /// Text that is no number of a policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {
     /// Something other than a digit.
     #[error("a number has digits only, not {character:?}")]
@@ -133,9 +143,7 @@ pub enum NumberError {
     #[error("no number is dialled so within {country}")]
     NotNational {
         /// ISO 3166-1 code.
-        country: &'static str,
-        /// First digit of its service numbers.
-        service_digit: char,
+        country: String,
     },
 }
 
@@ -145,10 +153,11 @@ impl Explain for NumberError {
             Self::Character { .. } | Self::Length { .. } => {
                 "write the number as it is dialled within its country, as in 19003228".into()
             }
-            Self::NotNational { service_digit, .. } => format!(
-                "write service numbers from their {service_digit} on, others with the national prefix"
-            )
-            .into(),
+            Self::NotNational { .. } => {
+                "write it as a telephone in that country dials it: subscribers' numbers with the national prefix, service \
+                 numbers and short codes without"
+                    .into()
+            }
         }
     }
 }
@@ -160,7 +169,7 @@ pub struct CountryError;
 
 impl Explain for CountryError {
     fn help(&self) -> Cow<'static, str> {
-        let known: Vec<_> = PLANS.iter().map(|plan| plan.country).collect();
+        let known: Vec<_> = NumberingPlan::all().iter().map(|plan| plan.country.as_str()).collect();
         format!("known: {}", known.join(", ")).into()
     }
 }
@@ -171,7 +180,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn normalise(dialled: &str) -> Option<String> {
-        VIETNAM.normalise(dialled).map(|number| number.to_string())
+        vietnam().normalise(dialled).map(|number| number.to_string())
+    }
+
+    fn vietnam() -> &'static NumberingPlan {
+        NumberingPlan::of("VN").expect("a plan")
     }
 
     #[test]
@@ -234,14 +247,14 @@ mod tests {
 
     #[test]
     fn policies_write_the_national_form_only() {
-        assert_eq!(VIETNAM.parse("19009095").map(|n| n.to_string()).as_deref(), Ok("19009095"));
-        assert_eq!(VIETNAM.parse("02432191219").map(|n| n.to_string()).as_deref(), Ok("02432191219"));
-        assert_eq!(VIETNAM.parse("+8419003228"), Err(NumberError::Character { character: '+' }));
-        assert_eq!(VIETNAM.parse("1900-3228"), Err(NumberError::Character { character: '-' }));
-        assert_eq!(VIETNAM.parse("11"), Err(NumberError::Length { digits: 2 }));
-        assert_eq!(VIETNAM.parse("1900322819003228"), Err(NumberError::Length { digits: 16 }));
+        assert_eq!(vietnam().parse("19009095").map(|n| n.to_string()).as_deref(), Ok("19009095"));
+        assert_eq!(vietnam().parse("02432191219").map(|n| n.to_string()).as_deref(), Ok("02432191219"));
+        assert_eq!(vietnam().parse("+8419003228"), Err(NumberError::Character { character: '+' }));
+        assert_eq!(vietnam().parse("1900-3228"), Err(NumberError::Character { character: '-' }));
+        assert_eq!(vietnam().parse("11"), Err(NumberError::Length { digits: 2 }));
+        assert_eq!(vietnam().parse("1900322819003228"), Err(NumberError::Length { digits: 16 }));
         for text in ["8419003228", "008419003228", "019003228"] {
-            assert!(matches!(VIETNAM.parse(text), Err(NumberError::NotNational { .. })), "{text}");
+            assert!(matches!(vietnam().parse(text), Err(NumberError::NotNational { .. })), "{text}");
         }
     }
 
@@ -253,7 +266,7 @@ mod tests {
             if let Some(number) = normalise(&text) {
                 prop_assert!(number.bytes().all(|b| b.is_ascii_digit()) && (3..=15).contains(&number.len()));
                 prop_assert_eq!(normalise(&number), Some(number.clone()));
-                prop_assert!(VIETNAM.parse(&number).is_ok());
+                prop_assert!(vietnam().parse(&number).is_ok());
             }
         }
 

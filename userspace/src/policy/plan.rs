@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use tollfree_core::plan::{ClassEntry, Evidence, MatchSet, Matcher, RuleClass, RuleEntry};
 
+use super::call_terms::CallTerms;
 use super::ground::Ground;
 use super::hidden_name::HiddenName;
 use super::key::RuleKey;
@@ -58,6 +59,8 @@ pub struct HotlineEntry {
     pub class: RuleClass,
     /// Where media may go and still be free.
     pub media_networks: Vec<IpNet>,
+    /// What a call may take and still be free.
+    pub terms: CallTerms,
     /// When the rule ends, in nanoseconds of `CLOCK_MONOTONIC`; `u64::MAX`: never.
     pub valid_until_ns: u64,
 }
@@ -72,14 +75,28 @@ pub struct HotlineTable {
 impl HotlineTable {
     /// Adds a number; one that is there already stays what it is.
     pub(super) fn add(&mut self, plan: &'static NumberingPlan, number: NationalNumber, entry: HotlineEntry) {
-        let (_, numbers) = self.countries.entry(plan.country).or_insert_with(|| (plan, BTreeMap::new()));
+        let (_, numbers) =
+            self.countries.entry(plan.country.as_str()).or_insert_with(|| (plan, BTreeMap::new()));
         numbers.entry(number).or_insert(entry);
     }
 
     /// The hotline that `dialled` reaches, in whatever form [`NumberingPlan::normalise`] knows. Compared
     /// whole.
     pub fn lookup(&self, dialled: &str) -> Option<(&NationalNumber, &HotlineEntry)> {
-        self.countries.values().find_map(|(plan, numbers)| numbers.get_key_value(&plan.normalise(dialled)?))
+        self.find_number(dialled).map(|(_, number, entry)| (number, entry))
+    }
+
+    /// The same, with the country whose number it is.
+    pub fn find_number(&self, dialled: &str) -> Option<(&'static str, &NationalNumber, &HotlineEntry)> {
+        self.countries.iter().find_map(|(country, (plan, numbers))| {
+            let (number, entry) = numbers.get_key_value(&plan.normalise(dialled)?)?;
+            Some((*country, number, entry))
+        })
+    }
+
+    /// The numbering plan of a country that has a number here.
+    pub fn plan(&self, country: &str) -> Option<&'static NumberingPlan> {
+        self.countries.get(country).map(|(plan, _)| *plan)
     }
 
     /// All numbers with their countries, by country and number.

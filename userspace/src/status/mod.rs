@@ -4,6 +4,7 @@ mod metrics;
 mod table;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,9 @@ pub struct Status {
     pub identity: IdentityStatus,
     /// Free calls.
     pub calls: CallsStatus,
+    /// What passing packets tell of names.
+    #[serde(default)]
+    pub evidence: EvidenceStatus,
     /// Event counters.
     pub stats: BTreeMap<String, u64>,
     /// What wants an operator's attention.
@@ -246,6 +250,53 @@ pub struct CallsStatus {
     pub granted: u64,
     /// Events, by name.
     pub stats: BTreeMap<String, u64>,
+}
+
+/// What passing packets tell of names.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct EvidenceStatus {
+    /// Questions heard that subscribers asked trusted resolvers.
+    pub questions: u64,
+    /// Answers heard that were believed.
+    pub lessons: u64,
+    /// Addresses that they changed in the plan in force.
+    pub learned: u64,
+    /// Messages that taught nothing, by reason.
+    pub refused: BTreeMap<String, u64>,
+    /// Flows whose name is looked for now.
+    pub waiting: u64,
+    /// Flows that were decided, by reason.
+    pub decisions: BTreeMap<String, u64>,
+    /// Of those, how long it took from the first payload to the verdict: how many took so many microseconds at most, by the
+    /// numbers of [`EvidenceStatus::LATENCY_US`]; the last: more.
+    pub latency: [u64; EvidenceStatus::LATENCY_US.len() + 1],
+    /// Microseconds that all of them took together.
+    pub latency_sum_us: u64,
+    /// Flows that were not looked into, because there were too many.
+    pub full: u64,
+    /// Copies that could not be read.
+    pub unread: u64,
+    /// Copies of signalling that found their queue full.
+    pub dropped_signalling: u64,
+    /// What the kernel refused.
+    pub failures: u64,
+}
+
+impl EvidenceStatus {
+    /// Upper ends of the latency histogram, in microseconds. Reason: a handshake's round trip is in it, from a data centre's
+    /// to a satellite's.
+    pub const LATENCY_US: [u64; 9] =
+        [500, 1000, 5000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
+
+    /// Counts a flow that was decided, and how long it took since its first payload, if it had any.
+    pub fn decided(&mut self, reason: Reason, latency: Option<Duration>) {
+        *self.decisions.entry(reason.name().into()).or_default() += 1;
+        let Some(latency) = latency else { return };
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        let place = Self::LATENCY_US.iter().position(|end| micros <= *end).unwrap_or(Self::LATENCY_US.len());
+        self.latency[place] += 1;
+        self.latency_sum_us = self.latency_sum_us.saturating_add(micros);
+    }
 }
 
 /// Records.

@@ -85,8 +85,8 @@ impl Secret {
         Self::new(octets).ok_or_else(|| SecretError::Empty { path: path.to_owned() })
     }
 
-    /// For computing digests.
-    pub(super) fn octets(&self) -> &[u8] {
+    /// For computing digests, and comparing.
+    pub(crate) fn octets(&self) -> &[u8] {
         &self.0
     }
 }

@@ -1,0 +1,72 @@
+//! Taking copies of frames from the kernel's ring buffer, and giving each to whom it is for.
+
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::thread::JoinHandle;
+
+use aya::maps::{MapData, RingBuf};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tollfree_core::event::{CopyHead, CopyKind};
+use tollfree_core::interface::Role;
+
+use super::calls::Input;
+use super::evidence::EvidenceReader;
+
+/// How long the reader waits for a copy before it looks at its clock, and whether it is to end.
+const WAIT_MS: u16 = 100;
+
+/// A frame that the kernel copied.
+#[derive(Debug)]
+pub(super) struct CopiedFrame {
+    /// When, in nanoseconds of `CLOCK_MONOTONIC`.
+    pub(super) at_ns: u64,
+    /// The kind of interface it arrived on.
+    pub(super) role: Role,
+    /// The epoch it was decided under.
+    pub(super) epoch: u32,
+    /// As much of it as was copied.
+    pub(super) octets: Vec<u8>,
+}
+
+/// Hands copies on, in their order, until `stop` is set or nobody takes signalling: names and evidence are read at once,
+/// because what they tell is waited for; signalling waits in a queue, and where that is full, it is dropped and counted.
+pub(super) fn read(
+    mut copies: RingBuf<MapData>,
+    stop: Arc<AtomicBool>,
+    signalling: SyncSender<Input>,
+    mut evidence: EvidenceReader,
+) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        while !stop.load(Ordering::Relaxed) {
+            wait(&copies);
+            while let Some(record) = copies.next() {
+                let Some((head, frame)) = CopyHead::read(&record) else { continue };
+                match CopyKind::from_number(head.kind) {
+                    CopyKind::Names | CopyKind::NamesListed => evidence.names(&head, frame),
+                    CopyKind::Evidence => evidence.packet(&head, frame),
+                    CopyKind::Signalling => match signalling.try_send(Input::Frame(copied(&head, frame))) {
+                        Ok(()) => {}
+                        Err(TrySendError::Full(_)) => evidence.count_dropped(),
+                        Err(TrySendError::Disconnected(_)) => return,
+                    },
+                    CopyKind::None => {}
+                }
+            }
+            evidence.look_around();
+        }
+    })
+}
+
+fn copied(head: &CopyHead, frame: &[u8]) -> CopiedFrame {
+    let (at_ns, role, epoch) = (head.at_ns, Role::from_number(head.role), head.epoch);
+    CopiedFrame { at_ns, role, epoch, octets: frame.to_vec() }
+}
+
+/// Returns when there is a copy, or after [`WAIT_MS`].
+fn wait(copies: &RingBuf<MapData>) {
+    let mut descriptors = [PollFd::new(copies.as_fd(), PollFlags::POLLIN)];
+    // An interrupted wait is followed by another.
+    let _ = poll(&mut descriptors, PollTimeout::from(WAIT_MS));
+}
