@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::address::Family;
+use crate::address::{Family, SUBSCRIBERS};
 use crate::laboratory::Laboratory;
 use crate::network::Network;
 use crate::packet::Packet;
@@ -28,9 +28,9 @@ use crate::wait;
 
 /// The wildcard's rule.
 const RULE: &str = "wild-site";
-/// Who behaves.
+/// Whose answers are timed.
 const HONEST: u8 = 0;
-/// Who does not.
+/// Who has an accomplice.
 const ATTACKER: u8 = 1;
 /// From the last packet to the transfer of what awaited its verdict: evidence is waited for half a minute, and then comes
 /// the end of an interval.
@@ -75,6 +75,13 @@ fn measure(
         Ok((pending == Usage::default()).then_some(snapshot))
     })?;
     Ok(Phase { after, ..phase })
+}
+
+/// Compares each subscriber's, as [`check`] does.
+fn check_all(report: &mut Report, prefix: &str, phase: &Phase, free: &BTreeSet<IpAddr>) {
+    for index in 0..SUBSCRIBERS {
+        check(report, &format!("{prefix}-sub{}", index + 1), phase, index, free);
+    }
 }
 
 /// Of one subscriber: what the wildcard's rule made free is what the captures have to and from `free`; all else is charged.

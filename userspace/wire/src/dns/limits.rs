@@ -27,7 +27,7 @@ pub const CONNECTIONS_PER_SUBSCRIBER_MAX: usize = 8;
 /// How much a [`Listener`](super::Listener) remembers; [`Default`] has the constants of this module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How much of the things that wait may wait, and for how long.
+    /// Questions that await their answers.
     pub questions: Bound,
     /// Datagrams of which some fragments are there.
     pub fragmented: Bound,

@@ -19,6 +19,7 @@ mod listener;
 mod message;
 mod name;
 mod packet;
+mod pointers;
 mod reader;
 mod refusal;
 mod share;
