@@ -1,6 +1,8 @@
 //! Who has which address in the lab. All from the documentation ranges (RFC 5737, RFC 3849) or private (RFC 1918).
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
 
 use crate::topology::Side;
 
@@ -17,6 +19,14 @@ pub const RESOLVER: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, 53)),
     IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x53, 0, 0, 0, 0, 0x53)),
 ];
+
+/// The resolver's address of this version.
+pub const fn resolver(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => RESOLVER[0],
+        Family::V6 => RESOLVER[1],
+    }
+}
 
 /// The SIP proxy, with the hotline's media behind the same address.
 pub const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 10));
@@ -116,6 +126,43 @@ pub const OTHER_SITE: Site = Site {
 /// All sites.
 pub const SITES: [Site; 2] = [FREE_SITE, OTHER_SITE];
 
+/// How many names below the free site's the resolver knows, each with one address of its own.
+pub const WILD_NAMES: u16 = 1020;
+/// Every so many of them has an IPv4 address. Reason: of the documentation range, two hundred are left.
+const WILD_STEP: u16 = 6;
+/// The first of their IPv4 addresses.
+const WILD_V4: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 32);
+/// The /64 of their IPv6 addresses.
+const WILD_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xf, 1, 0, 0, 0, 0);
+
+/// A name below the free site's, by its number below [`WILD_NAMES`], and its only address.
+pub fn wild(number: u16) -> (String, IpAddr) {
+    let address = if number.is_multiple_of(WILD_STEP) {
+        Ipv4Addr::from_bits(WILD_V4.to_bits() + u32::from(number / WILD_STEP)).into()
+    } else {
+        Ipv6Addr::from_bits(WILD_V6.to_bits() + u128::from(number)).into()
+    };
+    (format!("x{number}.{}", FREE_SITE.name), address)
+}
+
+/// The addresses of some of those names, by their numbers.
+pub fn wild_addresses(numbers: Range<u16>) -> BTreeSet<IpAddr> {
+    numbers.map(|number| wild(number).1).collect()
+}
+
+/// An attacker's resolver.
+pub const FOREIGN_RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 250));
+
+/// Addresses of an attacker's servers, by their numbers below 16.
+pub const fn foreign(number: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(198, 51, 100, 225 + number % 16))
+}
+
+/// A name below the free site's that the carrier's resolver does not know.
+pub fn unknown_name() -> String {
+    format!("unknown.{}", FREE_SITE.name)
+}
+
 impl Site {
     /// Its address of this version.
     pub const fn address(&self, family: Family) -> IpAddr {
@@ -170,5 +217,17 @@ mod tests {
         assert_eq!(subscriber_name(0, Family::V4), "10.20.0.11/32");
         assert_eq!(subscriber_name(2, Family::V6), "2001:db8:20:13::/64");
         assert_eq!(subscriber(1, Family::V6).to_string(), "2001:db8:20:12::1");
+    }
+
+    #[test]
+    fn each_wild_name_has_an_address_of_its_own() {
+        let addresses = wild_addresses(0..WILD_NAMES);
+        assert_eq!(addresses.len(), usize::from(WILD_NAMES));
+        let in_range = |address: &IpAddr| match address {
+            IpAddr::V4(v4) => v4.octets()[..3] == [203, 0, 113] && v4.octets()[3] >= 32,
+            IpAddr::V6(v6) => v6.segments()[..4] == [0x2001, 0xdb8, 0xf, 1],
+        };
+        assert!(addresses.iter().all(in_range));
+        assert_eq!(wild(7).0, "x7.moh.example.vn");
     }
 }

@@ -8,9 +8,14 @@ use crate::packet::UDP;
 const HOP_LIMIT: u8 = 64;
 
 /// A UDP datagram of `payload` zeros between two addresses of one IP version; `None` if they differ in it, or it is
-/// too long. Its UDP checksum is zero: nobody receives it.
+/// too long. Its UDP checksum is zero: there is none (RFC 768), which IPv6 does not allow.
 pub fn datagram(source: IpAddr, destination: IpAddr, ports: [u16; 2], payload: usize) -> Option<Vec<u8>> {
-    let udp_octets = u16::try_from(8 + payload).ok()?;
+    carrying(source, destination, ports, &vec![0; payload])
+}
+
+/// The same with octets of one's own.
+pub fn carrying(source: IpAddr, destination: IpAddr, ports: [u16; 2], payload: &[u8]) -> Option<Vec<u8>> {
+    let udp_octets = u16::try_from(8 + payload.len()).ok()?;
     let mut packet = match (source, destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
             // RFC 791, section 3.1.
@@ -35,7 +40,7 @@ pub fn datagram(source: IpAddr, destination: IpAddr, ports: [u16; 2], payload: u
         _ => return None,
     };
     packet.extend([ports[0], ports[1], udp_octets, 0].map(u16::to_be_bytes).concat());
-    packet.resize(packet.len() + payload, 0);
+    packet.extend(payload);
     Some(packet)
 }
 

@@ -1,12 +1,13 @@
-//! unbound, as the carrier's resolver: it knows the lab's names, and nothing else exists.
+//! unbound, as a resolver: it knows some names, and nothing else exists.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::address::{Family, RESOLVER, SITES};
+use crate::address::{self, FOREIGN_RESOLVER, Family, RESOLVER, SITES, WILD_NAMES};
 use crate::command;
 use crate::namespace::Namespace;
 use crate::process::Process;
@@ -17,10 +18,37 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 /// Of the lab's records, in seconds: no name is asked for again while something is measured.
 const TTL_SECONDS: u32 = 3600;
 
+/// What a resolver knows.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    /// The program's name in its log.
+    name: &'static str,
+    /// Where it listens, on port 53.
+    addresses: Vec<IpAddr>,
+    /// Each name with an address. Never empty.
+    records: Vec<(String, IpAddr)>,
+}
+
+impl Zone {
+    /// What the carrier's resolver knows: the lab's sites, and names below the free one's.
+    pub fn carrier() -> Self {
+        let sites = SITES
+            .iter()
+            .flat_map(|site| Family::ALL.map(|family| (site.name.to_owned(), site.address(family))));
+        let records = sites.chain((0..WILD_NAMES).map(address::wild)).collect();
+        Self { name: "unbound", addresses: RESOLVER.to_vec(), records }
+    }
+
+    /// What an attacker's resolver says: that this name has this address.
+    pub fn foreign(name: String, address: IpAddr) -> Self {
+        Self { name: "unbound-foreign", addresses: vec![FOREIGN_RESOLVER], records: vec![(name, address)] }
+    }
+}
+
 /// A running resolver.
 #[derive(Debug)]
 pub struct NameServer {
-    _process: Process,
+    process: Process,
 }
 
 impl NameServer {
@@ -28,25 +56,49 @@ impl NameServer {
     ///
     /// # Errors
     /// If unbound does not start.
-    pub fn start(internet: &Namespace, directory: &Path) -> Result<Self> {
-        let file = directory.join("unbound.conf");
-        fs::write(&file, configuration())?;
+    pub fn start(internet: &Namespace, directory: &Path, zone: &Zone) -> Result<Self> {
+        let file = directory.join(format!("{}.conf", zone.name));
+        fs::write(&file, configuration(zone))?;
         let mut process =
-            Process::start("unbound", internet.command("unbound").args(["-d", "-c"]).arg(&file), directory)?;
+            Process::start(zone.name, internet.command("unbound").args(["-d", "-c"]).arg(&file), directory)?;
+        let (server, (name, address)) = (zone.addresses[0], &zone.records[0]);
         wait::until("unbound", START_LIMIT, || {
             process.expect_running()?;
             let mut dig = internet.command("dig");
-            dig.args(["+short", "+tries=1", "+timeout=1", &format!("@{}", RESOLVER[0]), SITES[0].name, "A"]);
+            dig.args(["+short", "+tries=1", "+timeout=1", &format!("@{server}"), name, kind(address)]);
             let answer = command::output(&mut dig, "", command::QUICK)?;
-            Ok((answer.stdout.trim() == SITES[0].v4.to_string()).then_some(()))
+            Ok((answer.stdout.trim() == address.to_string()).then_some(()))
         })?;
-        Ok(Self { _process: process })
+        Ok(Self { process })
+    }
+
+    /// Lets it answer nothing, until [`NameServer::go_on`].
+    ///
+    /// # Errors
+    /// If it does not stop.
+    pub fn pause(&mut self) -> Result<()> {
+        self.process.pause()
+    }
+
+    /// Lets it answer again, also what was asked meanwhile.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn go_on(&mut self) -> Result<()> {
+        self.process.go_on()
     }
 }
 
-fn configuration() -> String {
+const fn kind(address: &IpAddr) -> &'static str {
+    match address {
+        IpAddr::V4(_) => "A",
+        IpAddr::V6(_) => "AAAA",
+    }
+}
+
+fn configuration(zone: &Zone) -> String {
     let mut lines = vec!["server:".to_owned()];
-    lines.extend(RESOLVER.map(|address| format!("interface: {address}")));
+    lines.extend(zone.addresses.iter().map(|address| format!("interface: {address}")));
     lines.extend(
         [
             "access-control: 0.0.0.0/0 allow",
@@ -63,11 +115,8 @@ fn configuration() -> String {
         ]
         .map(str::to_owned),
     );
-    for site in SITES {
-        for (kind, family) in [("A", Family::V4), ("AAAA", Family::V6)] {
-            let address = site.address(family);
-            lines.push(format!("local-data: \"{}. {TTL_SECONDS} IN {kind} {address}\"", site.name));
-        }
+    for (name, address) in &zone.records {
+        lines.push(format!("local-data: \"{name}. {TTL_SECONDS} IN {} {address}\"", kind(address)));
     }
     lines.push("remote-control:\n    control-enable: no\n".to_owned());
     lines.join("\n    ").replace("    remote-control", "remote-control")

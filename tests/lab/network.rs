@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::name_server::NameServer;
+use crate::name_server::{NameServer, Zone};
 use crate::scratch::Scratch;
 use crate::sip::Callee;
 use crate::subscriber::Subscriber;
@@ -17,7 +17,8 @@ pub struct Network {
     /// The SIP proxy and the hotline.
     pub callee: Callee,
     web: WebServers,
-    _names: NameServer,
+    /// The carrier's resolver.
+    pub names: NameServer,
     /// The namespaces.
     pub topology: Topology,
     /// The lab's files.
@@ -32,10 +33,10 @@ impl Network {
     pub fn start(crossing: Crossing) -> Result<Self> {
         let scratch = Scratch::create()?;
         let topology = Topology::create(scratch.id(), crossing)?;
-        let names = NameServer::start(&topology.internet, scratch.path())?;
+        let names = NameServer::start(&topology.internet, scratch.path(), &Zone::carrier())?;
         let web = WebServers::start(&topology.internet, scratch.path())?;
         let callee = Callee::start(&topology, scratch.path())?;
-        Ok(Self { callee, web, _names: names, topology, scratch })
+        Ok(Self { callee, web, names, topology, scratch })
     }
 
     /// A directory for the lab's files.

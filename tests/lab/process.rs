@@ -14,6 +14,8 @@ use crate::wait;
 
 /// How much of a program's log a message quotes, in lines.
 const QUOTED_LINES: usize = 20;
+/// A signal to stop arrives within moments.
+const PAUSE_LIMIT: Duration = Duration::from_secs(20);
 
 /// A program in the background; killed, by its process id, when dropped.
 #[derive(Debug)]
@@ -51,6 +53,29 @@ impl Process {
             kill(Pid::from_raw(pid), signal).with_context(|| format!("{signal} to {}", self.name))?;
         }
         Ok(())
+    }
+
+    /// Stops it, until [`Process::go_on`]: from then on it does nothing.
+    ///
+    /// # Errors
+    /// If it does not stop.
+    pub fn pause(&mut self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)?;
+        let file = format!("/proc/{}/stat", self.child.id());
+        // The state stands behind the program's name in parentheses (proc(5)).
+        wait::until(&format!("a pause of {}", self.name), PAUSE_LIMIT, || {
+            let text = fs::read_to_string(&file).with_context(|| file.clone())?;
+            let state = text.rsplit(") ").next().and_then(|rest| rest.chars().next());
+            Ok((state == Some('T')).then_some(()))
+        })
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn go_on(&mut self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
     }
 
     /// Whether it still runs.

@@ -46,7 +46,7 @@ fuzz_target!(|input: &[u8]| {
             assert_eq!(direction, Direction::Downlink, "a question taught something");
             assert!(!lesson.addresses.is_empty() || !lesson.hints.is_empty(), "nothing is no lesson");
         }
-        reader.take(now_ns, direction, &packet, &mut |letter| {
+        reader.take(now_ns, None, &packet, &mut |letter| {
             let _ = letter.map(|letter| decode(letter.octets));
         });
     }

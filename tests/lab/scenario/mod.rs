@@ -2,6 +2,7 @@
 
 mod basic;
 pub mod carrier;
+pub mod names;
 pub mod torture;
 
 use std::path::Path;
@@ -45,7 +46,7 @@ pub struct Kept<'a> {
 }
 
 /// All scenarios.
-pub const ALL: [Scenario; 3] = [
+pub const ALL: [Scenario; 4] = [
     Scenario {
         name: "basic",
         about: "sites, tags, a killed daemon, changed policies, strangers, calls, records and the audit log",
@@ -55,6 +56,11 @@ pub const ALL: [Scenario; 3] = [
         name: "carrier",
         about: "QinQ, PPPoE and GTP-U around everything, fragments inside and outside, subscribers' own tunnels",
         kind: Kind::Laboratory { crossing: Crossing::Carried, run: carrier::run },
+    },
+    Scenario {
+        name: "names",
+        about: "names learned from the resolver's answers, a killed daemon, an attacker's resolver, forged answers",
+        kind: Kind::Laboratory { crossing: Crossing::Routed, run: names::run },
     },
     Scenario {
         name: "torture",

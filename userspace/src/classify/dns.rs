@@ -7,7 +7,7 @@ use hickory_resolver::proto::rr::{Name, RData, Record as ResourceRecord};
 use serde::Serialize;
 use tollfree_core::packet::protocol;
 use tollfree_wire::dns::limits::{CONNECTIONS_MAX, FRAGMENTED_MAX, QUESTION_LIFETIME_NS};
-use tollfree_wire::dns::{self, Bound, Checksums, Direction, Letter, Limits, Reader, Transport};
+use tollfree_wire::dns::{self, Bound, Checksums, Letter, Limits, Reader, Transport};
 
 use super::headers::Headers;
 use crate::capture::Record;
@@ -111,11 +111,13 @@ impl Messages {
     /// Reads packet `frame`.
     pub(super) fn take(&mut self, frame: u64, record: &Record<'_>, headers: &Headers) {
         let packet = &headers.packet;
-        let Some(direction) = direction(headers) else { return };
+        if !may_have_message(headers) {
+            return;
+        }
         let Some(ip) = record.octets.get(packet.ip_offset..) else { return };
         let at_ns = record.at_ns.and_then(|at_ns| u64::try_from(at_ns).ok()).unwrap_or_default();
         let found = &mut self.found;
-        self.reader.take(at_ns, direction, ip, &mut |letter| {
+        self.reader.take(at_ns, None, ip, &mut |letter| {
             found.extend(letter.ok().and_then(|letter| report(frame, &letter)));
         });
     }
@@ -125,18 +127,13 @@ impl Messages {
     }
 }
 
-/// Which way a packet goes that may have a message in it: later fragments may.
-fn direction(headers: &Headers) -> Option<Direction> {
+/// Whether a packet is to or from port 53; later fragments may be.
+fn may_have_message(headers: &Headers) -> bool {
     let packet = &headers.packet;
-    if ![protocol::TCP, protocol::UDP].contains(&packet.protocol) {
-        return None;
-    }
-    match headers.ports {
-        Some((_, dns::PORT)) => Some(Direction::Uplink),
-        Some((dns::PORT, _)) => Some(Direction::Downlink),
-        None if packet.later_fragment => Some(Direction::Downlink),
-        _ => None,
-    }
+    let is_of_port = headers
+        .ports
+        .map_or(packet.later_fragment, |(source, destination)| [source, destination].contains(&dns::PORT));
+    is_of_port && [protocol::TCP, protocol::UDP].contains(&packet.protocol)
 }
 
 fn report(frame: u64, letter: &Letter<'_>) -> Option<DnsReport> {

@@ -34,7 +34,7 @@ use anyhow::{Context as _, Result, anyhow};
 
 use crate::gateway::Snapshot;
 use crate::interrupt;
-use crate::name_server::NameServer;
+use crate::name_server::{NameServer, Zone};
 use crate::report::Report;
 use crate::scratch::Scratch;
 use crate::wait;
@@ -80,7 +80,7 @@ impl Site {
         }
         let disk = Disk::mount(&scratch.disk())?;
         let ground = Ground::create(scratch.id())?;
-        let names = NameServer::start(&ground.names, scratch.path())?;
+        let names = NameServer::start(&ground.names, scratch.path(), &Zone::carrier())?;
         Ok(Self { disk, _names: names, ground, scratch })
     }
 }

@@ -49,7 +49,7 @@ impl Listener {
     ) -> impl Iterator<Item = Lesson> + use<> {
         let mut lessons = Vec::new();
         let ear = &mut self.ear;
-        self.reader.take(at_ns, direction, ip, &mut |letter| {
+        self.reader.take(at_ns, Some(direction), ip, &mut |letter| {
             let heard = letter.and_then(|letter| ear.hear(&letter, direction, at_ns));
             match heard {
                 Ok(lesson) => lessons.extend(lesson),

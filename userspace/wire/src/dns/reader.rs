@@ -61,12 +61,12 @@ impl Reader {
         }
     }
 
-    /// Takes one packet, `ip` from its IP header on. Gives each message that is complete with it, and each reason why
-    /// something is not read.
+    /// Takes one packet, `ip` from its IP header on; without a direction, port 53 tells it. Gives each message that is
+    /// complete with it, and each reason why something is not read.
     pub fn take(
         &mut self,
         at_ns: u64,
-        direction: Direction,
+        direction: Option<Direction>,
         ip: &[u8],
         give: &mut dyn FnMut(Result<Letter<'_>, Refusal>),
     ) {
@@ -78,7 +78,7 @@ impl Reader {
     fn read(
         &mut self,
         at_ns: u64,
-        direction: Direction,
+        direction: Option<Direction>,
         ip: &[u8],
         give: &mut dyn FnMut(Result<Letter<'_>, Refusal>),
     ) -> Result<(), Refusal> {
@@ -88,8 +88,9 @@ impl Reader {
         }
         let Some(part) = packet.part else { return self.datagram(at_ns, direction, &packet, give) };
         let subscriber = match direction {
-            Direction::Uplink => packet.source,
-            Direction::Downlink => packet.destination,
+            Some(Direction::Uplink) => packet.source,
+            // Later fragments have no ports.
+            Some(Direction::Downlink) | None => packet.destination,
         };
         let Taken { datagram, displaced } = self.fragments.take(subscriber, &packet, part, at_ns)?;
         if displaced {
@@ -102,7 +103,7 @@ impl Reader {
     fn datagram(
         &mut self,
         at_ns: u64,
-        direction: Direction,
+        direction: Option<Direction>,
         packet: &Packet<'_>,
         give: &mut dyn FnMut(Result<Letter<'_>, Refusal>),
     ) -> Result<(), Refusal> {
@@ -119,8 +120,12 @@ impl Reader {
         }
         let tcp = TcpSlice::from_slice(packet.payload).map_err(|_| Refusal::MalformedPacket)?;
         let (source, destination) = ends(packet, tcp.source_port(), tcp.destination_port());
-        let key = sides(direction, source, destination)?;
+        let direction = sides(direction, source, destination)?;
         self.verify(packet, tcp.slice())?;
+        let key = match direction {
+            Direction::Uplink => (source, destination),
+            Direction::Downlink => (destination, source),
+        };
         self.connections.take(key, direction, &tcp, at_ns, &mut |message| {
             give(message.map(|octets| Letter { source, destination, transport: Transport::Tcp, octets }));
         });
@@ -139,15 +144,16 @@ fn ends(packet: &Packet<'_>, source_port: u16, destination_port: u16) -> (Socket
     (end(packet.source, source_port), end(packet.destination, destination_port))
 }
 
-/// Subscriber and resolver.
+/// Which way it goes: the resolver's end has the port of name servers.
 fn sides(
-    direction: Direction,
+    direction: Option<Direction>,
     source: SocketAddr,
     destination: SocketAddr,
-) -> Result<(SocketAddr, SocketAddr), Refusal> {
-    let (subscriber, resolver) = match direction {
-        Direction::Uplink => (source, destination),
-        Direction::Downlink => (destination, source),
+) -> Result<Direction, Refusal> {
+    let fits = |direction: &Direction| match direction {
+        Direction::Uplink => destination.port() == PORT,
+        Direction::Downlink => source.port() == PORT,
     };
-    if resolver.port() == PORT { Ok((subscriber, resolver)) } else { Err(Refusal::OtherPort) }
+    let candidates = direction.map_or([Direction::Uplink, Direction::Downlink], |direction| [direction; 2]);
+    candidates.into_iter().find(fits).ok_or(Refusal::OtherPort)
 }

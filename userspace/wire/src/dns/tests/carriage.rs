@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use proptest::prelude::*;
 
 use super::build::*;
-use crate::dns::{Direction, Refusal};
+use crate::dns::{Checksums, Direction, Limits, Reader, Refusal};
 
 /// An answer of many addresses: more than one packet has room for.
 fn long_answer(addresses: u8) -> Vec<u8> {
@@ -260,4 +260,27 @@ proptest! {
         let learned: Vec<_> = lessons.map(|lesson| lesson.name).collect();
         prop_assert_eq!(learned, names);
     }
+}
+
+/// Where nobody says which way packets go, the port does, also of what came in fragments.
+#[test]
+fn a_reader_needs_no_direction() {
+    let mut reader = Reader::new(Limits::default(), Checksums::Verified);
+    let (subscriber, resolver) = (socket(SUBSCRIBER), socket(RESOLVER));
+    for (source, destination) in [(subscriber, resolver), (resolver, subscriber)] {
+        let whole = udp(source, destination, &long_answer(240));
+        let mut ends = Vec::new();
+        for part in fragments(&whole, 1480) {
+            reader.take(0, None, &part, &mut |letter| {
+                let letter = letter.unwrap();
+                assert_eq!(letter.octets, long_answer(240));
+                ends.push((letter.source, letter.destination));
+            });
+        }
+        assert_eq!(ends, [(source, destination)]);
+    }
+    let other = udp(subscriber, socket("192.0.2.53:5353"), &long_answer(1));
+    let mut refusals = Vec::new();
+    reader.take(0, None, &other, &mut |letter| refusals.extend(letter.err()));
+    assert_eq!(refusals, [Refusal::OtherPort]);
 }

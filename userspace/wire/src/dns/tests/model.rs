@@ -106,7 +106,7 @@ proptest! {
         let mut listener = Listener::new(Limits::default());
         prop_assert_eq!(listener.take(0, direction, &octets).count(), 0);
         let mut reader = Reader::new(Limits::default(), Checksums::Ignored);
-        reader.take(0, direction, &octets, &mut |_| {});
+        reader.take(0, None, &octets, &mut |_| {});
     }
 
     /// Whatever a message says behind what an answer must repeat, each address taught is of the owner that was asked for.

@@ -1,0 +1,95 @@
+//! Names that are learned from the resolver's answers to subscribers. The checks' names begin with what they show:
+//!
+//! 1. a fresh name below a wildcard is free from the first byte of the first connection after its first answer; 2. with the
+//!    daemon dead, answers are not delayed, what was known stays free, and nothing else becomes so; 3. answers of others'
+//!    resolvers, and forged ones that the subscriber did not ask for, teach nothing.
+
+mod dead;
+mod forged;
+mod fresh;
+mod wild;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::address::Family;
+use crate::laboratory::Laboratory;
+use crate::network::Network;
+use crate::packet::Packet;
+use crate::page_server::PageServer;
+use crate::phase::Phase;
+use crate::report::Report;
+use crate::volume::Usage;
+use crate::wait;
+
+/// The wildcard's rule.
+const RULE: &str = "wild-site";
+/// Who behaves.
+const HONEST: u8 = 0;
+/// Who does not.
+const ATTACKER: u8 = 1;
+/// From the last packet to the transfer of what awaited its verdict: evidence is waited for half a minute, and then comes
+/// the end of an interval.
+const VERDICT_LIMIT: Duration = Duration::from_mins(1);
+
+/// Runs it all, in one lab.
+pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
+    wild::prepare(&lab.network.topology)?;
+    let _pages = PageServer::start(&lab.network.topology.internet)?;
+    lab.gateway.activate(&wild::policy())?;
+    fresh::run(lab, report)?;
+    dead::run(lab, report)?;
+    forged::run(lab, report)
+}
+
+/// What the scenario does, but for the gateway: some names are looked up and opened, and every forgery is tried.
+///
+/// # Errors
+/// If a name does not resolve to its address, a page does not come, or an answer does not arrive that should.
+pub fn traffic(network: &mut Network) -> Result<()> {
+    /// Enough for both IP versions.
+    const SOME: Range<u16> = 0..20;
+    wild::prepare(&network.topology)?;
+    let _pages = PageServer::start(&network.topology.internet)?;
+    let opened = fresh::browse(network, SOME)?;
+    ensure!(opened == SOME.end, "only {opened} pages were opened");
+    forged::visit_foreign(network)?;
+    forged::Forgery::ALL.into_iter().try_for_each(|forgery| forged::attempt(network, forgery))
+}
+
+/// Measures, and waits until nothing awaits a verdict any more.
+fn measure(
+    lab: &mut Laboratory,
+    name: &str,
+    work: impl FnOnce(&mut Laboratory) -> Result<()>,
+) -> Result<Phase> {
+    let phase = lab.measure(name, work)?;
+    let after = wait::until("all verdicts", VERDICT_LIMIT, || {
+        lab.gateway.expect_running()?;
+        let snapshot = lab.gateway.snapshot()?;
+        let pending = snapshot.status.usage(|counter| counter.bucket == "pending");
+        Ok((pending == Usage::default()).then_some(snapshot))
+    })?;
+    Ok(Phase { after, ..phase })
+}
+
+/// Of one subscriber: what the wildcard's rule made free is what the captures have to and from `free`; all else is charged.
+fn check(report: &mut Report, prefix: &str, phase: &Phase, index: u8, free: &BTreeSet<IpAddr>) {
+    let is_free = |packet: &Packet| {
+        packet.has_ports() && (free.contains(&packet.source) || free.contains(&packet.destination))
+    };
+    for family in Family::ALL {
+        let free = phase.counted_of(index, family, |counter| counter.bucket == "free");
+        let by_rule = phase.counted_of(index, family, |counter| counter.is_free_by(RULE));
+        let charged = phase.counted_of(index, family, |counter| counter.bucket == "charged");
+        let name = family.name();
+        report.check(format!("{prefix}-free-{name}"), phase.captured_of(index, family, is_free), by_rule);
+        report.check(format!("{prefix}-free-by-no-other-rule-{name}"), by_rule, free);
+        let expected = phase.captured_of(index, family, |packet| !is_free(packet));
+        report.check(format!("{prefix}-charged-{name}"), expected, charged);
+    }
+}
