@@ -79,12 +79,13 @@ fn tcp(stream: &[u8], most: usize) -> Result<Flow> {
     let up = |sequence| PacketBuilder::ipv4(CLIENT.0, SERVER.0, 64).tcp(CLIENT.1, SERVER.1, sequence, 65_000);
     let down = || PacketBuilder::ipv4(SERVER.0, CLIENT.0, 64).tcp(SERVER.1, CLIENT.1, 500, 65_000);
     let mut flow = Vec::new();
-    let mut push = |direction, builder: etherparse::PacketBuilderStep<etherparse::TcpHeader>, payload: &[u8]| {
-        let mut ip = Vec::new();
-        builder.write(&mut ip, payload)?;
-        flow.push((direction, ip));
-        Ok::<_, anyhow::Error>(())
-    };
+    let mut push =
+        |direction, builder: etherparse::PacketBuilderStep<etherparse::TcpHeader>, payload: &[u8]| {
+            let mut ip = Vec::new();
+            builder.write(&mut ip, payload)?;
+            flow.push((direction, ip));
+            Ok::<_, anyhow::Error>(())
+        };
     push(Direction::Uplink, up(0).syn(), b"")?;
     push(Direction::Downlink, down().syn().ack(1), b"")?;
     let mut sequence = 1;

@@ -66,7 +66,9 @@ fn report(finding: Finding) -> Option<NameReport> {
     let (name, ech) = match finding.evidence {
         Evidence::Name { name, .. } => (Some(name), false),
         Evidence::Hidden { why: Hidden::Ech { outer } } => (outer, true),
-        Evidence::Hidden { why: Hidden::NoName } if matches!(finding.via, Some(Via::Tls | Via::Quic)) => (None, false),
+        Evidence::Hidden { why: Hidden::NoName } if matches!(finding.via, Some(Via::Tls | Via::Quic)) => {
+            (None, false)
+        }
         Evidence::Hidden { .. } | Evidence::Undecided { .. } => return None,
     };
     let via = match finding.via? {
