@@ -18,7 +18,9 @@ fn check(read: fn(&[u8]) -> Reading, stream: &[u8], first: usize) {
     };
     assert!(octets <= stream.len());
     match begun {
-        Reading::Complete { said: Ok(name), .. } => assert_eq!(Ok(name), said, "another name with more octets"),
+        Reading::Complete { said: Ok(name), .. } => {
+            assert_eq!(Ok(name), said, "another name with more octets")
+        }
         // A fault may be told by its first octet, or once it is whole.
         Reading::Complete { said: Err(_), .. } => assert!(said.is_err(), "a name behind a fault"),
         Reading::Incomplete => {}

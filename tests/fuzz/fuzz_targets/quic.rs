@@ -37,8 +37,7 @@ fn initial(direction: Direction, id: &[u8], frames: &[u8]) -> Option<Vec<u8>> {
     let keys = Keys::initial(Version::V1, suite, suite.quic?, id, side).local;
     let length = u16::try_from(1 + payload.len() + 16).ok()? | 0x4000;
     let id_octets = u8::try_from(id.len()).ok()?;
-    let mut header =
-        [&[0xc0, 0, 0, 0, 1, id_octets][..], id, &[0, 0], &length.to_be_bytes(), &[7]].concat();
+    let mut header = [&[0xc0, 0, 0, 0, 1, id_octets][..], id, &[0, 0], &length.to_be_bytes(), &[7]].concat();
     let tag = keys.packet.encrypt_in_place(7, &header, &mut payload).ok()?;
     payload.extend_from_slice(tag.as_ref());
     let (first, rest) = header.split_first_mut()?;
@@ -96,7 +95,10 @@ fuzz_target!(|input: &[u8]| {
             let Some(finding) = inspector.take(flow, now_ns, direction, &ip) else { continue };
             assert!(found.insert(finding.flow), "found twice");
             let is_name = matches!(finding.evidence, Evidence::Name { .. });
-            assert!(!is_name || trust == Trust::Capture || answered.contains(&flow), "a name without an answer");
+            assert!(
+                !is_name || trust == Trust::Capture || answered.contains(&flow),
+                "a name without an answer"
+            );
         }
         assert!(inspector.flows() <= LIMITS.flows);
         for finding in inspector.expire(now_ns + 2000) {

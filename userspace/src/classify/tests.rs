@@ -156,18 +156,18 @@ fn expected(files: &Files) -> [Value; 4] {
         json!({
             "type": "flow", "ipv": 4, "proto": 6, "src": "10.20.0.11", "sport": 50000, "dst": "203.0.113.7",
             "dport": 443, "packets": [2, 1], "ip_bytes": [80, 40], "encap": ["eth/vlan:100"], "frag_packets": 0,
-            "first": at(0), "last": at(7),
+            "first": at(0), "last": at(7), "names": [],
         }),
         json!({
             "type": "flow", "ipv": 4, "proto": 17, "src": "10.20.0.12", "sport": 5000, "dst": "198.51.100.9",
             "dport": 53, "packets": [1, 0], "ip_bytes": [38, 0],
             "encap": ["eth/ip4:192.0.2.1>192.0.2.2/udp:2152>2152/gtp:0x00000001"], "frag_packets": 0,
-            "first": at(2), "last": at(2),
+            "first": at(2), "last": at(2), "names": [],
         }),
         json!({
             "type": "flow", "ipv": 4, "proto": 17, "src": "203.0.113.7", "sport": 443, "dst": "10.20.0.11",
             "dport": 6000, "packets": [2, 0], "ip_bytes": [72, 0], "encap": ["eth"], "frag_packets": 2,
-            "first": at(3), "last": at(4),
+            "first": at(3), "last": at(4), "names": [],
         }),
         json!({
             "type": "summary", "file": files.capture.to_string_lossy(), "packets": 7, "ip_packets": 6,
@@ -301,6 +301,26 @@ udp    203.0.113.7:443   10.20.0.11:6000  2+0      72+0    dst         charged  
 FILE: 7 packets; on 3 flows 6 packets, 230 octets; not-ip 1
 ";
     assert_eq!(render(&report).replace(files.capture.to_str().expect("a path in UTF-8"), "FILE"), expected);
+}
+
+#[test]
+fn a_flow_has_the_name_that_it_asks_for() {
+    let request = b"GET / HTTP/1.1\r\nHost: NCOV.moh.gov.vn:443\r\n\r\n";
+    let mut octets = [&tcp(50_000, 443, ACK)[..], request].concat();
+    // Its sequence number comes after the SYN's, 0.
+    octets[7] = 1;
+    let asks = ethernet(0x0800, &ipv4(SUBSCRIBER, PORTAL, 6, (0, 0), &octets));
+    let mut frames = frames();
+    frames.push((8, asks));
+    let files = Files::new(&capture(&frames));
+    let (report, result) = files.classify(&options(None, "initiator"));
+    result.expect("a good file");
+    let lines = json_lines(&report);
+    assert_eq!(lines[0]["names"], json!([{ "name": "ncov.moh.gov.vn", "via": "http" }]));
+    assert_eq!(lines[1]["names"], json!([]));
+    let table = render(&report);
+    let rows: Vec<Vec<_>> = table.lines().take(3).map(|row| row.split_whitespace().collect()).collect();
+    assert_eq!([rows[0][5], rows[1][5], rows[2][5]], ["NAME", "ncov.moh.gov.vn", "-"]);
 }
 
 #[test]
