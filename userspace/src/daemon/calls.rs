@@ -100,7 +100,6 @@ struct State {
     recorded: (Sender<String>, Receiver<String>),
     /// Epoch of the last copy.
     epoch: u32,
-    granted: u64,
     /// What streams carried whose call goes on, and which are no longer free.
     carried: HashMap<Stream, Usage>,
     failures: u64,
@@ -141,7 +140,6 @@ impl Follower {
             ended_now: Vec::new(),
             recorded: channel(),
             epoch: engine.parts.dataplane.control().epoch(),
-            granted: 0,
             carried: HashMap::new(),
             failures: 0,
             next: Due { expire: now, listen: now, offer: now },
@@ -180,9 +178,8 @@ impl State {
                 Err(error) => tracing::error!("a call of an earlier version cannot be gone on with: {error}"),
             }
         }
-        for GoingCall { call, carried, .. } in &going {
+        for GoingCall { carried, .. } in &going {
             self.carried.extend(carried.iter().map(|(stream, usage)| (*stream, from_counts(*usage))));
-            self.granted += call.granted().count() as u64;
         }
         let held: HashSet<FlowKey> =
             going.iter().flat_map(|going| going.call.granted()).map(|stream| stream.key()).collect();
@@ -199,6 +196,10 @@ impl State {
         self.tracker.restore(going.into_iter().map(|going| going.call).collect());
         if self.tracker.stats().restored > 0 {
             tracing::info!(calls = self.tracker.stats().restored, "going on with calls");
+            // The policy may be another than it was.
+            let served = Served { hotlines: &self.hotlines, signalling: &self.signalling };
+            let actions = self.tracker.policy_changed(now(), &served);
+            self.act(actions);
         }
         self.save();
         Ok(())
@@ -447,6 +448,9 @@ impl State {
             let state = serde_json::to_string(self.ended.get(uid)?).ok()?;
             Some(Kept { uid: uid.clone(), instance: self.instance, state, is_ended: true })
         }));
+        if !kept.is_empty() {
+            self.tell();
+        }
         let written = if kept.is_empty() { Ok(()) } else { self.journal.keep(&kept) };
         let forgotten = if recorded.is_empty() { Ok(()) } else { self.journal.forget(&recorded) };
         recorded.iter().for_each(|uid| drop(self.ended.remove(uid)));
@@ -474,8 +478,8 @@ impl State {
     }
 
     /// Tells status how it stands.
-    fn tell(&mut self) {
-        self.granted = self.tracker.active().map(|call| call.streams.len() as u64).sum();
+    fn tell(&self) {
+        let granted = self.tracker.active().map(|call| call.streams.len() as u64).sum();
         let stats = self.tracker.stats();
         let stats = [
             ("messages", stats.messages),
@@ -498,7 +502,7 @@ impl State {
         ];
         self.shared.calls.store(Arc::new(CallsStatus {
             active: self.tracker.active().len() as u64,
-            granted: self.granted,
+            granted,
             stats: stats.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
         }));
     }
