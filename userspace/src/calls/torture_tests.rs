@@ -32,8 +32,9 @@ const INVITE: &str = "INVITE sip:j.user@example.com SIP/2.0";
 fn valid_messages_are_read() {
     let long = format!("Subject: {}", "x".repeat(1800));
     let unusual = "!interesting-Method0123456789_*+`.%indeed'~";
-    let unusual_start =
-        format!("{unusual} sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1@example.com SIP/2.0");
+    let unusual_start = format!(
+        "{unusual} sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1@example.com SIP/2.0"
+    );
     let unusual_cseq = format!("CSeq: 139122385 {unusual}");
     for (name, text) in [
         (
@@ -78,9 +79,16 @@ fn valid_messages_are_read() {
         ),
         (
             "3.1.1.4, escaped nulls in URIs",
-            message(INVITE, &["To: sip:null-%00-null@example.com", "From: sip:null-%00-null@example.com;tag=8"], ""),
+            message(
+                INVITE,
+                &["To: sip:null-%00-null@example.com", "From: sip:null-%00-null@example.com;tag=8"],
+                "",
+            ),
         ),
-        ("3.1.1.6, no LWS between display name and <", message(INVITE, &["From: caller<sip:caller@example.com>;tag=323"], "")),
+        (
+            "3.1.1.6, no LWS between display name and <",
+            message(INVITE, &["From: caller<sip:caller@example.com>;tag=323"], ""),
+        ),
         ("3.1.1.7, long values in header fields", message(INVITE, &[&long], "")),
         (
             "3.1.1.9, semicolon-separated parameters in the user part",
@@ -92,7 +100,11 @@ fn valid_messages_are_read() {
         ),
         (
             "3.1.1.12, unusual reason phrase",
-            message("SIP/2.0 200 = 2**3 * 5**2 \u{43d}\u{43e} \u{441}\u{442}\u{43e} - \u{43f}\u{440}\u{43e}\u{441}\u{442}\u{43e}\u{435}", &[], ""),
+            message(
+                "SIP/2.0 200 = 2**3 * 5**2 \u{43d}\u{43e} \u{441}\u{442}\u{43e} - \u{43f}\u{440}\u{43e}\u{441}\u{442}\u{43e}\u{435}",
+                &[],
+                "",
+            ),
         ),
         ("3.1.1.13, empty reason phrase", message("SIP/2.0 100 ", &[], "")),
     ] {
@@ -103,7 +115,8 @@ fn valid_messages_are_read() {
 #[test]
 fn valid_messages_mean_what_they_say() {
     // 3.1.1.5: percent-encoding in a method means nothing: it is another method.
-    let escaped = message("RE%47IST%45R sip:registrar.example.com SIP/2.0", &["CSeq: 29344 RE%47IST%45R"], "");
+    let escaped =
+        message("RE%47IST%45R sip:registrar.example.com SIP/2.0", &["CSeq: 29344 RE%47IST%45R"], "");
     let start = Message::parse(escaped.as_bytes()).map(|message| message.start);
     let method = Method::Other("RE%47IST%45R");
     assert_eq!(start, Ok(Start::Request { method, uri: "sip:registrar.example.com" }));
@@ -113,7 +126,11 @@ fn valid_messages_mean_what_they_say() {
     assert_eq!((read.body(), read.cseq.method), (Body::None, Method::Other("REGISTER")));
     // 3.1.1.11: a body of several parts is no session description that everyone reads alike.
     let parts = ["Content-Type: multipart/mixed;boundary=7a9cbec02ceef655", "Content-Length: 5"];
-    let text = message("MESSAGE sip:kumiko@example.org SIP/2.0", &[&parts[..], &["CSeq: 1 MESSAGE"]].concat(), "--7a9");
+    let text = message(
+        "MESSAGE sip:kumiko@example.org SIP/2.0",
+        &[&parts[..], &["CSeq: 1 MESSAGE"]].concat(),
+        "--7a9",
+    );
     assert_eq!(Message::parse(text.as_bytes()).map(|message| message.body()), Ok(Body::Other));
 }
 
@@ -122,8 +139,16 @@ fn valid_messages_mean_what_they_say() {
 fn invalid_messages_are_refused() {
     let value = |header| SipFault::Value { header };
     for (name, text, fault) in [
-        ("3.1.2.2, Content-Length larger than the message", message(INVITE, &["Content-Length: 9999"], "v=0"), SipFault::BodyCut),
-        ("3.1.2.3, negative Content-Length", message(INVITE, &["Content-Length: -999"], ""), value(Header::ContentLength)),
+        (
+            "3.1.2.2, Content-Length larger than the message",
+            message(INVITE, &["Content-Length: 9999"], "v=0"),
+            SipFault::BodyCut,
+        ),
+        (
+            "3.1.2.3, negative Content-Length",
+            message(INVITE, &["Content-Length: -999"], ""),
+            value(Header::ContentLength),
+        ),
         (
             "3.1.2.4, scalar fields with overlarge values",
             message(INVITE, &["CSeq: 36893488147419103232 INVITE"], ""),
@@ -139,14 +164,46 @@ fn invalid_messages_are_refused() {
             message(INVITE, &["To: \"Mr. J. User <sip:j.user@example.com>"], ""),
             value(Header::To),
         ),
-        ("3.1.2.7, <> enclosing the Request-URI", message("INVITE <sip:user@example.com> SIP/2.0", &[], ""), SipFault::StartLine),
-        ("3.1.2.8, LWS in the Request-URI", message("INVITE sip:user@example.com; lr SIP/2.0", &[], ""), SipFault::StartLine),
-        ("3.1.2.9, several SP in the request line", message("INVITE  sip:user@example.com  SIP/2.0", &[], ""), SipFault::StartLine),
-        ("3.1.2.10, SP at the end of the request line", message("INVITE sip:user@example.com SIP/2.0 ", &[], ""), SipFault::StartLine),
-        ("3.1.2.16, unknown protocol version", message("OPTIONS sip:t.watson@example.org SIP/7.0", &["CSeq: 1 OPTIONS"], ""), SipFault::StartLine),
-        ("3.1.2.17, start line and CSeq mismatch", message("OPTIONS sip:user@example.com SIP/2.0", &[], ""), SipFault::MethodMismatch),
-        ("3.1.2.18, unknown method with CSeq mismatch", message("NEWMETHOD sip:user@example.com SIP/2.0", &[], ""), SipFault::MethodMismatch),
-        ("3.1.2.19, overlarge response code", message("SIP/2.0 4294967301 better not break the receiver", &[], ""), SipFault::StartLine),
+        (
+            "3.1.2.7, <> enclosing the Request-URI",
+            message("INVITE <sip:user@example.com> SIP/2.0", &[], ""),
+            SipFault::StartLine,
+        ),
+        (
+            "3.1.2.8, LWS in the Request-URI",
+            message("INVITE sip:user@example.com; lr SIP/2.0", &[], ""),
+            SipFault::StartLine,
+        ),
+        (
+            "3.1.2.9, several SP in the request line",
+            message("INVITE  sip:user@example.com  SIP/2.0", &[], ""),
+            SipFault::StartLine,
+        ),
+        (
+            "3.1.2.10, SP at the end of the request line",
+            message("INVITE sip:user@example.com SIP/2.0 ", &[], ""),
+            SipFault::StartLine,
+        ),
+        (
+            "3.1.2.16, unknown protocol version",
+            message("OPTIONS sip:t.watson@example.org SIP/7.0", &["CSeq: 1 OPTIONS"], ""),
+            SipFault::StartLine,
+        ),
+        (
+            "3.1.2.17, start line and CSeq mismatch",
+            message("OPTIONS sip:user@example.com SIP/2.0", &[], ""),
+            SipFault::MethodMismatch,
+        ),
+        (
+            "3.1.2.18, unknown method with CSeq mismatch",
+            message("NEWMETHOD sip:user@example.com SIP/2.0", &[], ""),
+            SipFault::MethodMismatch,
+        ),
+        (
+            "3.1.2.19, overlarge response code",
+            message("SIP/2.0 4294967301 better not break the receiver", &[], ""),
+            SipFault::StartLine,
+        ),
         (
             "3.3.8, multiple values in single-value required fields",
             message(INVITE, &["Call-ID: multi01.fhn2323orihawfdoa3o4r52o3irsdf", "Call-ID: other"], ""),
@@ -157,9 +214,12 @@ fn invalid_messages_are_refused() {
     }
     // 3.3.1: without what every message needs.
     for name in ["To", "From", "Call-ID", "CSeq", "Via"] {
-        let lines: Vec<&str> = PLAIN.into_iter().filter(|line| !line.starts_with(&format!("{name}:"))).collect();
+        let lines: Vec<&str> =
+            PLAIN.into_iter().filter(|line| !line.starts_with(&format!("{name}:"))).collect();
         let text = format!("{INVITE}\r\n{}\r\n\r\n", lines.join("\r\n"));
-        assert!(matches!(Message::parse(text.as_bytes()), Err(SipFault::Missing { header }) if header.name() == name));
+        assert!(
+            matches!(Message::parse(text.as_bytes()), Err(SipFault::Missing { header }) if header.name() == name)
+        );
     }
 }
 
@@ -168,7 +228,10 @@ fn invalid_messages_are_refused() {
 #[test]
 fn request_uris_that_are_no_number_free_nothing() {
     for (name, uri) in [
-        ("3.1.2.11, escaped headers in a SIP Request-URI", "sip:user@example.com?Route=%3Csip:example.com%3E"),
+        (
+            "3.1.2.11, escaped headers in a SIP Request-URI",
+            "sip:user@example.com?Route=%3Csip:example.com%3E",
+        ),
         ("3.3.2, Request-URI with an unknown scheme", "nobodyKnowsThisScheme:totallyopaquecontent"),
         ("3.3.3, Request-URI with a known but atypical scheme", "soap.beep://192.0.2.103:3002"),
         ("3.1.1.9, parameters in the user part", "sip:19003228;par=u%40example.net@example.com"),
@@ -184,6 +247,10 @@ fn request_uris_that_are_no_number_free_nothing() {
 /// goes through, and is charged.
 #[test]
 fn legacy_invites_are_not_followed() {
-    let text = message(INVITE, &["Via: SIP/2.0/UDP iftgw.example.com", "From: <sip:+13035551111@ift.client.example.net>"], "");
+    let text = message(
+        INVITE,
+        &["Via: SIP/2.0/UDP iftgw.example.com", "From: <sip:+13035551111@ift.client.example.net>"],
+        "",
+    );
     assert_eq!(Message::parse(text.as_bytes()), Err(SipFault::Value { header: Header::From }));
 }

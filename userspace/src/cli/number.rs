@@ -95,7 +95,10 @@ rating_group = 9100
             assert_eq!(said, Some(format!("19003228 of VN: +8419003228\n{free}")), "{text}");
         }
         let emergency = explain_number("115", &hotlines()).expect("a number");
-        assert!(emergency.contains("cannot be dialled from abroad") && emergency.contains("emergency"), "{emergency}");
+        assert!(
+            emergency.contains("cannot be dialled from abroad") && emergency.contains("emergency"),
+            "{emergency}"
+        );
     }
 
     #[test]

@@ -9,13 +9,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use tollfree_core::address::{Address, Family, SubscriberId};
 use tollfree_core::counter::Usage;
 use tollfree_core::flow::{FlowKey, GrantEntry};
 
 use super::copies::{CopiedFrame, read};
 use super::engine::{Command, Engine};
+use super::kept_calls::{EndedCall, GoingCall, Past, counts, from_counts, read_kept, row};
 use super::{RunError, Shared};
 use crate::api::{CallRequest, LiveCall, LiveStream};
 use crate::calls::connections::Connections;
@@ -25,10 +24,10 @@ use crate::calls::{
 };
 use crate::config::{Config, SignallingConfig};
 use crate::dataplane::{DataplaneError, FlowTables, monotonic_ns};
-use crate::ledger::{CallJournal, CallRow, Kept};
+use crate::ledger::{CallJournal, Kept};
 use crate::memory::MemoryTransports;
 use crate::policy::{DomainName, HotlineTable};
-use crate::status::{CallsStatus, subscriber_text};
+use crate::status::CallsStatus;
 
 /// How often calls are looked at that nobody ended.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(1);
@@ -58,24 +57,6 @@ pub(super) struct Follower {
     reader: JoinHandle<()>,
     thread: JoinHandle<()>,
     inputs: SyncSender<Input>,
-}
-
-/// A call that ended, as it waits in the journal for the ledger.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct EndedCall {
-    record: CallRecord,
-    epoch: u32,
-    /// In the order of [`Usage`].
-    media: [u64; 4],
-}
-
-/// A call that goes on, as the journal has it.
-#[derive(Serialize, Deserialize)]
-struct GoingCall {
-    call: SavedCall,
-    epoch: u32,
-    /// What its streams carried that are no longer free; in the order of [`Usage`].
-    carried: Vec<(Stream, [u64; 4])>,
 }
 
 struct State {
@@ -172,9 +153,9 @@ impl State {
         let mut going = Vec::new();
         for kept in self.journal.kept()? {
             match read_kept(&kept) {
-                Ok(Past::Ended(ended)) => drop(self.ended.insert(kept.uid, ended)),
-                Ok(Past::Going(call)) if kept.instance == self.instance => going.push(call),
-                Ok(Past::Going(call)) => self.partial(call),
+                Ok(Past::Ended(ended)) => drop(self.ended.insert(kept.uid, *ended)),
+                Ok(Past::Going(call)) if kept.instance == self.instance => going.push(*call),
+                Ok(Past::Going(call)) => self.partial(*call),
                 Err(error) => tracing::error!("a call of an earlier version cannot be gone on with: {error}"),
             }
         }
@@ -453,7 +434,9 @@ impl State {
         }
         let written = if kept.is_empty() { Ok(()) } else { self.journal.keep(&kept) };
         let forgotten = if recorded.is_empty() { Ok(()) } else { self.journal.forget(&recorded) };
-        recorded.iter().for_each(|uid| drop(self.ended.remove(uid)));
+        for uid in &recorded {
+            self.ended.remove(uid);
+        }
         if let Err(error) = written.and(forgotten) {
             self.failures += 1;
             tracing::error!("the journal of calls: {error}");
@@ -534,52 +517,6 @@ impl Hotlines for Served<'_> {
     }
 }
 
-/// What a controller before this one left.
-enum Past {
-    Going(GoingCall),
-    Ended(EndedCall),
-}
-
-fn read_kept(kept: &Kept) -> Result<Past, serde_json::Error> {
-    if kept.is_ended {
-        serde_json::from_str(&kept.state).map(Past::Ended)
-    } else {
-        serde_json::from_str(&kept.state).map(Past::Going)
-    }
-}
-
 fn now() -> At {
     At { wall: Timestamp::now(), monotonic_ns: monotonic_ns() }
-}
-
-const fn counts(usage: Usage) -> [u64; 4] {
-    [usage.uplink_packets, usage.uplink_octets, usage.downlink_packets, usage.downlink_octets]
-}
-
-const fn from_counts([uplink_packets, uplink_octets, downlink_packets, downlink_octets]: [u64; 4]) -> Usage {
-    Usage { uplink_packets, uplink_octets, downlink_packets, downlink_octets }
-}
-
-fn row(gateway: &str, ended: &EndedCall) -> CallRow {
-    let record = &ended.record;
-    let family = if record.subscriber.is_ipv4() { Family::V4 } else { Family::V6 };
-    CallRow {
-        uid: Some(record.uid.clone()),
-        gateway: gateway.to_owned(),
-        call_id: record.call_id.clone(),
-        rule: record.rule,
-        number: record.number.clone(),
-        caller: record.caller.clone(),
-        is_caller_asserted: record.is_caller_asserted,
-        charging_id: record.charging_id.clone(),
-        subscriber: subscriber_text(SubscriberId::of(&Address::from(record.subscriber), family)),
-        proxy: record.proxy.map(|proxy| proxy.ip()),
-        invited_at: record.invited,
-        answered_at: record.answered,
-        ended_at: record.ended,
-        cause: record.cause.name().into(),
-        epoch: ended.epoch,
-        media: from_counts(ended.media),
-        packets_lost: None,
-    }
 }

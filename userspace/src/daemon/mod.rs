@@ -11,6 +11,7 @@ mod copies;
 mod engine;
 mod error;
 mod holders;
+mod kept_calls;
 mod lock;
 mod rollback;
 mod watch;
