@@ -182,10 +182,10 @@ pub(super) async fn close(
 
 fn told(body: &[u8]) -> Result<ToldCall, Problem> {
     let told: Told = serde_json::from_slice(body)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "body", format!("the body: {error}")))?;
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "body", &format!("the body: {error}")))?;
     if !(1..=DURATION_SECONDS_MAX).contains(&told.duration_seconds) {
         let detail = format!("duration_seconds is 1 to {DURATION_SECONDS_MAX}");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "duration", detail));
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "duration", &detail));
     }
     let media = told.media.iter().map(|stream| ToldMedia {
         subscriber_port: stream.subscriber_port,

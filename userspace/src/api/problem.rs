@@ -18,7 +18,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl ToString) -> Self {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: &(impl ToString + ?Sized)) -> Self {
         let title = status.canonical_reason().unwrap_or("Unknown");
         Self { r#type: "about:blank", title, status: status.as_u16(), code, detail: detail.to_string() }
     }

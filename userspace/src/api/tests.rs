@@ -42,6 +42,8 @@ fn hotlines() -> Arc<HotlineTable> {
         policies: &policies,
         numbers: &numbers,
         addresses: &BTreeMap::new(),
+        shared: &[],
+        resolvers: &[],
         proxies: &[],
         gateway_id: "gw",
         region: None,

@@ -101,7 +101,7 @@ impl TrackerLimits {
     /// Reason: announcements before an answer are shorter; a call that is never answered is no free pipe.
     pub const EARLY_MEDIA_MAX: Duration = Duration::from_secs(90);
     /// Reason: even where voice is suppressed, reports pass every few seconds (RFC 3550, section 6.2).
-    pub const SILENCE_MAX: Duration = Duration::from_secs(60);
+    pub const SILENCE_MAX: Duration = Duration::from_mins(1);
 }
 
 impl Default for TrackerLimits {

@@ -211,7 +211,9 @@ impl Lab {
     /// Packets of every free stream pass in this second.
     fn hear(&mut self, second: u64) {
         let streams: Vec<Stream> = self.tracker.active().flat_map(|call| call.streams).collect();
-        streams.iter().for_each(|stream| self.tracker.heard(stream, at(second).monotonic_ns));
+        for stream in &streams {
+            self.tracker.heard(stream, at(second).monotonic_ns);
+        }
     }
 
     fn mismatches(&self) -> u64 {

@@ -219,6 +219,7 @@ fn every_setting_arrives_where_it_belongs() {
     let pools: Vec<_> = config.pools.iter().map(ToString::to_string).collect();
     assert_eq!(pools, ["10.20.0.0/16", "2001:db8:20::/48"]);
     let resolver = ResolverConfig {
+        trusted: config.resolver.trusted.clone(),
         servers: vec![
             "192.0.2.53:53".parse::<SocketAddr>().expect("a socket").into(),
             "[2001:db8::53]:5353".parse::<SocketAddr>().expect("a socket").into(),

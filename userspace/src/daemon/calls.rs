@@ -9,8 +9,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use tollfree_core::address::{Address, Family, SubscriberId};
 use tollfree_core::counter::Usage;
 use tollfree_core::flow::{FlowKey, GrantEntry};
 use tollfree_core::plan::RuleEntry;
@@ -18,6 +16,7 @@ use tollfree_core::plan::RuleEntry;
 use super::copies::{CopiedFrame, read};
 use super::engine::{Command, Engine};
 use super::evidence::{EvidenceParts, EvidenceReader};
+use super::kept_calls::{EndedCall, GoingCall, Past, counts, from_counts, read_kept, row};
 use super::{RunError, Shared};
 use crate::api::{CallRequest, LiveCall, LiveStream};
 use crate::calls::connections::Connections;
@@ -27,10 +26,10 @@ use crate::calls::{
 };
 use crate::config::{Config, SignallingConfig};
 use crate::dataplane::{DataplaneError, FlowTables, monotonic_ns};
-use crate::ledger::{CallJournal, CallRow, Kept};
+use crate::ledger::{CallJournal, Kept};
 use crate::memory::MemoryTransports;
 use crate::policy::{DomainName, HotlineTable};
-use crate::status::{CallsStatus, subscriber_text};
+use crate::status::CallsStatus;
 
 /// How often calls are looked at that nobody ended.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(1);
@@ -62,24 +61,6 @@ pub(super) struct Follower {
     inputs: SyncSender<Input>,
 }
 
-/// A call that ended, as it waits in the journal for the ledger.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct EndedCall {
-    record: CallRecord,
-    epoch: u32,
-    /// In the order of [`Usage`].
-    media: [u64; 4],
-}
-
-/// A call that goes on, as the journal has it.
-#[derive(Serialize, Deserialize)]
-struct GoingCall {
-    call: SavedCall,
-    epoch: u32,
-    /// What its streams carried that are no longer free; in the order of [`Usage`].
-    carried: Vec<(Stream, [u64; 4])>,
-}
-
 struct State {
     gateway: String,
     tracker: Tracker,
@@ -102,7 +83,6 @@ struct State {
     recorded: (Sender<String>, Receiver<String>),
     /// Epoch of the last copy.
     epoch: u32,
-    granted: u64,
     /// What streams carried whose call goes on, and which are no longer free.
     carried: HashMap<Stream, Usage>,
     failures: u64,
@@ -150,7 +130,6 @@ impl Follower {
             ended_now: Vec::new(),
             recorded: channel(),
             epoch: engine.parts.dataplane.control().epoch(),
-            granted: 0,
             carried: HashMap::new(),
             failures: 0,
             next: Due { expire: now, listen: now, offer: now },
@@ -183,15 +162,14 @@ impl State {
         let mut going = Vec::new();
         for kept in self.journal.kept()? {
             match read_kept(&kept) {
-                Ok(Past::Ended(ended)) => drop(self.ended.insert(kept.uid, ended)),
-                Ok(Past::Going(call)) if kept.instance == self.instance => going.push(call),
-                Ok(Past::Going(call)) => self.partial(call),
+                Ok(Past::Ended(ended)) => drop(self.ended.insert(kept.uid, *ended)),
+                Ok(Past::Going(call)) if kept.instance == self.instance => going.push(*call),
+                Ok(Past::Going(call)) => self.partial(*call),
                 Err(error) => tracing::error!("a call of an earlier version cannot be gone on with: {error}"),
             }
         }
-        for GoingCall { call, carried, .. } in &going {
+        for GoingCall { carried, .. } in &going {
             self.carried.extend(carried.iter().map(|(stream, usage)| (*stream, from_counts(*usage))));
-            self.granted += call.granted().count() as u64;
         }
         let held: HashSet<FlowKey> =
             going.iter().flat_map(|going| going.call.granted()).map(|stream| stream.key()).collect();
@@ -208,6 +186,10 @@ impl State {
         self.tracker.restore(going.into_iter().map(|going| going.call).collect());
         if self.tracker.stats().restored > 0 {
             tracing::info!(calls = self.tracker.stats().restored, "going on with calls");
+            // The policy may be another than it was.
+            let served = Served { hotlines: &self.hotlines, signalling: &self.signalling };
+            let actions = self.tracker.policy_changed(now(), &served);
+            self.act(actions);
         }
         self.save();
         Ok(())
@@ -464,9 +446,14 @@ impl State {
             let state = serde_json::to_string(self.ended.get(uid)?).ok()?;
             Some(Kept { uid: uid.clone(), instance: self.instance, state, is_ended: true })
         }));
+        if !kept.is_empty() {
+            self.tell();
+        }
         let written = if kept.is_empty() { Ok(()) } else { self.journal.keep(&kept) };
         let forgotten = if recorded.is_empty() { Ok(()) } else { self.journal.forget(&recorded) };
-        recorded.iter().for_each(|uid| drop(self.ended.remove(uid)));
+        for uid in &recorded {
+            self.ended.remove(uid);
+        }
         if let Err(error) = written.and(forgotten) {
             self.failures += 1;
             tracing::error!("the journal of calls: {error}");
@@ -491,8 +478,8 @@ impl State {
     }
 
     /// Tells status how it stands.
-    fn tell(&mut self) {
-        self.granted = self.tracker.active().map(|call| call.streams.len() as u64).sum();
+    fn tell(&self) {
+        let granted = self.tracker.active().map(|call| call.streams.len() as u64).sum();
         let stats = self.tracker.stats();
         let stats = [
             ("messages", stats.messages),
@@ -515,7 +502,7 @@ impl State {
         ];
         self.shared.calls.store(Arc::new(CallsStatus {
             active: self.tracker.active().len() as u64,
-            granted: self.granted,
+            granted,
             stats: stats.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
         }));
     }
@@ -547,52 +534,6 @@ impl Hotlines for Served<'_> {
     }
 }
 
-/// What a controller before this one left.
-enum Past {
-    Going(GoingCall),
-    Ended(EndedCall),
-}
-
-fn read_kept(kept: &Kept) -> Result<Past, serde_json::Error> {
-    if kept.is_ended {
-        serde_json::from_str(&kept.state).map(Past::Ended)
-    } else {
-        serde_json::from_str(&kept.state).map(Past::Going)
-    }
-}
-
 fn now() -> At {
     At { wall: Timestamp::now(), monotonic_ns: monotonic_ns() }
-}
-
-const fn counts(usage: Usage) -> [u64; 4] {
-    [usage.uplink_packets, usage.uplink_octets, usage.downlink_packets, usage.downlink_octets]
-}
-
-const fn from_counts([uplink_packets, uplink_octets, downlink_packets, downlink_octets]: [u64; 4]) -> Usage {
-    Usage { uplink_packets, uplink_octets, downlink_packets, downlink_octets }
-}
-
-fn row(gateway: &str, ended: &EndedCall) -> CallRow {
-    let record = &ended.record;
-    let family = if record.subscriber.is_ipv4() { Family::V4 } else { Family::V6 };
-    CallRow {
-        uid: Some(record.uid.clone()),
-        gateway: gateway.to_owned(),
-        call_id: record.call_id.clone(),
-        rule: record.rule,
-        number: record.number.clone(),
-        caller: record.caller.clone(),
-        is_caller_asserted: record.is_caller_asserted,
-        charging_id: record.charging_id.clone(),
-        subscriber: subscriber_text(SubscriberId::of(&Address::from(record.subscriber), family)),
-        proxy: record.proxy.map(|proxy| proxy.ip()),
-        invited_at: record.invited,
-        answered_at: record.answered,
-        ended_at: record.ended,
-        cause: record.cause.name().into(),
-        epoch: ended.epoch,
-        media: from_counts(ended.media),
-        packets_lost: None,
-    }
 }

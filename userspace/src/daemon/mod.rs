@@ -14,6 +14,7 @@ mod engine;
 mod error;
 mod evidence;
 mod holders;
+mod kept_calls;
 mod lock;
 mod rollback;
 mod watch;

@@ -304,6 +304,7 @@ mod tests {
     use jiff::Timestamp;
     use tollfree_core::address::{Address, Family, SubscriberId};
     use tollfree_core::counter::{CounterKey, PendingKey};
+    use tollfree_core::flow::{NO_RULE, Verdict};
     use tollfree_core::reason::Reason;
 
     use super::*;
@@ -335,7 +336,7 @@ mod tests {
         ledger: &mut Ledger,
         cumulative: &BTreeMap<CounterKey, Usage>,
         pending: &BTreeMap<PendingKey, Usage>,
-        verdicts: &BTreeMap<u64, Reason>,
+        verdicts: &BTreeMap<u64, Verdict>,
     ) -> Outcome {
         let identity = SubscriberIdentity { msisdn: Some("84901234567".into()), imsi: Some("452041".into()) };
         ledger.close_interval(&IntervalClose {
@@ -413,7 +414,8 @@ mod tests {
         let flow =
             BTreeMap::from([(PendingKey { flow: 1, subscriber: subscriber(), epoch: 7, rule: 1 }, USAGE)]);
         close_with(&mut ledger, &BTreeMap::new(), &flow, &BTreeMap::new())?;
-        close_with(&mut ledger, &BTreeMap::new(), &flow, &BTreeMap::from([(1, Reason::OtherName)]))?;
+        let verdict = Verdict { rule: NO_RULE, reason: Reason::OtherName };
+        close_with(&mut ledger, &BTreeMap::new(), &flow, &BTreeMap::from([(1, verdict)]))?;
         let published = publish(&mut ledger, directory.path())?;
         let rows = published.files.iter().map(fs::read_to_string).collect::<Result<Vec<_>, _>>()?;
         let rows: Vec<&str> = rows.iter().flat_map(|file| file.lines().skip(1)).collect();

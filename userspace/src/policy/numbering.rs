@@ -85,14 +85,14 @@ impl NumberingPlan {
         &PLANS
     }
 
-    /// The kind of a number without its national prefix, where it is one of `kinds`.
+    /// The kind of a number without its national prefix: the first of `kinds` that it is of.
     pub(super) fn kind(&self, number: &str, kinds: &[RangeKind]) -> Option<RangeKind> {
-        let is_in = |range: &&Range| {
-            kinds.contains(&range.kind)
-                && (range.digits[0]..=range.digits[1]).contains(&number.len())
+        let is_in = |range: &Range| {
+            (range.digits[0]..=range.digits[1]).contains(&number.len())
                 && range.starts.iter().any(|start| number.starts_with(start.as_str()))
         };
-        self.ranges.iter().find(is_in).map(|range| range.kind)
+        let is_of = |kind: &RangeKind| self.ranges.iter().any(|range| range.kind == *kind && is_in(range));
+        kinds.iter().copied().find(is_of)
     }
 }
 

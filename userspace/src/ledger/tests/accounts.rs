@@ -70,6 +70,47 @@ fn a_verdict_transfers_what_the_flow_holds() -> Outcome {
     Ok(())
 }
 
+/// A flow was opened while its address was being learned: it was counted under no rule.
+#[test]
+fn what_is_learned_goes_to_the_rule_that_the_verdict_names() -> Outcome {
+    let directory = tempfile::tempdir()?;
+    let mut ledger = ledger(directory.path())?;
+    let mut cut = cut();
+    let under = |flow: PendingKey, rule| PendingKey { rule, ..flow };
+    // The second was counted under the rule too, once the address was listed; the third turns out to be a stranger's.
+    let (one, two, three) = (under(flow(1, 11, 2), 0), under(flow(2, 11, 2), 0), under(flow(3, 11, 2), 0));
+    cut.pending = BTreeMap::from([(one, octets(100)), (two, octets(20)), (three, octets(3))]);
+    cut.pending.insert(flow(2, 11, 2), octets(4000));
+    cut.close(&mut ledger)?;
+    cut.verdicts =
+        BTreeMap::from([(1, Reason::Address), (2, Reason::NameAndAddress), (3, Reason::NotListed)]);
+    cut.verdict_rules = BTreeMap::from([(1, 1), (2, 1)]);
+    let closed = cut.close(&mut ledger)?;
+    assert_eq!(closed.settled.len(), 4);
+    let mut moved = Vec::new();
+    let mut statement = ledger.connection.prepare(
+        "SELECT flow, coalesce(rule, 0), coalesce(rule_to, 0), reason, uplink_octets + downlink_octets
+         FROM transfers WHERE interval = 2",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, u32>(1)?,
+            row.get::<_, u32>(2)?,
+            row.get::<_, u16>(3)?,
+            row.get::<_, i64>(4)?,
+        ))
+    })?;
+    for row in rows {
+        moved.push(row?);
+    }
+    moved.sort_unstable();
+    assert_eq!(moved, [(1, 0, 1, 1, 100), (2, 0, 1, 3, 20), (2, 1, 1, 3, 4000), (3, 0, 0, 16, 3)]);
+    drop(statement);
+    assert_eq!(reconcile(&directory.path().join("ledger.sqlite"), None)?.differences, []);
+    Ok(())
+}
+
 #[test]
 fn what_is_decided_within_one_interval_has_a_transfer_but_no_pending_record() -> Outcome {
     let directory = tempfile::tempdir()?;

@@ -19,6 +19,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tollfree_core::address::{Address, Family, SubscriberId};
 use tollfree_core::counter::{CounterKey, PendingKey, Usage};
+use tollfree_core::flow::{NO_RULE, Verdict};
 use tollfree_core::interface::Role;
 use tollfree_core::reason::Reason;
 
@@ -66,6 +67,8 @@ struct TestCut {
     counters: Counters,
     pending: BTreeMap<PendingKey, Usage>,
     verdicts: BTreeMap<u64, Reason>,
+    /// The rules that verdicts name, by flow, if they do.
+    verdict_rules: BTreeMap<u64, u32>,
     sent_again: BTreeMap<u32, Usage>,
     ceilings: Vec<CeilingPassed>,
     /// Who has which address, by its last octet.
@@ -80,6 +83,11 @@ impl TestCut {
     fn close(&self, ledger: &mut Ledger) -> Result<ClosedInterval, LedgerError> {
         let arrived = self.interfaces.iter().map(|interface| interface.packets).sum();
         let reason = if self.only.is_some() { CloseReason::Identity } else { CloseReason::Clock };
+        let said = |(flow, reason): (&u64, &Reason)| {
+            let rule = self.verdict_rules.get(flow).copied().unwrap_or(NO_RULE);
+            (*flow, Verdict { rule, reason: *reason })
+        };
+        let verdicts: BTreeMap<u64, Verdict> = self.verdicts.iter().map(said).collect();
         ledger.close_interval(&IntervalClose {
             gateway: "gw1",
             boot_id: "boot",
@@ -90,7 +98,7 @@ impl TestCut {
             reason: self.reason.unwrap_or(reason),
             cumulative: &self.counters,
             pending: &self.pending,
-            verdicts: &self.verdicts,
+            verdicts: &verdicts,
             sent_again: &self.sent_again,
             ceilings: &self.ceilings,
             identities: &|subscriber| self.owners.get(&subscriber.octets()[7]).cloned(),

@@ -8,6 +8,7 @@ use tollfree_core::plan::RuleClass;
 
 use super::super::{HiddenName, Mode, Policy, Site};
 use super::*;
+use crate::policy::CallTerms;
 use crate::resolve::Dnssec;
 
 /// A policy that has as many faults as fit.
@@ -263,4 +264,45 @@ fn aliases_lead_below_names_not_wildcards() {
         shown.contains("a wildcard is not possible here\n  help: write one name, without `*.`"),
         "{shown}"
     );
+}
+
+/// A policy with one hotline, which has these keys too.
+fn hotline(keys: &str) -> String {
+    let hotline = "[[hotline]]\nid = \"h\"\ncountry = \"VN\"\nnumbers = [\"115\"]\n\
+                   media_networks = [\"198.51.100.0/25\"]\nrating_group = 1\n";
+    format!("{}\n{hotline}{keys}\n", policy("a", FROM, NETWORK))
+}
+
+#[test]
+fn what_hotlines_bound_is_read() {
+    let keys = "rate = \"64 kbit/s\"\nvideo = true\nvideo_rate = \"1 Mbit/s\"\nmax_duration = \"30m\"\n\
+                calls_per_subscriber = 2\nmessages = true";
+    let terms = CallTerms {
+        audio_octets_per_second: 8_000,
+        video_octets_per_second: Some(125_000),
+        duration_max: std::time::Duration::from_mins(30),
+        calls_per_subscriber_max: 2,
+        has_messages: true,
+    };
+    for (keys, terms) in [
+        (keys, terms),
+        ("", CallTerms::default()),
+        ("video = false\nmessages = false", CallTerms::default()),
+        ("video = true", CallTerms { video_octets_per_second: Some(250_000), ..CallTerms::default() }),
+    ] {
+        let policies = loaded(&[("a.toml", &hotline(keys))]);
+        assert_eq!(policies.policies[0].hotlines[0].terms, terms, "{keys}");
+        assert!(policies.policies[0].hotlines[0].numbers[0].is_emergency());
+    }
+    for (keys, fault) in [
+        ("video_rate = \"1 Mbit/s\"", "`video_rate` without `video = true`"),
+        ("video = \"yes\"", "true or false"),
+        ("rate = \"1 kbit/s\"", "not a rate"),
+        ("max_duration = \"25h\"", "not a length of time"),
+        ("calls_per_subscriber = 0", "not between 1 and 1000"),
+    ] {
+        let directory = directory(&[("a.toml", &hotline(keys))]);
+        let shown = faults(directory.path());
+        assert!(shown.contains(fault), "{shown}");
+    }
 }
