@@ -81,6 +81,7 @@ fn what_is_learned_goes_to_the_rule_that_the_verdict_names() -> Outcome {
     let (one, two, three) = (under(flow(1, 11, 2), 0), under(flow(2, 11, 2), 0), under(flow(3, 11, 2), 0));
     cut.pending = BTreeMap::from([(one, octets(100)), (two, octets(20)), (three, octets(3))]);
     cut.pending.insert(flow(2, 11, 2), octets(4000));
+    cut.arrived_packets = Some(cut.pending.values().map(Usage::packets).sum());
     cut.close(&mut ledger)?;
     cut.verdicts =
         BTreeMap::from([(1, Reason::Address), (2, Reason::NameAndAddress), (3, Reason::NotListed)]);
