@@ -318,7 +318,9 @@ fn decide_media<T: Tables>(
         Err(reason) => return Some(Decision::charged(subscriber, grant.rule, reason)),
     };
     let age_ns = now_ns.saturating_sub(flow.opened_ns(tables));
-    if flow.octets(tables, role) > media_octets_max(grant.octets_per_second, age_ns) {
+    if grant.octets_per_second != GrantEntry::NO_RATE
+        && flow.octets(tables, role) > media_octets_max(grant.octets_per_second, age_ns)
+    {
         return Some(Decision::charged(subscriber, grant.rule, Reason::MediaRate));
     }
     if grant.flags & RuleEntry::OBSERVED != 0 {

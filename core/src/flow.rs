@@ -419,13 +419,16 @@ pub struct GrantEntry {
     pub valid_until_ns: u64,
     /// How long the stream may be silent, in nanoseconds.
     pub silence_ns: u64,
-    /// What it may carry each way, in octets of volume a second of its life.
+    /// What it may carry each way, in octets of volume a second of its life; [`GrantEntry::NO_RATE`]: as much as it wants.
     pub octets_per_second: u32,
     /// [`crate::plan::RuleEntry::OBSERVED`], or zero.
     pub flags: u32,
 }
 
 impl GrantEntry {
+    /// No bound of what a stream carries.
+    pub const NO_RATE: u32 = u32::MAX;
+
     /// Until `valid_until_ns`, whatever the stream carries and however long it is silent.
     pub const fn new(rule: u32, class: RuleClass, valid_until_ns: u64) -> Self {
         Self {
@@ -433,7 +436,7 @@ impl GrantEntry {
             class: class as u32,
             valid_until_ns,
             silence_ns: u64::MAX,
-            octets_per_second: u32::MAX,
+            octets_per_second: Self::NO_RATE,
             flags: 0,
         }
     }

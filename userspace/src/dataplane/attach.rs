@@ -63,13 +63,19 @@ impl Dataplane {
     pub fn attach(&mut self, config: &Config) -> Result<(), DataplaneError> {
         let mut new_links = Vec::new();
         let mut attached = Vec::new();
+        let mut last = None;
         let mut interfaces: Vec<_> = config.interfaces.iter().enumerate().collect();
         // Those without a program first: where one is refused, nothing that runs has been replaced yet.
         interfaces.sort_by_key(|(_, interface)| self.is_linked(&interface.name));
         for (place, interface) in interfaces {
-            let (interface, links) = self.attach_interface(config, interface)?;
+            let (interface, links, programs) = self.attach_interface(config, interface)?;
             attached.push((place, interface));
             new_links.push(links);
+            last = Some(programs);
+        }
+        // Of all interfaces one, when none was refused.
+        if let Some(mut programs) = last {
+            programs.install_names()?;
         }
         attached.sort_by_key(|(place, _)| *place);
         let attached: Vec<_> = attached.into_iter().map(|(_, interface)| interface).collect();
@@ -94,7 +100,7 @@ impl Dataplane {
         &mut self,
         config: &Config,
         interface: &InterfaceConfig,
-    ) -> Result<(Attached, NewLinks), DataplaneError> {
+    ) -> Result<(Attached, NewLinks, Programs), DataplaneError> {
         let name = &interface.name;
         let ifindex =
             if_nametoindex(name.as_str()).map_err(|_| DataplaneError::NoInterface { name: name.clone() })?;
@@ -133,7 +139,7 @@ impl Dataplane {
             None
         };
         let attached = Attached { name: name.clone(), slot, entry, adopted: replaced };
-        Ok((attached, NewLinks { ifindex, xdp, tc }))
+        Ok((attached, NewLinks { ifindex, xdp, tc }, programs))
     }
 
     /// The place that counts this interface, and what it holds; a free one, if it has none yet.

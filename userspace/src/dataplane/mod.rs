@@ -185,7 +185,9 @@ impl Dataplane {
 
     /// Loads the programs without attaching them, for [`Programs::run`].
     pub fn load(&self, config: &Config, settings: &Settings) -> Result<Programs, DataplaneError> {
-        Programs::load(&self.pins, config, settings)
+        let mut programs = Programs::load(&self.pins, config, settings)?;
+        programs.install_names()?;
+        Ok(programs)
     }
 
     /// Event counters, summed over CPUs.

@@ -190,29 +190,33 @@ impl Programs {
         let mut programs = Self { ebpf: load(pins, config, settings)? };
         programs.xdp()?.load().map_err(DataplaneError::program(XDP_PROGRAM))?;
         programs.tc()?.load().map_err(DataplaneError::program(TC_PROGRAM))?;
-        programs.load_names()?;
+        programs.names()?.load().map_err(DataplaneError::program(NAMES_PROGRAM))?;
         Ok(programs)
     }
 
-    /// Puts the program that reads names where the XDP programs call it; one that is there already is replaced.
-    fn load_names(&mut self) -> Result<(), DataplaneError> {
-        let program: &mut Xdp = self
-            .ebpf
-            .program_mut(NAMES_PROGRAM)
-            .ok_or(ProgramError::NotLoaded)
-            .and_then(TryInto::try_into)
-            .map_err(DataplaneError::program(NAMES_PROGRAM))?;
-        program.load().map_err(DataplaneError::program(NAMES_PROGRAM))?;
-        let descriptor = program
+    /// Puts the program that reads names where the XDP programs of all interfaces call it; one that is there already is
+    /// replaced.
+    pub(super) fn install_names(&mut self) -> Result<(), DataplaneError> {
+        let refused = DataplaneError::program(NAMES_PROGRAM);
+        let descriptor = self
+            .names()?
             .fd()
             .and_then(|descriptor| descriptor.try_clone().map_err(ProgramError::from))
-            .map_err(DataplaneError::program(NAMES_PROGRAM))?;
+            .map_err(refused)?;
         let map = self
             .ebpf
             .map_mut(NAME_PROGRAMS)
             .ok_or_else(|| DataplaneError::MissingMap { map: NAME_PROGRAMS.into() })?;
         let mut map = ProgramArray::try_from(map).map_err(DataplaneError::map(NAME_PROGRAMS))?;
         map.set(0, &descriptor, 0).map_err(DataplaneError::map(NAME_PROGRAMS))
+    }
+
+    fn names(&mut self) -> Result<&mut Xdp, DataplaneError> {
+        self.ebpf
+            .program_mut(NAMES_PROGRAM)
+            .ok_or(ProgramError::NotLoaded)
+            .and_then(TryInto::try_into)
+            .map_err(DataplaneError::program(NAMES_PROGRAM))
     }
 
     pub(super) fn xdp(&mut self) -> Result<&mut Xdp, DataplaneError> {

@@ -11,6 +11,17 @@ pub struct Histogram {
     reached: BTreeMap<Reason, u64>,
 }
 
+/// What the model knows nothing of: names, policies that are only observed, and calls' bounds. Rows of `kernel_cases` try
+/// them.
+pub const NOT_MODELLED: [Reason; 6] = [
+    Reason::HiddenNameFree,
+    Reason::HiddenName,
+    Reason::Observed,
+    Reason::MediaRate,
+    Reason::MediaSilent,
+    Reason::Dns,
+];
+
 impl Histogram {
     /// One more packet.
     pub fn add(&mut self, reason: Reason) {

@@ -9,6 +9,6 @@ mod tables;
 
 pub use self::core::{Controls, Core, grant_key};
 pub use difference::{Difference, compare};
-pub use histogram::Histogram;
+pub use histogram::{Histogram, NOT_MODELLED};
 pub use minimise::minimise;
 pub use tables::ListTables;
