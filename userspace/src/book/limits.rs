@@ -26,7 +26,7 @@ pub const PAIRS_MAX: usize = 262_144;
 
 /// Names that one subscriber's answers may bring in, within [`CHANGE_WINDOW`](crate::resolve::CHANGE_WINDOW). Reason: no
 /// person visits more hosts of one wildcard so fast; who asks for invented ones fills no more than this.
-pub const NEW_NAMES_MAX: u32 = 256;
+pub const NEW_NAMES_MAX: u32 = 512;
 
 /// Subscribers whose new names are counted. Reason: those who ask for listed names within one window; some 5 MB.
 pub const TEACHERS_MAX: usize = 65_536;

@@ -35,8 +35,8 @@ pub(super) fn browse(network: &Network, numbers: Range<u16>) -> Result<u16> {
         opened += network.topology.subscribers[usize::from(index)].within(|| {
             let mine = numbers.clone().filter(|number| number % u16::from(SUBSCRIBERS) == u16::from(index));
             let mut opened = 0;
-            for (number, asks_over) in mine.zip(Family::ALL.into_iter().cycle()) {
-                look(index, number, asks_over)?;
+            for number in mine {
+                look(index, number)?;
                 opened += 1;
             }
             Ok(opened)
@@ -45,11 +45,12 @@ pub(super) fn browse(network: &Network, numbers: Range<u16>) -> Result<u16> {
     Ok(opened)
 }
 
-/// Looks one name up and opens its page. In the subscriber's namespace.
-fn look(index: u8, number: u16, asks_over: Family) -> Result<()> {
+/// Looks one name up and opens its page, over one IP version: the gateway does not know that a subscriber's IPv4 address and
+/// his IPv6 prefix are one's. In the subscriber's namespace.
+fn look(index: u8, number: u16) -> Result<()> {
     let (name, expected) = wild(number);
-    let (client, server) = (subscriber(index, asks_over), resolver(asks_over));
-    let question = Question::ask(client, server, &name, Family::of(&expected))?;
+    let family = Family::of(&expected);
+    let question = Question::ask(subscriber(index, family), resolver(family), &name, family)?;
     let address = question.answer()?.with_context(|| format!("no answer about {name}"))?;
     ensure!(address == expected, "{name} is at {address}, not {expected}");
     fetch(&name, address)

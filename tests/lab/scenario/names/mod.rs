@@ -97,20 +97,6 @@ fn check(report: &mut Report, prefix: &str, phase: &Phase, index: u8, free: &BTr
         report.check(format!("{prefix}-free-{name}"), phase.captured_of(index, family, is_free), by_rule);
         report.check(format!("{prefix}-free-by-no-other-rule-{name}"), by_rule, free);
         let expected = phase.captured_of(index, family, |packet| !is_free(packet));
-        for reason in [
-            "not-listed",
-            "dns",
-            "no-flow",
-            "undecided",
-            "evidence-missed",
-            "flow-table-full",
-            "subscriber-flows-full",
-        ] {
-            eprintln!(
-                "{prefix} {name} {reason}: {:?}",
-                phase.counted_of(index, family, |counter| counter.reason == reason)
-            );
-        }
         report.check(format!("{prefix}-charged-{name}"), expected, charged);
     }
 }
