@@ -27,6 +27,19 @@ fn a_forged_name_frees_nothing() {
 }
 
 #[test]
+fn a_hidden_name_frees_nothing() {
+    assert_shown("cheats-no-sni-");
+    assert_shown("cheats-two-hosts-");
+    assert_shown("cheats-overlap-");
+}
+
+#[test]
+fn a_verdict_is_of_one_connection() {
+    assert_shown("cheats-port-first-");
+    assert_shown("cheats-port-again-");
+}
+
+#[test]
 fn decoys_free_nothing() {
     assert_shown("cheats-decoys-");
 }

@@ -44,7 +44,12 @@ pub(super) fn open_tls(network: &Network, index: u8, name: &str, address: IpAddr
     run(curl.args(["--resolve", &format!("{name}:{EVERYWHERE_PORT}:{host}")]))
 }
 
-/// The same by way of a relay at `port` on the subscriber's own host.
+/// Subscriber `index` opens `address`, which is of IPv6, and asks for no name.
+pub(super) fn open_tls_without_name(network: &Network, index: u8, address: IpAddr) -> Result<()> {
+    run(&mut curl(network, index, &format!("[{address}]")))
+}
+
+/// The same as [`open_tls`], by way of a relay at `port` on the subscriber's own host.
 pub(super) fn open_tls_through(network: &Network, index: u8, name: &str, port: u16) -> Result<()> {
     let mut curl = curl(network, index, name);
     run(curl.args(["--connect-to", &format!("{name}:{EVERYWHERE_PORT}:127.0.0.1:{port}")]))

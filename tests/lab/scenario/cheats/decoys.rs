@@ -1,5 +1,7 @@
 //! Segments for the gateway's eyes: they name what is free, and the server never gets them.
 
+use std::net::IpAddr;
+
 use anyhow::{Context as _, Result, ensure};
 
 use super::handmade::{Connection, Flag, HOPS_TO_GATEWAY, Segment};
@@ -11,6 +13,8 @@ use crate::page_server::PORT;
 
 /// The first of the attacker's ports: each connection has one of its own.
 const FIRST_PORT: u16 = 30_000;
+/// Of every page, in octets: less would be no page.
+const PAGE_OCTETS_MIN: usize = 5000;
 /// Farther ahead than any server's window, in octets.
 const OUT_OF_WINDOW: u32 = 1 << 30;
 
@@ -25,16 +29,62 @@ pub(super) fn decoys(network: &Network) -> Result<()> {
     let kinds =
         [low, Segment { has_right_checksum: false, ..decoy }, Segment { ahead: OUT_OF_WINDOW, ..decoy }];
     for (port, kind) in (FIRST_PORT..).zip(kinds) {
-        let mut connection = Connection::open(network, port, server)?;
+        let connection = Connection::open(network, port, server)?;
         connection.send(kind)?;
-        connection.say(request(OTHER_SITE.name).as_bytes())?;
-        let heard = connection.hear()?;
-        ensure!(heard > 1000, "only {heard} octets came behind {kind:?}");
-        connection.end()?;
+        finish(connection, request(OTHER_SITE.name).as_bytes())
+            .with_context(|| format!("behind {kind:?}"))?;
     }
     let unanswered = Connection::open(network, FIRST_PORT + 10, server)?;
     unanswered.send(low)?;
     unanswered.end()
+}
+
+/// Two names in one request, the right one first: which of them the server follows is its own affair.
+pub(super) fn two_hosts(network: &Network) -> Result<()> {
+    let (name, address) = right_name(network)?;
+    let said = format!("GET / HTTP/1.1\r\nHost: {name}\r\nHost: {}\r\n\r\n", OTHER_SITE.name);
+    converse(network, FIRST_PORT + 30, address, said.as_bytes())
+}
+
+/// The right name out of order, and then another in its place.
+pub(super) fn overlap(network: &Network) -> Result<()> {
+    /// Of the request: so much is missing at first.
+    const MISSING: u8 = 4;
+    let (name, address) = right_name(network)?;
+    let connection = Connection::open(network, FIRST_PORT + 40, (address, PORT))?;
+    let right = request(&name);
+    let payload = right.as_bytes().get(usize::from(MISSING)..).unwrap_or_default();
+    connection.send(Segment { ahead: MISSING.into(), payload, ..Segment::plain(Flag::None) })?;
+    // As long as the right one.
+    let wrong = request(&name.replace("moh", "bad"));
+    finish(connection, wrong.as_bytes())
+}
+
+/// The port that two connections have, one after the other.
+const TWICE_PORT: u16 = FIRST_PORT + 50;
+
+/// No cheat yet: a connection that is free.
+pub(super) fn first_on_a_port(network: &Network) -> Result<()> {
+    let (name, address) = right_name(network)?;
+    converse(network, TWICE_PORT, address, request(&name).as_bytes())
+}
+
+/// Another connection between the same ports, with another name.
+pub(super) fn second_on_a_port(network: &Network) -> Result<()> {
+    let (_, address) = right_name(network)?;
+    converse(network, TWICE_PORT, address, request(OTHER_SITE.name).as_bytes())
+}
+
+/// A connection in which the client says one thing.
+fn converse(network: &Network, port: u16, address: IpAddr, said: &[u8]) -> Result<()> {
+    finish(Connection::open(network, port, (address, PORT))?, said)
+}
+
+fn finish(mut connection: Connection, said: &[u8]) -> Result<()> {
+    connection.say(said)?;
+    let heard = connection.hear()?;
+    ensure!(heard > PAGE_OCTETS_MIN, "only {heard} octets came");
+    connection.end()
 }
 
 /// Payload where no server looks for it: at an address that is free by itself, and before the name at one that is not.

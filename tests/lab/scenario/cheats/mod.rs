@@ -45,13 +45,18 @@ struct Cheat {
 }
 
 /// All, in the order in which they are tried: a name that is shared stays so, and a flood leaves its flows behind.
-const ALL: [Cheat; 16] = [
+const ALL: [Cheat; 21] = [
     Cheat { name: "right-tls", may_be_free: is_right, attempt: names::right_tls },
     Cheat { name: "right-http", may_be_free: is_right, attempt: names::right_http },
     Cheat { name: "one-octet-segments", may_be_free: is_right, attempt: names::one_octet_segments },
     Cheat { name: "forged-sni", may_be_free: nothing, attempt: names::forged_sni },
     Cheat { name: "wrong-sni", may_be_free: nothing, attempt: names::wrong_sni },
     Cheat { name: "forged-host", may_be_free: nothing, attempt: names::forged_host },
+    Cheat { name: "no-sni", may_be_free: nothing, attempt: names::no_sni },
+    Cheat { name: "two-hosts", may_be_free: nothing, attempt: decoys::two_hosts },
+    Cheat { name: "overlap", may_be_free: nothing, attempt: decoys::overlap },
+    Cheat { name: "port-first", may_be_free: is_right, attempt: decoys::first_on_a_port },
+    Cheat { name: "port-again", may_be_free: nothing, attempt: decoys::second_on_a_port },
     Cheat { name: "decoys", may_be_free: nothing, attempt: decoys::decoys },
     Cheat { name: "syn-and-rst", may_be_free: nothing, attempt: decoys::payload_in_syn_and_rst },
     Cheat { name: "icmp-tunnel", may_be_free: nothing, attempt: packets::icmp_tunnel },

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use anyhow::{Result, ensure};
 
-use super::client::{look_up, look_up_over_tcp, open_http, open_tls, open_tls_through};
+use super::client::{
+    look_up, look_up_over_tcp, open_http, open_tls, open_tls_through, open_tls_without_name,
+};
 use super::trickle::Trickle;
 use super::{ACCOMPLICE, ATTACKER, HONEST_NAMES, RIGHT_NAME};
 use crate::address::{
@@ -56,6 +58,12 @@ pub(super) fn wrong_sni(network: &Network) -> Result<()> {
     let (_, address) = right_name(network)?;
     open_tls(network, ATTACKER, OTHER_SITE.name, address)?;
     open_http(network, ATTACKER, OTHER_SITE.name, address)
+}
+
+/// No name at all: curl sends none for an address.
+pub(super) fn no_sni(network: &Network) -> Result<()> {
+    let (_, address) = right_name(network)?;
+    open_tls_without_name(network, ATTACKER, address)
 }
 
 /// The right name in a request to somebody else's server; and to one whose address is the rule's by another name.
