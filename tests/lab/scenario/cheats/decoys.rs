@@ -39,6 +39,15 @@ pub(super) fn decoys(network: &Network) -> Result<()> {
     unanswered.end()
 }
 
+/// A request for `name`, no cheat, in segments of one octet.
+pub(super) fn one_octet_each(network: &Network, name: &str, address: IpAddr) -> Result<()> {
+    let mut connection = Connection::open(network, FIRST_PORT + 60, (address, PORT))?;
+    let said = request(name);
+    let (last, first) = said.as_bytes().split_last().context("an empty request")?;
+    first.iter().try_for_each(|octet| connection.say(&[*octet]))?;
+    finish(connection, &[*last])
+}
+
 /// Two names in one request, the right one first: which of them the server follows is its own affair.
 pub(super) fn two_hosts(network: &Network) -> Result<()> {
     let (name, address) = right_name(network)?;

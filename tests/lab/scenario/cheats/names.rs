@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use super::client::{
     look_up, look_up_over_tcp, open_http, open_tls, open_tls_through, open_tls_without_name,
 };
+use super::decoys;
 use super::trickle::Trickle;
 use super::{ACCOMPLICE, ATTACKER, HONEST_NAMES, RIGHT_NAME};
 use crate::address::{
@@ -42,7 +43,9 @@ pub(super) fn one_octet_segments(network: &Network) -> Result<()> {
     let subscriber = &network.topology.subscribers[usize::from(ATTACKER)];
     let trickle = Trickle::start(subscriber, socket(address, EVERYWHERE_PORT))?;
     open_tls_through(network, ATTACKER, &name, trickle.port())?;
-    trickle.finish()
+    trickle.finish()?;
+    // The relay's system may join octets that wait for acknowledgements; nobody joins these.
+    decoys::one_octet_each(network, &name, address)
 }
 
 /// The right name, asked of somebody else's server.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use etherparse::{IpNumber, PacketBuilder};
 
 use super::names::right_name;
@@ -54,9 +54,7 @@ pub(super) fn own_tunnels(network: &Network) -> Result<()> {
 }
 
 fn gre(network: &Network) -> Result<()> {
-    let (IpAddr::V6(own), IpAddr::V6(relay)) = (subscriber(ATTACKER, Family::V6), relay(Family::V6)) else {
-        unreachable!("both are of IPv6")
-    };
+    let (own, relay) = (v6(subscriber(ATTACKER, Family::V6))?, v6(relay(Family::V6))?);
     let inside = ip::datagram(own.into(), FREE_SITE.v6.into(), [40_000, 443], 1000).context("too long")?;
     let socket = access(network)?;
     for outside in [relay, FREE_SITE.v6] {
@@ -88,10 +86,8 @@ pub(super) fn unsolicited(network: &Network) -> Result<()> {
 /// Sources that nobody can have where the packet comes from.
 pub(super) fn spoofed_source(network: &Network) -> Result<()> {
     let stranger = Ipv6Addr::new(0x2001, 0xdb8, 0xbad, 0, 0, 0, 0, 0x66);
-    let [attacker, accomplice] = [ATTACKER, ACCOMPLICE].map(|index| subscriber(index, Family::V6));
-    let (IpAddr::V6(attacker), IpAddr::V6(accomplice)) = (attacker, accomplice) else {
-        unreachable!("both are of IPv6")
-    };
+    let [attacker, accomplice] = [ATTACKER, ACCOMPLICE].map(|index| v6(subscriber(index, Family::V6)));
+    let (attacker, accomplice) = (attacker?, accomplice?);
     let access = access(network)?;
     let core = PacketSocket::open(&network.topology.internet, ONLY_INTERFACE)?;
     let up = [mac(ATTACKER, 1), mac(ATTACKER, 2)];
@@ -123,12 +119,17 @@ pub(super) fn flow_flood(network: &Network) -> Result<()> {
     /// Three times what one subscriber may have.
     const FLOWS: u16 = 3072;
     let (_, right) = right_name(network)?;
-    let (IpAddr::V6(own), IpAddr::V6(right)) = (subscriber(ATTACKER, Family::V6), right) else {
-        unreachable!("both are of IPv6")
-    };
+    let (own, right) = (v6(subscriber(ATTACKER, Family::V6))?, v6(right)?);
     let socket = access(network)?;
     let ends = [mac(ATTACKER, 1), mac(ATTACKER, 2)];
     (0..FLOWS).try_for_each(|number| socket.send(&datagram(ends, own, right, PORT + 1 + number)?))
+}
+
+fn v6(address: IpAddr) -> Result<Ipv6Addr> {
+    match address {
+        IpAddr::V6(v6) => Ok(v6),
+        IpAddr::V4(v4) => bail!("{v4} is not of IPv6"),
+    }
 }
 
 fn access(network: &Network) -> Result<PacketSocket> {

@@ -1,6 +1,6 @@
 //! A relay that passes on what a client says one octet at a time.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 
@@ -48,7 +48,7 @@ fn relay(listener: &TcpListener, server: SocketAddr) -> Result<()> {
         let _ = to_client.shutdown(Shutdown::Write);
         copied
     });
-    for octet in client.bytes() {
+    for octet in BufReader::new(client).bytes() {
         server.write_all(&[octet?])?;
     }
     server.shutdown(Shutdown::Write)?;
