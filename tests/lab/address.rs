@@ -150,6 +150,19 @@ pub fn wild_addresses(numbers: Range<u16>) -> BTreeSet<IpAddr> {
     numbers.map(|number| wild(number).1).collect()
 }
 
+/// Number of a name below the free site's that shares its address with a stranger's.
+pub const SHARED_WILD: u16 = 12;
+/// A stranger's name, of another owner. Nobody but the scenario of cheats asks for it.
+pub const STRANGER_NAME: &str = "stranger.example";
+
+/// The stranger's address of this version: over IPv4 that of [`SHARED_WILD`], over IPv6 that of [`FREE_SITE`].
+pub fn stranger_address(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => wild(SHARED_WILD).1,
+        Family::V6 => FREE_SITE.v6.into(),
+    }
+}
+
 /// An attacker's resolver.
 pub const FOREIGN_RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 250));
 

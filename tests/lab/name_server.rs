@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::address::{self, FOREIGN_RESOLVER, Family, RESOLVER, SITES, WILD_NAMES};
+use crate::address::{
+    self, FOREIGN_RESOLVER, Family, RESOLVER, SITES, STRANGER_NAME, WILD_NAMES, stranger_address,
+};
 use crate::command;
 use crate::namespace::Namespace;
 use crate::process::Process;
@@ -35,7 +37,8 @@ impl Zone {
         let sites = SITES
             .iter()
             .flat_map(|site| Family::ALL.map(|family| (site.name.to_owned(), site.address(family))));
-        let records = sites.chain((0..WILD_NAMES).map(address::wild)).collect();
+        let stranger = Family::ALL.map(|family| (STRANGER_NAME.to_owned(), stranger_address(family)));
+        let records = sites.chain((0..WILD_NAMES).map(address::wild)).chain(stranger).collect();
         Self { name: "unbound", addresses: RESOLVER.to_vec(), records }
     }
 
@@ -112,6 +115,7 @@ fn configuration(zone: &Zone) -> String {
             "module-config: \"iterator\"",
             "local-zone: \".\" always_nxdomain",
             "local-zone: \"example.vn.\" static",
+            "local-zone: \"stranger.example.\" static",
         ]
         .map(str::to_owned),
     );

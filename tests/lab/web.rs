@@ -16,6 +16,8 @@ use crate::wait;
 
 /// nginx listens within moments.
 const START_LIMIT: Duration = Duration::from_secs(20);
+/// Where it listens for HTTPS on every address, whatever name is asked for.
+pub const EVERYWHERE_PORT: u16 = 8443;
 /// Path of an ordinary page.
 pub const PAGE: &str = "/page";
 /// Its size in octets: some hundred packets.
@@ -117,7 +119,9 @@ http {{
     scgi_temp_path {home}/scgi;
     ssl_certificate {home}/server.pem;
     ssl_certificate_key {home}/server.key;
+    ssl_protocols TLSv1.2 TLSv1.3;
     root {home};
+    server {{ listen [::]:{EVERYWHERE_PORT} ssl ipv6only=off; }}
 {servers}}}
 "
     )

@@ -2,6 +2,7 @@
 
 mod basic;
 pub mod carrier;
+mod cheats;
 pub mod names;
 pub mod torture;
 
@@ -46,7 +47,7 @@ pub struct Kept<'a> {
 }
 
 /// All scenarios.
-pub const ALL: [Scenario; 4] = [
+pub const ALL: [Scenario; 5] = [
     Scenario {
         name: "basic",
         about: "sites, tags, a killed daemon, changed policies, strangers, calls, records and the audit log",
@@ -61,6 +62,11 @@ pub const ALL: [Scenario; 4] = [
         name: "names",
         about: "names learned from the resolver's answers, a killed daemon, an attacker's resolver, forged answers",
         kind: Kind::Laboratory { crossing: Crossing::Routed, run: names::run },
+    },
+    Scenario {
+        name: "cheats",
+        about: "forged and decoy names, shared addresses, tunnels, spoofing and floods beside an honest client",
+        kind: Kind::Laboratory { crossing: Crossing::Routed, run: cheats::run },
     },
     Scenario {
         name: "torture",

@@ -26,6 +26,8 @@ use crate::report::Report;
 use crate::volume::Usage;
 use crate::wait;
 
+pub(super) use wild::prepare;
+
 /// The wildcard's rule.
 const RULE: &str = "wild-site";
 /// Whose answers are timed.
@@ -38,7 +40,7 @@ const VERDICT_LIMIT: Duration = Duration::from_mins(1);
 
 /// Runs it all, in one lab.
 pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
-    wild::prepare(&lab.network.topology)?;
+    prepare(&lab.network.topology)?;
     let _pages = PageServer::start(&lab.network.topology.internet)?;
     lab.gateway.activate(&wild::policy())?;
     fresh::run(lab, report)?;
@@ -53,7 +55,7 @@ pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
 pub fn traffic(network: &mut Network) -> Result<()> {
     /// Enough for both IP versions.
     const SOME: Range<u16> = 0..20;
-    wild::prepare(&network.topology)?;
+    prepare(&network.topology)?;
     let _pages = PageServer::start(&network.topology.internet)?;
     let opened = fresh::browse(network, SOME)?;
     ensure!(opened == SOME.end, "only {opened} pages were opened");
@@ -62,7 +64,7 @@ pub fn traffic(network: &mut Network) -> Result<()> {
 }
 
 /// Measures, and waits until nothing awaits a verdict any more.
-fn measure(
+pub(super) fn measure(
     lab: &mut Laboratory,
     name: &str,
     work: impl FnOnce(&mut Laboratory) -> Result<()>,

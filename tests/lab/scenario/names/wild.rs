@@ -8,7 +8,7 @@ use crate::topology::{ONLY_INTERFACE, Topology};
 
 /// Makes every address that a name may have one of the internet's; and checksums whole when a packet leaves its sender:
 /// the gateway believes no answer whose checksum is wrong.
-pub(super) fn prepare(topology: &Topology) -> Result<()> {
+pub(in crate::scenario) fn prepare(topology: &Topology) -> Result<()> {
     topology.internet.ip(ROUTES)?;
     for sender in topology.subscribers.iter().chain([&topology.internet]) {
         command::run(sender.command("ethtool").args(["-K", ONLY_INTERFACE, "tx", "off"]), "")?;
