@@ -362,7 +362,7 @@ fn addresses(policies: &PolicySet) -> BTreeMap<DomainName, BTreeSet<IpAddr>> {
         let v6 = Ipv6Addr::from_bits((0x2606_4700 << 96) + (u128::from(number) << 40) + 1);
         BTreeSet::from([v4.into(), v6.into()])
     };
-    domains.zip(0..).map(|(domain, number)| (domain.clone(), pair(number))).collect()
+    domains.zip(0..).map(|(domain, number)| (domain.name().clone(), pair(number))).collect()
 }
 
 fn compiled(policies: &PolicySet, addresses: &BTreeMap<DomainName, BTreeSet<IpAddr>>) -> Result<Plan> {

@@ -8,6 +8,7 @@ use crate::flow::{FlowCells, FlowKey, FragmentEntry, FragmentKey, GrantEntry, NO
 use crate::interface::Role;
 use crate::limits::{
     EVIDENCE_OCTETS_MAX, EVIDENCE_PACKETS_MAX, FRAGMENT_LIFETIME_NS, MATCHERS_MAX, MEDIA_BURST_OCTETS,
+    SECOND_NS,
 };
 use crate::packet::{Packet, protocol};
 use crate::plan::{ClassEntry, Evidence, Local, MatchSet, Matcher, RuleClass, RuleEntry};
@@ -16,9 +17,6 @@ use crate::reason::{Bucket, Reason};
 
 /// DNS's port, of UDP and of TCP (RFC 1035, section 4.2).
 pub const DNS_PORT: u16 = 53;
-
-/// Nanoseconds in a second.
-const SECOND_NS: u64 = 1_000_000_000;
 
 /// Octets of a TCP header without options (RFC 9293, section 3.1).
 const TCP_HEADER_OCTETS_MIN: u16 = 20;
@@ -471,7 +469,7 @@ fn decide_candidate<T: Tables>(
             tables.count_sent_again(matched.rule, role, again_octets);
         }
     }
-    let (rule, reason) = match (gives.is_free(), asks) {
+    let (by_rule, reason) = match (gives.is_free(), asks) {
         (false, _) => {
             return Decision {
                 tag: Some(gives),
@@ -489,7 +487,7 @@ fn decide_candidate<T: Tables>(
         reason
     };
     if bucket == Bucket::Charged as u8 {
-        return Decision::charged(subscriber, rule, reason);
+        return Decision::charged(subscriber, by_rule, reason);
     }
     // What awaits evidence counts too: it may become free.
     if matched.ceiling_octets != RuleEntry::NO_CEILING
@@ -502,7 +500,7 @@ fn decide_candidate<T: Tables>(
             flow.packets(tables) <= EVIDENCE_PACKETS_MAX && flow.octets(tables, role) <= EVIDENCE_OCTETS_MAX;
         return Decision {
             subscriber,
-            rule,
+            rule: by_rule,
             reason,
             tag: None,
             copy: if is_copied { CopyKind::Evidence } else { CopyKind::None },
@@ -511,7 +509,7 @@ fn decide_candidate<T: Tables>(
     }
     // One that was learned a moment ago is tagged from its next packet on.
     let tag = if is_listed { Some(gives) } else { None };
-    Decision { subscriber, rule, reason, tag, copy: CopyKind::None, flow: 0 }
+    Decision { subscriber, rule: by_rule, reason, tag, copy: CopyKind::None, flow: 0 }
 }
 
 /// What holds for an address that may be learned: as of a rule that asks for evidence, and has no number yet.
@@ -551,9 +549,9 @@ fn evidence<T: Tables>(tables: &T, flow: &FlowCells, matched: &RuleEntry) -> (u3
         (rule, Reason::EvidenceMissed)
     } else if rule == NO_RULE {
         (promise.rule(), reason)
-    } else if promise.rule() == rule {
-        (rule, reason)
-    } else if promise.rule() == NO_RULE && is_charged && reason as u16 != Reason::NotListed as u16 {
+    } else if promise.rule() == rule
+        || (promise.rule() == NO_RULE && is_charged && reason as u16 != Reason::NotListed as u16)
+    {
         (rule, reason)
     } else {
         (rule, Reason::EvidenceMissed)

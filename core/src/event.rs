@@ -17,7 +17,8 @@ pub enum CopyKind {
     Signalling = 1,
     /// DNS to or from a trusted resolver.
     Names = 2,
-    /// The same, and only if it is about a name that rules list.
+    /// The same, and it is to be looked whether it is about a name that rules list; any other is copied as far as can be
+    /// spared.
     NamesListed = 3,
     /// It may tell the name that its flow awaits.
     Evidence = 4,

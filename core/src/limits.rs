@@ -114,6 +114,13 @@ pub const HEARD_MAX: u32 = 65_536;
 /// as many that are about to go, several times over.
 pub const NAMES_MAX: u32 = 65_536;
 
+/// A second, in nanoseconds.
+pub const SECOND_NS: u64 = 1_000_000_000;
+
+/// DNS messages about names that no rule lists which are copied in a second, on one CPU. Reason: they tell which addresses
+/// strangers share, and what is popular comes again; more would take room from what evidence needs.
+pub const SPARED_COPIES_MAX: u64 = 2000;
+
 /// What a free call's stream may be ahead of its rate, in octets of volume. Reason: a jitter buffer's worth and a burst at
 /// the beginning; a tenth of a minute of speech.
 pub const MEDIA_BURST_OCTETS: u64 = 64 * 1024;

@@ -49,6 +49,7 @@ pub const fn message_offset(transport_offset: usize) -> usize {
 
 /// The place in `HEARD` of a subscriber.
 #[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "as many bits as places")]
 pub const fn heard_place(subscriber: SubscriberId) -> u32 {
     let [upper, lower] = subscriber.words;
     let hash = ((upper as u64) << 32 | lower as u64).wrapping_mul(GOLDEN);
@@ -105,7 +106,7 @@ pub fn is_listed<B: Bytes, N: Names>(bytes: &B, offset: usize, reading: &mut Rea
     if !read_labels(bytes, offset + HEADER_OCTETS, reading) {
         return false;
     }
-    if reading.count > LABELS_MAX as u32 {
+    if reading.count as usize > LABELS_MAX {
         return true;
     }
     reading.hash = HASH_START;
@@ -145,7 +146,7 @@ fn read_labels<B: Bytes>(bytes: &B, offset: usize, reading: &mut Reading) -> boo
         if octet > LABEL_OCTETS_MAX {
             return false;
         }
-        reading.left = octet as u32;
+        reading.left = u32::from(octet);
         reading.hash = HASH_START;
     }
     false

@@ -48,17 +48,19 @@ impl Names for Listed {
     }
 }
 
-/// Reads the datagram that [`ask`] was asked about.
+/// Reads the datagram that [`ask`] was asked about. What is about no listed name is copied as far as can be spared: it tells
+/// whose addresses are strangers' too.
 #[inline(always)]
 pub fn read(context: &XdpContext) {
     let Some(asked) = scratch::asked() else { return };
     let Asked { subscriber, role, transport_offset, reading } = asked;
     let role = Role::from_number(*role);
     let bytes = XdpBytes::new(context);
-    if !names::is_listed(&bytes, names::message_offset(*transport_offset as usize), reading, &Listed) {
+    if names::is_listed(&bytes, names::message_offset(*transport_offset as usize), reading, &Listed) {
+        hear(role, *subscriber);
+    } else if !scratch::spares_copy() {
         return;
     }
-    hear(role, *subscriber);
     let decision = Decision { subscriber: *subscriber, ..Decision::unattributed(Reason::Dns) };
     copies::send(context, maps::control(), role, CopyKind::Names, &decision);
 }

@@ -1,9 +1,11 @@
 //! What parsing and deciding hold, in a map.
 
+use aya_ebpf::helpers::bpf_ktime_get_coarse_ns;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::PerCpuArray;
 use tollfree_core::event::Copy;
 use tollfree_core::flow::FlowEntry;
+use tollfree_core::limits::{SECOND_NS, SPARED_COPIES_MAX};
 use tollfree_core::names::Asked;
 use tollfree_core::packet::Work;
 use tollfree_core::prefix::Look;
@@ -45,6 +47,25 @@ static SCRATCH_COPY: PerCpuArray<Copy> = PerCpuArray::with_max_entries(1, 0);
 /// What one program leaves for the next. Pinned, because the two may have been loaded for different interfaces.
 #[map]
 static ASKED: PerCpuArray<Asked> = PerCpuArray::pinned(1, 0);
+
+/// Copies that were made of what is not listed: since when, in nanoseconds, and how many.
+#[map]
+static SPARED: PerCpuArray<[u64; 2]> = PerCpuArray::with_max_entries(1, 0);
+
+/// Whether one more copy can be spared for what is not listed.
+#[inline(always)]
+pub fn spares_copy() -> bool {
+    // SAFETY: the helper takes no arguments. JUSTIFICATION: helpers are foreign functions.
+    let now_ns = unsafe { bpf_ktime_get_coarse_ns() };
+    let Some(spared) = SPARED.get_ptr_mut(0) else { return false };
+    // SAFETY: as in `flow`; any octets are numbers. JUSTIFICATION: map values are pointers.
+    let [since_ns, count] = unsafe { &mut *spared };
+    if now_ns.wrapping_sub(*since_ns) >= SECOND_NS {
+        (*since_ns, *count) = (now_ns, 0);
+    }
+    *count += 1;
+    *count <= SPARED_COPIES_MAX
+}
 
 /// This CPU's place for a frame on its way to userspace.
 #[inline(always)]

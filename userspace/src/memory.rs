@@ -232,19 +232,17 @@ impl MemoryTables {
         packet: &Packet,
         decision: &Decision,
     ) -> CopyKind {
-        let kind = match decision.copy {
+        let is_listed = match decision.copy {
             CopyKind::NamesListed => {
                 let offset = names::message_offset(packet.transport_offset);
-                let is_listed =
-                    names::is_listed(frame, offset, &mut names::Reading::default(), &Listed(&self.names));
-                if is_listed { CopyKind::Names } else { CopyKind::None }
+                names::is_listed(frame, offset, &mut names::Reading::default(), &Listed(&self.names))
             }
-            kind => kind,
+            kind => kind == CopyKind::Names,
         };
-        if kind == CopyKind::Names && role == Role::Core {
+        if is_listed && role == Role::Core {
             self.hear(decision.subscriber, self.now_ns + HEARD_NS);
         }
-        kind
+        if decision.copy == CopyKind::NamesListed { CopyKind::Names } else { decision.copy }
     }
 
     /// Every flow, over or not.

@@ -69,9 +69,13 @@ impl Engine {
         }
         let changes = open(&self.parts.book).take_changes(Moment::now());
         let live = self.parts.dataplane.live_plan();
-        let set = |change: &Change| live.set_address(change.address, &change.rules, change.shared);
-        let failed = changes.iter().filter_map(|change| set(change).err()).last();
-        self.note("addresses", failed.map_or(Ok(()), |error| Err(error.into())));
+        let mut result = Ok(());
+        for Change { address, rules, shared } in changes {
+            if let Err(error) = live.set_address(address, &rules, shared) {
+                result = Err(error.into());
+            }
+        }
+        self.note("addresses", result);
     }
 
     fn tell_resolved(&mut self, now: Moment) {
