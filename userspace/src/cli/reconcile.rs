@@ -24,7 +24,7 @@ What is checked, at every interval:
 
 A reboot or `tollfree detach` starts the counters anew: a note says so, as it does of
 an interval with usage of two epochs. Notes are no differences.
-Exit code 0: nothing differs; 19: something does.
+Exit code 0: nothing differs; 20: something does.
 
 Examples:
   tollfree reconcile
