@@ -17,7 +17,7 @@ use crate::policy::{Ground, Plan};
 pub struct PlanTables {
     /// What each remote prefix is. A prefix inside another carries the other's matchers too.
     pub classes: Classes,
-    /// By the number that a [`ClassEntry`] names.
+    /// By the number that a `ClassEntry` names.
     pub match_sets: Vec<MatchSet>,
     /// By the place that a matcher names.
     pub rules: Vec<RuleEntry>,
@@ -37,7 +37,7 @@ impl Dataplane {
     /// Puts `tables` in force under `epoch` and closes the counters of what was in force before.
     ///
     /// The plan is written into the slot that no packet reads; one store then changes slot, epoch and bank. The
-    /// returned [`Cut`] holds every packet decided before that store, and none decided after it. What [`LivePlan`] is told
+    /// returned [`Cut`] holds every packet decided before that store, and none decided after it. What `LivePlan` is told
     /// of addresses is only remembered while such tables are in force; [`Dataplane::activate_plan`] puts a plan in force
     /// whose addresses can change.
     ///
@@ -47,7 +47,7 @@ impl Dataplane {
         self.activate_with(tables, None, epoch)
     }
 
-    /// Puts `plan` in force as [`Dataplane::activate`] does, with what [`LivePlan`] was told since its last mark.
+    /// Puts `plan` in force as [`Dataplane::activate`] does, with what `LivePlan` was told since its last mark.
     ///
     /// # Errors
     /// What was in force stays in force.
@@ -60,7 +60,7 @@ impl Dataplane {
         self.refresh_with(tables, None)
     }
 
-    /// Puts `plan` in force as [`Dataplane::refresh`] does, with what [`LivePlan`] was told since its last mark.
+    /// Puts `plan` in force as [`Dataplane::refresh`] does, with what `LivePlan` was told since its last mark.
     pub fn refresh_plan(&mut self, plan: &Plan) -> Result<(), DataplaneError> {
         self.refresh_with(&PlanTables::from(plan), Some(&plan.ground))
     }
