@@ -5,11 +5,14 @@ use proptest::prelude::*;
 use super::full_disk::{limit, unlimit};
 use super::*;
 
-/// Whose usage, how booked, under which instance.
-type Place = (u64, String, String, u32, String);
+/// Whose usage, under which rule (0: none), how booked, under which instance.
+type Place = (u64, String, String, u32, u32, String);
 
 const HOSTS: u8 = 3;
 const FLOWS: u64 = 6;
+/// Of flows to addresses that are listed, and the rule that verdicts name for those that are learned.
+const RULE: u32 = 1;
+const LEARNED_RULE: u32 = 2;
 const VERDICTS: [Reason; 3] = [Reason::NameAndAddress, Reason::OtherName, Reason::Undecided];
 
 /// One packet that arrived.
@@ -25,7 +28,7 @@ struct Arrived {
 
 #[derive(Clone, Copy, Debug)]
 enum Booked {
-    At(Reason),
+    At(u32, Reason),
     /// Where the flow's verdict says, once it does.
     With(u64),
 }
@@ -69,6 +72,21 @@ struct World {
     decided: BTreeMap<(u64, u64), Reason>,
 }
 
+/// Every other flow was opened while its address was being learned.
+const fn is_learned(flow: u64) -> bool {
+    flow % 2 == 1
+}
+
+/// The rule that a flow counts under while its verdict is `reason`. A flow of which nothing is found out is learned to be in
+/// no rule.
+const fn rule_of(flow: u64, reason: Reason) -> u32 {
+    match (is_learned(flow), reason) {
+        (false, _) => RULE,
+        (true, Reason::AwaitingEvidence | Reason::Undecided) => 0,
+        (true, _) => LEARNED_RULE,
+    }
+}
+
 fn merged_banks<K: Ord + Copy>(banks: &[BTreeMap<K, Usage>; 2]) -> BTreeMap<K, Usage> {
     let mut sum = banks[0].clone();
     for (key, usage) in &banks[1] {
@@ -108,18 +126,19 @@ impl World {
     }
 
     fn packet(&mut self, host: u8, free: bool, size: u64) {
-        let (rule, reason) = if free { (1, Reason::Address) } else { (0, Reason::NotListed) };
+        let (rule, reason) = if free { (RULE, Reason::Address) } else { (0, Reason::NotListed) };
         self.count(host, rule, reason, octets(size));
-        self.arrive(host, size, Booked::At(reason));
+        self.arrive(host, size, Booked::At(rule, reason));
     }
 
     fn flow_packet(&mut self, flow: u64, size: u64) {
         let host = u8::try_from(flow % u64::from(HOSTS)).unwrap_or_default();
         if let Some(reason) = self.verdicts.get(&flow).copied() {
-            self.count(host, 1, reason, octets(size));
-            return self.arrive(host, size, Booked::At(reason));
+            self.count(host, rule_of(flow, reason), reason, octets(size));
+            return self.arrive(host, size, Booked::At(rule_of(flow, reason), reason));
         }
-        let key = PendingKey { flow, subscriber: subscriber(host), epoch: self.epoch, rule: 1 };
+        let rule = rule_of(flow, Reason::AwaitingEvidence);
+        let key = PendingKey { flow, subscriber: subscriber(host), epoch: self.epoch, rule };
         *self.pending[self.bank].entry(key).or_default() += octets(size);
         self.arrive(host, size, Booked::With(flow));
     }
@@ -139,6 +158,12 @@ impl World {
             counters: merged_banks(&self.counters),
             pending: merged_banks(&self.pending),
             verdicts: self.verdicts.clone(),
+            verdict_rules: self
+                .verdicts
+                .iter()
+                .filter(|(flow, _)| is_learned(**flow))
+                .map(|(flow, reason)| (*flow, rule_of(*flow, *reason)))
+                .collect(),
             owners: self.owners.clone(),
             only: only.map(|host| BTreeSet::from([subscriber(host)])),
             arrived_packets: Some(
@@ -194,17 +219,18 @@ impl World {
     fn expected(&self) -> BTreeMap<Place, (i64, i64)> {
         let mut sums: BTreeMap<Place, (i64, i64)> = BTreeMap::new();
         for packet in &self.arrived {
-            let reason = match packet.booked {
-                Booked::At(reason) => reason,
+            let (rule, reason) = match packet.booked {
+                Booked::At(rule, reason) => (rule, reason),
                 Booked::With(flow) => {
                     let now = self.verdicts.get(&flow).filter(|_| packet.instance == self.instance);
                     let decided = now.or_else(|| self.decided.get(&(packet.instance, flow)));
-                    decided.copied().unwrap_or(Reason::AwaitingEvidence)
+                    let reason = decided.copied().unwrap_or(Reason::AwaitingEvidence);
+                    (rule_of(flow, reason), reason)
                 }
             };
             let subscriber = format!("10.20.0.{}/32", packet.host);
-            let place =
-                (packet.instance, subscriber, packet.owner.clone(), packet.epoch, reason.name().to_owned());
+            let (owner, reason) = (packet.owner.clone(), reason.name().to_owned());
+            let place = (packet.instance, subscriber, owner, packet.epoch, rule, reason);
             let sum = sums.entry(place).or_default();
             *sum = (sum.0 + 1, sum.1 + packet.octets.cast_signed());
         }
@@ -220,13 +246,14 @@ impl World {
             for record in records(ledger, interval.interval)? {
                 number += 1;
                 assert_eq!(record.record, number, "gapless");
+                let rule = record.rule.unwrap_or(0);
                 let account =
-                    (interval.instance, record.subscriber.clone(), record.epoch, record.reason.clone());
+                    (interval.instance, record.subscriber.clone(), record.epoch, rule, record.reason.clone());
                 let before = balances.insert(account, record.cumulative).unwrap_or_default();
                 assert_eq!(record.previous, before, "the chain of balances");
                 assert_ne!(record.delta, Change::default(), "no empty record");
                 let owner = record.identity.msisdn.unwrap_or_default();
-                let place = (interval.instance, record.subscriber, owner, record.epoch, record.reason);
+                let place = (interval.instance, record.subscriber, owner, record.epoch, rule, record.reason);
                 let sum = sums.entry(place).or_default();
                 *sum = (sum.0 + record.delta.uplink_packets, sum.1 + record.delta.uplink_octets);
             }
@@ -296,7 +323,8 @@ fn step() -> impl Strategy<Value = Step> {
 fn run(steps: Vec<Step>) -> Outcome {
     let directory = tempfile::tempdir()?;
     let mut ledger = Ledger::open(&directory.path().join("ledger.sqlite"))?;
-    assert_eq!(ledger.rule_number("vn-covid19-2020", "moh-portal")?, 1);
+    assert_eq!(ledger.rule_number("vn-covid19-2020", "moh-portal")?, RULE);
+    assert_eq!(ledger.rule_number("vn-covid19-2020", "moh-news")?, LEARNED_RULE);
     ledger.record_epoch(1, "digest-1", at(0), 1)?;
     let mut world = World::new();
     for step in steps {
