@@ -5,23 +5,26 @@ use std::net::SocketAddr;
 
 use tollfree_core::bytes::Frame;
 use tollfree_core::interface::Role;
+use tollfree_core::limits::FRAGMENT_LIFETIME_NS;
 use tollfree_core::packet::tunnel::Transports;
-use tollfree_core::packet::{self, Packet, Start, protocol};
+use tollfree_core::packet::{self, Start, protocol};
+use tollfree_wire::Bound;
+use tollfree_wire::ip::{self, DATAGRAM_OCTETS_MAX, Fragments, Packet};
+use tollfree_wire::stream::Limits;
 
 use super::connections::Segment;
-use super::fragments::{DatagramKey, Fragment, Fragments};
 use super::tracker::Direction;
 
-/// Octets of a UDP header (RFC 768).
-const UDP_HEADER_OCTETS: usize = 8;
-/// Octets of a TCP header without options (RFC 9293, section 3.1).
-const TCP_HEADER_OCTETS: usize = 20;
-/// Where the data offset and the flags are in a TCP header.
-const TCP_OFFSET_PLACE: usize = 12;
-const TCP_FLAGS_PLACE: usize = 13;
-const FIN: u8 = 1;
-const SYN: u8 = 2;
-const RST: u8 = 4;
+/// Datagrams that are put together at once, of all subscribers or of one. Reason: signalling is seldom fragmented, and its
+/// fragments follow each other; past this, the oldest is given up.
+const DATAGRAMS_MAX: usize = 256;
+/// How many datagrams in fragments are waited for, and for how long. Reason: as long as the kernel holds them, whose bound
+/// is the first moment at which it no longer does.
+const DATAGRAMS: Bound =
+    Bound { total: DATAGRAMS_MAX, per_subscriber: DATAGRAMS_MAX, lifetime_ns: FRAGMENT_LIFETIME_NS - 1 };
+/// What is held of a datagram in fragments. Gaps: 64 KiB in fragments of the least size that IPv6 carries, every other one
+/// of which is missing.
+const DATAGRAM: Limits = Limits { octets: DATAGRAM_OCTETS_MAX, pieces: 32 };
 
 /// What a frame carries.
 #[derive(Debug)]
@@ -44,9 +47,15 @@ pub enum Carried<'a> {
 }
 
 /// Reads frames, and keeps fragments until their datagrams are whole.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FrameReader {
     fragments: Fragments,
+}
+
+impl Default for FrameReader {
+    fn default() -> Self {
+        Self { fragments: Fragments::new(DATAGRAMS, DATAGRAM) }
+    }
 }
 
 impl FrameReader {
@@ -58,86 +67,57 @@ impl FrameReader {
         octets: &'a [u8],
         transports: &T,
     ) -> Option<Carried<'a>> {
-        let packet = packet::parse(&Frame::new(octets), Start::Ethernet, 0, transports, &mut ()).ok()?;
-        if packet.is_fragment() {
-            return self.fragment(now_ns, role, octets, &packet);
-        }
-        if !packet.fault.is_none() {
+        let parsed = packet::parse(&Frame::new(octets), Start::Ethernet, 0, transports, &mut ()).ok()?;
+        let end = parsed.ip_offset + parsed.volume_octets as usize;
+        let packet = Packet::read(octets.get(parsed.ip_offset..end)?)?;
+        let Some(part) = packet.part else {
+            return parsed.fault.is_none().then(|| carried(role, &packet)).flatten();
+        };
+        if parsed.protocol != protocol::UDP {
             return None;
         }
-        let end = packet.ip_offset + packet.volume_octets as usize;
-        let transport = octets.get(packet.transport_offset..end)?;
-        if packet.protocol == protocol::UDP {
-            return Some(datagram(role, &packet, Cow::Borrowed(transport.get(UDP_HEADER_OCTETS..)?)));
-        }
-        (packet.protocol == protocol::TCP).then(|| segment(role, &packet, transport)).flatten()
-    }
-
-    fn fragment<'a>(
-        &mut self,
-        now_ns: u64,
-        role: Role,
-        octets: &'a [u8],
-        packet: &Packet,
-    ) -> Option<Carried<'a>> {
-        if packet.protocol != protocol::UDP {
-            return None;
-        }
-        let end = packet.ip_offset + packet.volume_octets as usize;
-        let payload = octets.get(packet.transport_offset..end)?;
-        let key = DatagramKey {
-            source: packet.source.to_ip(),
-            destination: packet.destination.to_ip(),
-            identification: packet.identification,
-            protocol: packet.protocol,
+        let subscriber = match role {
+            Role::Access => packet.source,
+            Role::Core => packet.destination,
         };
-        let offset = usize::from(packet.fragment_octets);
-        let fragment = Fragment { offset, has_more: packet.more_fragments, payload };
-        let Some(whole) = self.fragments.take(now_ns, key, fragment) else {
-            return Some(Carried::Fragment);
-        };
-        let port = |place: usize| Some(u16::from_be_bytes(*whole.get(place..)?.first_chunk()?));
-        let mut packet = *packet;
-        (packet.source_port, packet.destination_port) = (port(0)?, port(2)?);
-        let length = usize::from(port(4)?);
-        // A datagram is as long as its own header says (RFC 768).
-        let payload = whole.get(UDP_HEADER_OCTETS..length)?.to_vec();
-        Some(datagram(role, &packet, Cow::Owned(payload)))
+        match self.fragments.take(subscriber, &packet, part, now_ns).map(|taken| taken.datagram) {
+            Ok(Some(whole)) => match carried(role, &Packet { payload: &whole, ..packet })? {
+                Carried::Datagram { subscriber, proxy, direction, payload } => {
+                    let payload = Cow::Owned(payload.into_owned());
+                    Some(Carried::Datagram { subscriber, proxy, direction, payload })
+                }
+                Carried::Segment(_) | Carried::Fragment => None,
+            },
+            // Fragments that say different things of the same octets are an attempt to show the receiver another
+            // datagram.
+            Ok(None) | Err(_) => Some(Carried::Fragment),
+        }
     }
 }
 
-/// The subscriber's end, the other, and which way the packet goes.
-fn ends(role: Role, packet: &Packet) -> (SocketAddr, SocketAddr, Direction) {
-    let source = SocketAddr::new(packet.source.to_ip(), packet.source_port);
-    let destination = SocketAddr::new(packet.destination.to_ip(), packet.destination_port);
-    match role {
+/// What a packet of an interface of this role carries, and between whom.
+fn carried<'a>(role: Role, packet: &Packet<'a>) -> Option<Carried<'a>> {
+    let carried = packet.carried()?;
+    let (source, destination) = packet.ends(&carried);
+    let (subscriber, proxy, direction) = match role {
         Role::Access => (source, destination, Direction::Uplink),
         Role::Core => (destination, source, Direction::Downlink),
-    }
-}
-
-fn datagram<'a>(role: Role, packet: &Packet, payload: Cow<'a, [u8]>) -> Carried<'a> {
-    let (subscriber, proxy, direction) = ends(role, packet);
-    Carried::Datagram { subscriber, proxy, direction, payload }
-}
-
-fn segment<'a>(role: Role, packet: &Packet, transport: &'a [u8]) -> Option<Carried<'a>> {
-    let header_octets = usize::from(*transport.get(TCP_OFFSET_PLACE)? >> 4) * 4;
-    let flags = *transport.get(TCP_FLAGS_PLACE)?;
-    if header_octets < TCP_HEADER_OCTETS {
-        return None;
-    }
-    let (subscriber, proxy, direction) = ends(role, packet);
-    let is_syn = flags & SYN != 0;
-    Some(Carried::Segment(Segment {
-        subscriber,
-        proxy,
-        direction,
-        sequence: packet.sequence,
-        is_syn,
-        is_end: flags & (FIN | RST) != 0,
-        payload: if is_syn || flags & RST != 0 { &[] } else { transport.get(header_octets..)? },
-    }))
+    };
+    Some(match carried {
+        ip::Carried::Udp(udp) => {
+            Carried::Datagram { subscriber, proxy, direction, payload: udp.payload().into() }
+        }
+        ip::Carried::Tcp(tcp) => Carried::Segment(Segment {
+            subscriber,
+            proxy,
+            direction,
+            // A SYN takes the first number, its payload those that follow (RFC 9293, section 3.4).
+            sequence: tcp.sequence_number().wrapping_add(tcp.syn().into()),
+            is_syn: tcp.syn(),
+            is_end: tcp.fin() || tcp.rst(),
+            payload: if tcp.syn() || tcp.rst() { &[] } else { tcp.payload() },
+        }),
+    })
 }
 
 #[cfg(test)]

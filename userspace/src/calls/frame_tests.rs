@@ -61,6 +61,19 @@ fn a_datagram_is_the_same_whole_and_in_fragments() {
 }
 
 #[test]
+fn fragments_wait_as_long_as_the_kernel_holds_them() {
+    let datagram = udp(&[7; 100]);
+    let first = ipv4(17, 7, MORE_FRAGMENTS, &datagram[..64]);
+    let last = ipv4(17, 7, 8, &datagram[64..]);
+    for (at_ns, comes_back) in [(FRAGMENT_LIFETIME_NS - 1, true), (FRAGMENT_LIFETIME_NS, false)] {
+        let mut reader = FrameReader::default();
+        reader.read(0, Role::Access, &first, &AllTransports);
+        let read = told(reader.read(at_ns, Role::Access, &last, &AllTransports));
+        assert_eq!(read.is_some(), comes_back, "{at_ns}");
+    }
+}
+
+#[test]
 fn ends_are_told_by_the_interface() {
     let frame = ipv4(17, 1, 0, &udp(b"x"));
     let read = told(FrameReader::default().read(1, Role::Core, &frame, &AllTransports)).expect("a datagram");

@@ -13,7 +13,6 @@ mod call;
 pub mod connections;
 pub mod dialled;
 pub mod fault;
-pub mod fragments;
 pub mod frame;
 mod framing;
 pub mod header;

@@ -6,8 +6,9 @@ use hickory_resolver::proto::op::{Edns, Message, MessageType, Query};
 use hickory_resolver::proto::rr::{Name, RData, Record as ResourceRecord};
 use serde::Serialize;
 use tollfree_core::packet::protocol;
+use tollfree_wire::Bound;
 use tollfree_wire::dns::limits::{CONNECTIONS_MAX, FRAGMENTED_MAX, QUESTION_LIFETIME_NS};
-use tollfree_wire::dns::{self, Bound, Checksums, Letter, Limits, Reader, Transport};
+use tollfree_wire::dns::{self, Checksums, Letter, Limits, Reader, Transport};
 
 use super::headers::Headers;
 use crate::capture::Record;

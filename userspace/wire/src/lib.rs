@@ -6,6 +6,10 @@ pub mod dns;
 pub mod http;
 pub mod http2;
 pub mod inspect;
+pub mod ip;
 pub mod quic;
+mod share;
 pub mod stream;
 pub mod tls;
+
+pub use share::Bound;

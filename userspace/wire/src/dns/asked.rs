@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 use hickory_proto::op::Query;
 use hickory_proto::rr::{Name, RecordType};
 
-use super::limits::Bound;
 use super::name::is_mixed;
 use super::reader::Transport;
 use super::refusal::Refusal;
-use super::share::Share;
+use crate::share::{Bound, Share};
 
 /// Who asks whom, and over what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

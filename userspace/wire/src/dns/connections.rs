@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use etherparse::TcpSlice;
 
 use super::direction::Direction;
-use super::limits::Bound;
 use super::refusal::Refusal;
-use super::share::Share;
+use crate::share::{Bound, Share};
 use crate::stream::{Limits, Stream};
 
 /// Octets that one direction may hold: one message with its length (RFC 1035, section 4.2.2).

@@ -1,5 +1,8 @@
 //! How much a [`Listener`](super::Listener) remembers.
 
+use crate::ip::DATAGRAM_OCTETS_MAX;
+use crate::{Bound, stream};
+
 /// Questions that await their answers, of all subscribers. Reason: a hundred thousand subscribers ask some ten
 /// thousand questions a second, most of which are answered within a second; about 200 octets each.
 pub const QUESTIONS_MAX: usize = 65_536;
@@ -17,6 +20,10 @@ pub const FRAGMENTED_MAX: usize = 256;
 /// Datagrams of which some fragments are there, of one subscriber. Reason: few answers exceed a packet.
 pub const FRAGMENTED_PER_SUBSCRIBER_MAX: usize = 8;
 
+/// What is held of each of them. Pieces: 64 KiB in fragments of the smallest packet that every IPv6 link carries are 53,
+/// and few are out of order.
+pub(super) const FRAGMENTED: stream::Limits = stream::Limits { octets: DATAGRAM_OCTETS_MAX, pieces: 16 };
+
 /// TCP connections that are followed, of all subscribers. Reason: at most 128 KiB each while messages are incomplete,
 /// so 128 MiB if everybody attacks; some hundred octets each otherwise.
 pub const CONNECTIONS_MAX: usize = 1024;
@@ -33,17 +40,6 @@ pub struct Limits {
     pub fragmented: Bound,
     /// TCP connections.
     pub connections: Bound,
-}
-
-/// How many things of a kind are remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bound {
-    /// Of all subscribers; at least 1.
-    pub total: usize,
-    /// Of one subscriber; at least 1.
-    pub per_subscriber: usize,
-    /// For how long, in nanoseconds.
-    pub lifetime_ns: u64,
 }
 
 impl Default for Limits {

@@ -12,24 +12,21 @@ mod alias;
 mod asked;
 mod connections;
 mod direction;
-mod fragments;
 mod lesson;
 pub mod limits;
 mod listener;
 mod message;
 mod name;
-mod packet;
 mod pointers;
 mod reader;
 mod refusal;
-mod share;
 mod stats;
 #[cfg(test)]
 mod tests;
 
 pub use direction::Direction;
 pub use lesson::{Hint, Lesson};
-pub use limits::{Bound, Limits};
+pub use limits::Limits;
 pub use listener::Listener;
 pub use message::{MessageError, RECORDS_MAX, decode};
 pub use name::{as_sent, presentation};

@@ -1,16 +1,15 @@
 //! From packets to messages.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use etherparse::{IpNumber, TcpSlice, UdpSlice};
+use etherparse::IpNumber;
 
 use super::PORT;
 use super::connections::Connections;
 use super::direction::Direction;
-use super::fragments::{Fragments, Taken};
-use super::limits::Limits;
-use super::packet::{self, Packet};
+use super::limits::{FRAGMENTED, Limits};
 use super::refusal::Refusal;
+use crate::ip::{Carried, Fragments, Packet, Taken};
 
 /// Whether packets with wrong checksums are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +55,7 @@ impl Reader {
     pub fn new(limits: Limits, checksums: Checksums) -> Self {
         Self {
             checksums,
-            fragments: Fragments::new(limits.fragmented),
+            fragments: Fragments::new(limits.fragmented, FRAGMENTED),
             connections: Connections::new(limits.connections),
         }
     }
@@ -82,7 +81,8 @@ impl Reader {
         ip: &[u8],
         give: &mut dyn FnMut(Result<Letter<'_>, Refusal>),
     ) -> Result<(), Refusal> {
-        let packet = packet::read(ip, self.checksums)?;
+        let packet = Packet::read(ip).filter(|packet| !packet.is_cut).ok_or(Refusal::MalformedPacket)?;
+        self.verify(packet.is_sound)?;
         if ![IpNumber::UDP, IpNumber::TCP].contains(&packet.protocol) {
             return Err(Refusal::OtherProtocol);
         }
@@ -97,7 +97,7 @@ impl Reader {
             give(Err(Refusal::Full));
         }
         let Some(payload) = datagram else { return Ok(()) };
-        self.datagram(at_ns, direction, &Packet { part: None, payload: &payload, ..packet }, give)
+        self.datagram(at_ns, direction, &Packet { payload: &payload, ..packet }, give)
     }
 
     fn datagram(
@@ -107,41 +107,34 @@ impl Reader {
         packet: &Packet<'_>,
         give: &mut dyn FnMut(Result<Letter<'_>, Refusal>),
     ) -> Result<(), Refusal> {
-        if packet.protocol == IpNumber::UDP {
-            let udp = UdpSlice::from_slice(packet.payload).map_err(|_| Refusal::MalformedPacket)?;
-            let (source, destination) = ends(packet, udp.source_port(), udp.destination_port());
-            sides(direction, source, destination)?;
-            // IPv4 allows that there is none (RFC 768); IPv6 does not (RFC 8200, section 8.1).
-            if udp.checksum() != 0 || packet.source.is_ipv6() {
-                self.verify(packet, udp.slice())?;
-            }
-            give(Ok(Letter { source, destination, transport: Transport::Udp, octets: udp.payload() }));
-            return Ok(());
-        }
-        let tcp = TcpSlice::from_slice(packet.payload).map_err(|_| Refusal::MalformedPacket)?;
-        let (source, destination) = ends(packet, tcp.source_port(), tcp.destination_port());
+        let carried = packet.carried().ok_or(Refusal::MalformedPacket)?;
+        let (source, destination) = packet.ends(&carried);
         let direction = sides(direction, source, destination)?;
-        self.verify(packet, tcp.slice())?;
+        self.verify(packet.has_right_checksum(&carried))?;
+        let tcp = match &carried {
+            Carried::Tcp(tcp) => tcp,
+            Carried::Udp(udp) => {
+                let octets = udp.payload();
+                give(Ok(Letter { source, destination, transport: Transport::Udp, octets }));
+                return Ok(());
+            }
+        };
         let key = match direction {
             Direction::Uplink => (source, destination),
             Direction::Downlink => (destination, source),
         };
-        self.connections.take(key, direction, &tcp, at_ns, &mut |message| {
+        self.connections.take(key, direction, tcp, at_ns, &mut |message| {
             give(message.map(|octets| Letter { source, destination, transport: Transport::Tcp, octets }));
         });
         Ok(())
     }
 
-    fn verify(&self, packet: &Packet<'_>, segment: &[u8]) -> Result<(), Refusal> {
-        let Packet { source, destination, protocol, .. } = *packet;
-        let is_right = || packet::is_checksum_right(source, destination, protocol, segment);
-        if self.checksums == Checksums::Ignored || is_right() { Ok(()) } else { Err(Refusal::Checksum) }
+    const fn verify(&self, is_right: bool) -> Result<(), Refusal> {
+        match self.checksums {
+            Checksums::Verified if !is_right => Err(Refusal::Checksum),
+            Checksums::Verified | Checksums::Ignored => Ok(()),
+        }
     }
-}
-
-fn ends(packet: &Packet<'_>, source_port: u16, destination_port: u16) -> (SocketAddr, SocketAddr) {
-    let end = |address: IpAddr, port| SocketAddr::new(address, port);
-    (end(packet.source, source_port), end(packet.destination, destination_port))
 }
 
 /// Which way it goes: the resolver's end has the port of name servers.

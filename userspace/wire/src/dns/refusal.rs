@@ -1,5 +1,7 @@
 //! Why something taught nothing.
 
+use crate::ip::FragmentError;
+
 /// Why a packet, a question or an answer taught nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
 #[repr(usize)]
@@ -103,4 +105,10 @@ impl Refusal {
         Self::Empty,
         Self::Full,
     ];
+}
+
+impl From<FragmentError> for Refusal {
+    fn from(_: FragmentError) -> Self {
+        Self::Fragments
+    }
 }

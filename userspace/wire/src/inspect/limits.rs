@@ -1,6 +1,6 @@
 //! How much is kept of flows that are looked into.
 
-use crate::stream;
+use crate::{Bound, stream};
 
 /// Bounds of an [`super::Inspector`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +52,9 @@ pub(super) const CRYPTO: stream::Limits = stream::Limits { octets: (16 << 10) + 
 /// links, several times over. Pieces: fragments of as many octets as IPv6 must carry whole.
 pub(super) const DATAGRAM: stream::Limits = stream::Limits { octets: 16 << 10, pieces: 16 };
 
-/// Datagrams in fragments of one flow at once. Reason: a client that sends fragments sends one datagram after another.
-pub(super) const DATAGRAMS: usize = 4;
+/// Datagrams in fragments of one flow at once, for as long as it is looked into. Reason: a client that sends fragments
+/// sends one datagram after another.
+pub(super) const DATAGRAMS: Bound = Bound { total: 4, per_subscriber: 4, lifetime_ns: u64::MAX };
 
 /// Attempts of a QUIC flow: Initial packets under keys of their own. Reason: the first, one after Retry, one after Version
 /// Negotiation, and one to spare.

@@ -18,10 +18,8 @@
 //! ports. Their server is still the rule's.
 
 mod evidence;
-mod fragments;
 mod limits;
 mod name;
-mod packet;
 mod stats;
 mod tcp;
 #[cfg(test)]
@@ -30,6 +28,7 @@ mod udp;
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::ip::{Carried, FragmentError, Fragments, Packet, Taken};
 use crate::{http, http2, tls};
 
 pub use crate::dns::Direction;
@@ -38,8 +37,7 @@ pub use limits::Limits;
 pub use name::{HostName, NameError};
 pub use stats::{Count, Stats};
 
-use fragments::{FragmentError, Fragments};
-use packet::{Carried, Packet};
+use limits::{DATAGRAM, DATAGRAMS};
 use tcp::TcpFlow;
 use udp::UdpFlow;
 
@@ -60,7 +58,8 @@ struct Flow {
     since_ns: u64,
     first_payload_ns: Option<u64>,
     packets: u32,
-    fragments: Fragments,
+    /// `None` until there are any: few flows have some.
+    fragments: Option<Box<Fragments>>,
     state: State,
 }
 
@@ -73,8 +72,8 @@ enum State {
 }
 
 impl Flow {
-    const fn new(since_ns: u64, fragments: Fragments) -> Self {
-        Self { since_ns, first_payload_ns: None, packets: 0, fragments, state: State::New }
+    const fn new(since_ns: u64) -> Self {
+        Self { since_ns, first_payload_ns: None, packets: 0, fragments: None, state: State::New }
     }
 
     fn held_octets(&self) -> usize {
@@ -83,7 +82,7 @@ impl Flow {
             State::Tcp(flow) => flow.held_octets(),
             State::Udp(flow) => flow.held_octets(),
         };
-        held + self.fragments.held_octets()
+        held + self.fragments.as_ref().map_or(0, |fragments| fragments.held_octets())
     }
 
     /// Takes a packet.
@@ -103,13 +102,14 @@ impl Flow {
         if is_strict && packet.is_cut {
             return Some(Evidence::Undecided { why: Undecided::CopiesLost });
         }
-        let whole = match packet.fragment.map(|part| self.fragments.take(direction, part, packet.payload)) {
+        let whole = match packet.part.map(|part| self.fragments().take(packet.source, packet, part, at_ns)) {
             None => None,
-            Some(Ok(None)) => return None,
-            Some(Ok(Some(whole))) => Some(whole),
+            Some(Ok(Taken { datagram: None, .. })) => return None,
+            Some(Ok(Taken { datagram, .. })) => datagram,
             Some(Err(error)) => return refused(direction, error),
         };
-        let Some(carried) = packet.carried(whole.as_deref()) else {
+        let packet = Packet { payload: whole.as_deref().unwrap_or(packet.payload), ..*packet };
+        let Some(carried) = packet.carried() else {
             stats.add(Count::Malformed);
             return None;
         };
@@ -117,15 +117,36 @@ impl Flow {
             stats.add(Count::Checksum);
             return None;
         }
-        if direction == Direction::Uplink && carried.has_payload() {
+        if direction == Direction::Uplink && has_payload(&carried) {
             self.first_payload_ns.get_or_insert(at_ns);
         }
         let evidence = self.state.take(direction, &carried, trust, stats)?;
         let is_name = matches!(evidence, Evidence::Name { .. });
-        if is_name && trust == Trust::Wire && self.fragments.hides_uplink() {
+        if is_name && trust == Trust::Wire && self.hides_uplink(direction, &packet) {
             return Some(Evidence::Undecided { why: Undecided::CopiesLost });
         }
         Some(evidence)
+    }
+
+    fn fragments(&mut self) -> &mut Fragments {
+        self.fragments.get_or_insert_with(|| Box::new(Fragments::new(DATAGRAMS, DATAGRAM)))
+    }
+
+    /// Whether fragments from the subscriber wait for others: what they say is not known, but the server may know it.
+    fn hides_uplink(&self, direction: Direction, packet: &Packet<'_>) -> bool {
+        let subscriber = match direction {
+            Direction::Uplink => packet.source,
+            Direction::Downlink => packet.destination,
+        };
+        self.fragments.as_ref().is_some_and(|fragments| fragments.wait_from(subscriber))
+    }
+}
+
+/// Whether there is payload that may say a name: in SYN and RST there is none.
+fn has_payload(carried: &Carried<'_>) -> bool {
+    match carried {
+        Carried::Tcp(segment) => !segment.payload().is_empty() && !segment.syn() && !segment.rst(),
+        Carried::Udp(datagram) => !datagram.payload().is_empty(),
     }
 }
 
@@ -221,7 +242,7 @@ impl Inspector {
         self.stats.add(Count::Packets);
         let entry = self.flows.entry(flow).or_insert_with(|| {
             self.by_age.insert((at_ns, flow));
-            Flow::new(at_ns, Fragments::default())
+            Flow::new(at_ns)
         });
         if matches!(entry.state, State::Decided) {
             self.stats.add(Count::Late);
@@ -291,7 +312,7 @@ impl Inspector {
         self.by_age.insert((at_ns, flow));
         known.since_ns = at_ns;
         known.state = State::Decided;
-        known.fragments = Fragments::default();
+        known.fragments = None;
         self.stats.add(Count::of(&evidence));
         Some(Finding { flow, first_payload_ns: known.first_payload_ns, via, evidence })
     }

@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use proptest::prelude::*;
 
 use super::build::*;
+use crate::Bound;
 use crate::dns::limits::QUESTION_LIFETIME_NS;
-use crate::dns::{Bound, Checksums, Direction, Limits, Listener, Reader};
+use crate::dns::{Checksums, Direction, Limits, Listener, Reader};
 
 /// Everything that an answer must repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

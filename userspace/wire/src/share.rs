@@ -4,7 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::limits::Bound;
+/// How many things of a kind are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Of all subscribers; at least 1.
+    pub total: usize,
+    /// Of one subscriber; at least 1.
+    pub per_subscriber: usize,
+    /// For how long, in nanoseconds.
+    pub lifetime_ns: u64,
+}
 
 /// What is kept in a [`Share`].
 #[derive(Debug)]
@@ -19,7 +28,7 @@ struct Entry<V> {
 /// A bounded table of things that wait. A subscriber who floods it loses his own things; those of others only once they
 /// are past their time, or while somebody who has nothing yet needs room in a full table.
 #[derive(Debug)]
-pub(super) struct Share<K, V> {
+pub(crate) struct Share<K, V> {
     bound: Bound,
     entries: HashMap<K, Entry<V>>,
     by_age: BTreeMap<u64, K>,
@@ -37,7 +46,7 @@ fn payer(address: IpAddr) -> IpAddr {
 
 impl<K: Clone + Eq + Hash, V> Share<K, V> {
     /// An empty one.
-    pub(super) fn new(bound: Bound) -> Self {
+    pub(crate) fn new(bound: Bound) -> Self {
         Self {
             bound,
             entries: HashMap::new(),
@@ -49,7 +58,7 @@ impl<K: Clone + Eq + Hash, V> Share<K, V> {
 
     /// Keeps `value` for `subscriber`, in the place of what was there under the same key. Says whether something had
     /// to be forgotten before its time.
-    pub(super) fn insert(&mut self, subscriber: IpAddr, key: K, value: V, now_ns: u64) -> bool {
+    pub(crate) fn insert(&mut self, subscriber: IpAddr, key: K, value: V, now_ns: u64) -> bool {
         let payer = payer(subscriber);
         self.remove(&key);
         let displaced = self.make_room(payer, now_ns);
@@ -86,14 +95,14 @@ impl<K: Clone + Eq + Hash, V> Share<K, V> {
     }
 
     /// What is there under `key`, and whether it is past its time.
-    pub(super) fn get_mut(&mut self, key: &K, now_ns: u64) -> Option<(&mut V, bool)> {
+    pub(crate) fn get_mut(&mut self, key: &K, now_ns: u64) -> Option<(&mut V, bool)> {
         let entry = self.entries.get_mut(key)?;
         let is_past = now_ns.saturating_sub(entry.at_ns) > self.bound.lifetime_ns;
         Some((&mut entry.value, is_past))
     }
 
     /// Takes out what is there under `key`.
-    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         let entry = self.entries.remove(key)?;
         self.by_age.remove(&entry.order);
         if let Some(own) = self.of_payer.get_mut(&entry.payer) {
@@ -105,14 +114,19 @@ impl<K: Clone + Eq + Hash, V> Share<K, V> {
         Some(entry.value)
     }
 
+    /// All that is there.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.entries.iter().map(|(key, entry)| (key, &entry.value))
+    }
+
     /// The keys of a subscriber's things.
-    pub(super) fn keys_of(&self, subscriber: IpAddr) -> impl Iterator<Item = &K> {
+    pub(crate) fn keys_of(&self, subscriber: IpAddr) -> impl Iterator<Item = &K> {
         let own = self.of_payer.get(&payer(subscriber)).into_iter().flatten();
         own.filter_map(|order| self.by_age.get(order))
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         assert_eq!(self.entries.len(), self.by_age.len());
         assert_eq!(self.entries.len(), self.of_payer.values().map(BTreeSet::len).sum::<usize>());
         self.entries.len()
