@@ -366,19 +366,8 @@ fn addresses(policies: &PolicySet) -> BTreeMap<DomainName, BTreeSet<IpAddr>> {
 }
 
 fn compiled(policies: &PolicySet, addresses: &BTreeMap<DomainName, BTreeSet<IpAddr>>) -> Result<Plan> {
-    let numbers = policies.rule_keys().into_iter().zip(1..).collect();
-    Ok(compile(&CompileInput {
-        policies,
-        numbers: &numbers,
-        addresses,
-        shared: &[],
-        resolvers: &[],
-        proxies: &[],
-        gateway_id: "bench",
-        region: None,
-        now: Timestamp::now(),
-        monotonic_ns: &|_| u64::MAX,
-    })?)
+    let numbers = policies.provisional_numbers();
+    Ok(compile(&CompileInput { addresses, ..CompileInput::new(policies, &numbers, Timestamp::now()) })?)
 }
 
 fn timed<T>(step: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {

@@ -80,17 +80,11 @@ fn plan(world: &World) -> Result<PlanTables> {
     }
     let policies = load(directory.path()).map_err(|faults| anyhow!("{faults:?}"))?;
     let key = |rule: &Rule| RuleKey { policy: format!("rule-{}", rule.number), rule: "it".into() };
+    let numbers = world.rules.iter().map(|rule| (key(rule), rule.number)).collect();
     let plan = compile_policies(&CompileInput {
-        policies: &policies,
-        numbers: &world.rules.iter().map(|rule| (key(rule), rule.number)).collect(),
-        addresses: &BTreeMap::<_, BTreeSet<_>>::new(),
-        shared: &[],
-        resolvers: &[],
         proxies: &world.proxies,
-        gateway_id: "gw",
-        region: None,
-        now: BEGIN,
         monotonic_ns: &|instant| u64::try_from(BEGIN.duration_until(instant).as_nanos()).unwrap_or(0),
+        ..CompileInput::new(&policies, &numbers, BEGIN)
     })?;
     let rules = plan.rules.iter().map(|rule| rule.entry).collect();
     Ok(PlanTables { classes: plan.classes, match_sets: plan.match_sets, rules })

@@ -66,7 +66,7 @@ fn policy() -> Result<PolicySet> {
 
 /// A site's rule has its place and one as its number.
 fn plan(policies: &PolicySet, named: &Named) -> Result<Plan> {
-    let numbers = policies.rule_keys().into_iter().zip(1..).collect();
+    let numbers = policies.provisional_numbers();
     let mut addresses: BTreeMap<DomainName, BTreeSet<IpAddr>> = BTreeMap::new();
     for (ip, rules) in named {
         for rule in rules {
@@ -74,16 +74,9 @@ fn plan(policies: &PolicySet, named: &Named) -> Result<Plan> {
         }
     }
     Ok(compile(&CompileInput {
-        policies,
-        numbers: &numbers,
         addresses: &addresses,
-        shared: &[],
-        resolvers: &[],
         proxies: &["203.0.113.18".parse()?],
-        gateway_id: "live",
-        region: None,
-        now: Timestamp::now(),
-        monotonic_ns: &|_| u64::MAX,
+        ..CompileInput::new(policies, &numbers, Timestamp::now())
     })?)
 }
 

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -15,42 +14,10 @@ use super::calls::Access;
 use super::server::api;
 use super::{ApiSources, CallRequest, Token, look_up};
 use crate::calls::{StreamKind, ToldFault};
-use crate::policy::{self, CompileInput, HotlineTable, RuleKey, compile};
-
-const POLICY: &str = r#"
-[policy]
-id = "vn"
-legal_basis = "05/CT-BTTTT"
-authority = "MIC"
-valid_from = 2020-02-01T00:00:00+07:00
-
-[[hotline]]
-id = "moh"
-country = "VN"
-numbers = ["19003228", "115"]
-media_networks = ["198.51.100.0/25"]
-rating_group = 9100
-max_duration = "1h"
-"#;
+use crate::policy::{self, HotlineTable};
 
 fn hotlines() -> Arc<HotlineTable> {
-    let directory = tempfile::tempdir().expect("a directory");
-    std::fs::write(directory.path().join("vn.toml"), POLICY).expect("room");
-    let policies = policy::load(directory.path()).expect("a sound policy");
-    let numbers = BTreeMap::from([(RuleKey { policy: "vn".into(), rule: "moh".into() }, 7)]);
-    let plan = compile(&CompileInput {
-        policies: &policies,
-        numbers: &numbers,
-        addresses: &BTreeMap::new(),
-        shared: &[],
-        resolvers: &[],
-        proxies: &[],
-        gateway_id: "gw",
-        region: None,
-        now: "2020-03-01T00:00:00Z".parse().expect("a time"),
-        monotonic_ns: &|_| u64::MAX,
-    });
-    Arc::new(plan.expect("a plan").hotlines)
+    Arc::new(policy::tests::hotlines("max_duration = \"1h\""))
 }
 
 /// Where the API answers, with a follower that answers each request with `answer`, and says what it was asked.

@@ -1,6 +1,5 @@
 //! `tollfree check`.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 
 use jiff::Timestamp;
@@ -10,7 +9,7 @@ use super::{CheckArguments, fail};
 use crate::config::Config;
 use crate::diagnostic::Diagnostics;
 use crate::exit::Exit;
-use crate::policy::{self, CompileInput, PolicySet, RuleKey, compile};
+use crate::policy::{self, CompileInput, compile};
 
 pub(super) fn run(arguments: &CheckArguments) -> Exit {
     let config = match Config::load(&arguments.config.config) {
@@ -22,16 +21,10 @@ pub(super) fn run(arguments: &CheckArguments) -> Exit {
         Err(faults) => return show(&faults, arguments.json, Exit::Policy),
     };
     let plan = match compile(&CompileInput {
-        policies: &policy,
-        numbers: &provisional_numbers(&policy),
-        addresses: &BTreeMap::new(),
-        shared: &[],
-        resolvers: &[],
         proxies: &config.signalling.proxies,
         gateway_id: &config.gateway.id,
         region: config.gateway.region.as_deref(),
-        now: Timestamp::now(),
-        monotonic_ns: &|_| u64::MAX,
+        ..CompileInput::new(&policy, &policy.provisional_numbers(), Timestamp::now())
     }) {
         Ok(plan) => plan,
         Err(error) => return fail(&error, Exit::Policy),
@@ -47,11 +40,6 @@ pub(super) fn run(arguments: &CheckArguments) -> Exit {
     // Nobody may be reading.
     let _ = io::stdout().write_all(text.as_bytes());
     Exit::Success
-}
-
-/// Numbers to compile with; the ledger gives the permanent ones when a policy is put in force.
-fn provisional_numbers(policy: &PolicySet) -> BTreeMap<RuleKey, u32> {
-    policy.rule_keys().into_iter().zip(1..).collect()
 }
 
 fn show(faults: &Diagnostics, json: bool, exit: Exit) -> Exit {

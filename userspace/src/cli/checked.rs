@@ -163,10 +163,9 @@ impl fmt::Display for NameShown {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
-    use std::fs;
 
-    use crate::policy::{self, CompileInput, compile};
+    use crate::policy::tests::{instant, loaded};
+    use crate::policy::{CompileInput, compile};
 
     const POLICY: &str = r#"
 [policy]
@@ -193,21 +192,9 @@ rating_group = 1
 "#;
 
     fn checked() -> Checked {
-        let directory = tempfile::tempdir().expect("a directory");
-        fs::write(directory.path().join("p.toml"), POLICY).expect("the file is written");
-        let policies = policy::load(directory.path()).expect("the policy is valid");
-        let plan = compile(&CompileInput {
-            policies: &policies,
-            numbers: &policies.rule_keys().into_iter().zip(1..).collect(),
-            addresses: &BTreeMap::new(),
-            shared: &[],
-            resolvers: &[],
-            proxies: &[],
-            gateway_id: "gw",
-            region: None,
-            now: "2020-03-01T00:00:00Z".parse().expect("a time"),
-            monotonic_ns: &|_| 0,
-        });
+        let policies = loaded(&[("p.toml", POLICY)]);
+        let numbers = policies.provisional_numbers();
+        let plan = compile(&CompileInput::new(&policies, &numbers, instant("2020-03-01T00:00:00Z")));
         Checked::of(&policies, &plan.expect("it compiles"))
     }
 

@@ -50,53 +50,17 @@ pub fn explain_number(text: &str, hotlines: &HotlineTable) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::policy::{self, CompileInput, RuleKey, compile};
-
-    const POLICY: &str = r#"
-[policy]
-id = "vn"
-legal_basis = "05/CT-BTTTT"
-authority = "MIC"
-valid_from = 2020-02-01T00:00:00+07:00
-
-[[hotline]]
-id = "moh"
-country = "VN"
-numbers = ["19003228", "115"]
-media_networks = ["198.51.100.0/25"]
-rating_group = 9100
-"#;
-
-    fn hotlines() -> HotlineTable {
-        let directory = tempfile::tempdir().expect("a directory");
-        std::fs::write(directory.path().join("vn.toml"), POLICY).expect("room");
-        let numbers = BTreeMap::from([(RuleKey { policy: "vn".into(), rule: "moh".into() }, 7)]);
-        let plan = compile(&CompileInput {
-            policies: &policy::load(directory.path()).expect("a sound policy"),
-            numbers: &numbers,
-            addresses: &BTreeMap::new(),
-            shared: &[],
-            resolvers: &[],
-            proxies: &[],
-            gateway_id: "gw",
-            region: None,
-            now: "2020-03-01T00:00:00Z".parse().expect("a time"),
-            monotonic_ns: &|_| u64::MAX,
-        });
-        plan.expect("a plan").hotlines
-    }
+    use crate::policy::tests::hotlines;
 
     #[test]
     fn a_number_is_explained_in_any_form() {
         let free = "free: rule 7 (vn/moh), for at most 14400 s, media to 198.51.100.0/25\n";
         for text in ["19003228", "+84 1900 3228", "tel:+84-1900-3228", "sip:19003228@example.vn"] {
-            let said = explain_number(text, &hotlines());
+            let said = explain_number(text, &hotlines(""));
             assert_eq!(said, Some(format!("19003228 of VN: +8419003228\n{free}")), "{text}");
         }
-        let emergency = explain_number("115", &hotlines()).expect("a number");
+        let emergency = explain_number("115", &hotlines("")).expect("a number");
         assert!(
             emergency.contains("cannot be dialled from abroad") && emergency.contains("emergency"),
             "{emergency}"
@@ -106,11 +70,11 @@ rating_group = 9100
     #[test]
     fn other_numbers_are_charged() {
         for text in ["1900322", "190032280", "02432191219", "+12125550123", "5"] {
-            let said = explain_number(text, &hotlines()).expect("a number");
+            let said = explain_number(text, &hotlines("")).expect("a number");
             assert!(said.contains("charged: ") && !said.contains("free: "), "{text}: {said}");
         }
         for text in ["", "moh.gov.vn", "tel:x", "sip:alice@example.vn"] {
-            assert_eq!(explain_number(text, &hotlines()), None, "{text}");
+            assert_eq!(explain_number(text, &hotlines("")), None, "{text}");
         }
     }
 }

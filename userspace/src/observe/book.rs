@@ -37,7 +37,7 @@ pub(super) struct Book {
 impl Book {
     /// Reads nothing more: what `settings` holds is what decides. Must be called within a tokio runtime.
     pub(super) fn open(settings: &Settings) -> Result<Self, ObserveError> {
-        let numbers: BTreeMap<_, _> = settings.policies.rule_keys().into_iter().zip(1..).collect();
+        let numbers = settings.policies.provisional_numbers();
         let rule_names = numbers.iter().map(|(key, number)| {
             let name = RuleName { policy: key.policy.clone(), rule_id: key.rule.clone(), rating_group: 0 };
             (*number, name)
@@ -61,19 +61,16 @@ impl Book {
         let now_ns = monotonic_ns();
         self.names.wanted.send_replace(self.policies.names_at(now));
         let compiled = compile(&CompileInput {
-            policies: &self.policies,
-            numbers: &self.numbers,
             addresses: &self.policies.addresses_in(&self.names.resolved.borrow_and_update()),
-            shared: &[],
             resolvers: &self.resolvers,
             proxies: &self.proxies,
             gateway_id: &self.gateway_id,
             region: self.region.as_deref(),
-            now,
             monotonic_ns: &|at| {
                 let ahead = u64::try_from(at.duration_since(now).as_nanos()).unwrap_or(0);
                 now_ns.saturating_add(ahead)
             },
+            ..CompileInput::new(&self.policies, &self.numbers, now)
         });
         self.plan = match compiled {
             Ok(plan) => plan,

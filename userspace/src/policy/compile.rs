@@ -51,6 +51,28 @@ pub struct CompileInput<'a> {
     pub monotonic_ns: &'a dyn Fn(Timestamp) -> u64,
 }
 
+/// The addresses of names that have none.
+static NO_ADDRESSES: BTreeMap<DomainName, BTreeSet<IpAddr>> = BTreeMap::new();
+
+impl<'a> CompileInput<'a> {
+    /// Policies alone, on a gateway that none of them names: no name has an address, there are no resolvers, proxies and
+    /// regions, and the ends of rules are too far away to be told in nanoseconds.
+    pub fn new(policies: &'a PolicySet, numbers: &'a BTreeMap<RuleKey, u32>, now: Timestamp) -> Self {
+        Self {
+            policies,
+            numbers,
+            addresses: &NO_ADDRESSES,
+            shared: &[],
+            resolvers: &[],
+            proxies: &[],
+            gateway_id: "",
+            region: None,
+            now,
+            monotonic_ns: &|_| u64::MAX,
+        }
+    }
+}
+
 /// Why there is no plan. What was in force stays in force.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {

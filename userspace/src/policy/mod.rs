@@ -32,7 +32,7 @@ pub mod site;
 pub mod suffix;
 pub mod terms;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod wire_name;
 
 pub use call_terms::CallTerms;

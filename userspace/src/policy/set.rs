@@ -51,6 +51,11 @@ impl PolicySet {
         keys
     }
 
+    /// Numbers to compile with where nothing is billed; the ledger gives the permanent ones when a policy is put in force.
+    pub fn provisional_numbers(&self) -> BTreeMap<RuleKey, u32> {
+        self.rule_keys().into_iter().zip(1..).collect()
+    }
+
     /// What the sites of policies which have not ended at `now` ask of the names that they cover.
     pub fn terms_at(&self, now: Timestamp) -> SiteTerms<'_> {
         let lasting = self.policies.iter().filter(|policy| policy.valid_until.is_none_or(|end| now < end));

@@ -27,16 +27,10 @@ fn compile_at(
     });
     let numbers = rules.zip(1..).collect();
     compile(&CompileInput {
-        policies: set,
-        numbers: &numbers,
-        addresses: &BTreeMap::new(),
-        shared: &[],
-        resolvers: &[],
-        proxies: &[],
         gateway_id,
         region,
-        now: instant(now),
         monotonic_ns: &|instant| u64::try_from(instant.as_second()).unwrap_or(0) * 1_000_000_000,
+        ..CompileInput::new(set, &numbers, instant(now))
     })
 }
 
@@ -59,17 +53,12 @@ fn the_example_compiles_to_the_golden_plan() {
         ("not.listed.example".parse().expect("a name"), BTreeSet::from([ip("192.0.2.99")])),
     ]);
     let plan = compile(&CompileInput {
-        policies: &set,
-        numbers: &numbers,
         addresses: &addresses,
-        shared: &[],
-        resolvers: &[],
         // The first is in the hotline's media network, too.
         proxies: &[ip("198.51.100.10"), ip("2001:db8:5060::1")],
         gateway_id: "lab-gw",
-        region: None,
-        now: instant("2020-03-01T00:00:00Z"),
         monotonic_ns: &|instant| if instant.as_second() == 1_585_933_199 { 42 } else { 0 },
+        ..CompileInput::new(&set, &numbers, instant("2020-03-01T00:00:00Z"))
     });
     golden("example_plan", &plan.expect("the example compiles").describe());
 }
@@ -206,16 +195,9 @@ fn as_many_prefixes_fit_as_the_kernel_holds() {
         // From 10.0.0.0 on; with the site's own network one more.
         let addresses = (0..count).map(|index| IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + index)));
         let plan = compile(&CompileInput {
-            policies: &set,
-            numbers: &BTreeMap::from([(key("a", "s0"), 1)]),
             addresses: &BTreeMap::from([(name.clone(), addresses.collect())]),
-            shared: &[],
-            resolvers: &[],
             proxies: &["2001:db8::1".parse().expect("an address")],
-            gateway_id: "gw",
-            region: None,
-            now: instant(NOW),
-            monotonic_ns: &|_| 0,
+            ..CompileInput::new(&set, &BTreeMap::from([(key("a", "s0"), 1)]), instant(NOW))
         });
         plan.map(|plan| (plan.classes.len(), plan.match_sets.len()))
     };
@@ -228,19 +210,9 @@ fn as_many_prefixes_fit_as_the_kernel_holds() {
 fn every_rule_in_force_needs_a_number_of_its_own() {
     let set = sites([(network("203.0.113.0/24"), vec![443]), (network("192.0.2.0/24"), vec![443])]);
     let compile = |numbers: &[(&str, u32)], now: &str| {
-        compile(&CompileInput {
-            policies: &set,
-            numbers: &numbers.iter().map(|&(rule, number)| (key("a", rule), number)).collect(),
-            addresses: &BTreeMap::new(),
-            shared: &[],
-            resolvers: &[],
-            proxies: &[],
-            gateway_id: "gw",
-            region: None,
-            now: instant(now),
-            monotonic_ns: &|_| 0,
-        })
-        .map(|plan| plan.rules.iter().map(|rule| rule.entry.rule).collect::<Vec<_>>())
+        let numbers = numbers.iter().map(|&(rule, number)| (key("a", rule), number)).collect();
+        compile(&CompileInput::new(&set, &numbers, instant(now)))
+            .map(|plan| plan.rules.iter().map(|rule| rule.entry.rule).collect::<Vec<_>>())
     };
     assert_eq!(compile(&[("s0", 9), ("s1", 3)], NOW), Ok(vec![3, 9]));
     for numbers in [&[("s0", 9)][..], &[("s0", 9), ("s1", 0)]] {
@@ -267,16 +239,8 @@ fn addresses_of_names_below_a_wildcard_are_the_rule_s() {
         (name.parse().expect("a name"), BTreeSet::from([address]))
     });
     let plan = compile(&CompileInput {
-        policies: &set,
-        numbers: &BTreeMap::from([(key("a", "s"), 7), (key("b", "s"), 5)]),
         addresses: &addresses.collect(),
-        shared: &[],
-        resolvers: &[],
-        proxies: &[],
-        gateway_id: "gw",
-        region: None,
-        now: instant(NOW),
-        monotonic_ns: &|_| 0,
+        ..CompileInput::new(&set, &BTreeMap::from([(key("a", "s"), 7), (key("b", "s"), 5)]), instant(NOW))
     })
     .expect("it compiles");
     let numbers = |network: &IpNet| -> Vec<u32> {

@@ -100,16 +100,9 @@ fn compiled(world: &World) -> Plan {
         policy.sites.push(site);
     }
     let plan = compile(&CompileInput {
-        policies: &set,
-        numbers: &numbers,
         addresses: &addresses,
-        shared: &[],
-        resolvers: &[],
         proxies: &world.proxies,
-        gateway_id: "gw",
-        region: None,
-        now: instant("2020-03-01T00:00:00Z"),
-        monotonic_ns: &|_| 0,
+        ..CompileInput::new(&set, &numbers, instant("2020-03-01T00:00:00Z"))
     });
     plan.expect("six rules of two ranges fit")
 }

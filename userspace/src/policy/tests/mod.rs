@@ -1,11 +1,12 @@
 //! Whole directories of policies: what is read, what is refused, what it compiles to.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use super::{PolicySet, load};
+use super::{CompileInput, HotlineTable, PolicySet, RuleKey, compile as compile_policies, load};
 
 mod compile;
 mod inherit;
@@ -40,10 +41,23 @@ fn policy(id: &str, header: &str, site: &str) -> String {
 const FROM: &str = "valid_from = 2020-02-01T00:00:00Z";
 const NETWORK: &str = "networks = [\"203.0.113.0/24\"]";
 
-fn instant(text: &str) -> Timestamp {
+pub(crate) fn instant(text: &str) -> Timestamp {
     text.parse().expect("a time")
 }
 
-fn loaded(files: &[(&str, &str)]) -> PolicySet {
+pub(crate) fn loaded(files: &[(&str, &str)]) -> PolicySet {
     load(directory(files).path()).expect("the policies are valid")
+}
+
+/// Two hotlines' numbers under one rule, whose number is 7; `terms` is added to it.
+pub(crate) fn hotlines(terms: &str) -> HotlineTable {
+    let policy = format!(
+        "[policy]\nid = \"vn\"\nlegal_basis = \"05/CT-BTTTT\"\nauthority = \"MIC\"\n\
+         valid_from = 2020-02-01T00:00:00+07:00\n\n[[hotline]]\nid = \"moh\"\ncountry = \"VN\"\n\
+         numbers = [\"19003228\", \"115\"]\nmedia_networks = [\"198.51.100.0/25\"]\nrating_group = 9100\n{terms}\n"
+    );
+    let policies = loaded(&[("vn.toml", &policy)]);
+    let numbers = BTreeMap::from([(RuleKey { policy: "vn".into(), rule: "moh".into() }, 7)]);
+    let plan = compile_policies(&CompileInput::new(&policies, &numbers, instant("2020-03-01T00:00:00Z")));
+    plan.expect("a plan").hotlines
 }
