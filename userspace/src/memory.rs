@@ -133,11 +133,17 @@ impl MemoryTables {
             quotas_max: flows_max,
             ..Self::default()
         };
-        for pool in pools {
-            tables.locals.insert(*pool, Local::Subscriber);
-        }
+        tables.set_pools(pools);
         tables.set_plan(plan);
         tables
+    }
+
+    /// Has the subscribers of `pools` in place of those before; addresses of the gateway's own are forgotten.
+    pub fn set_pools(&mut self, pools: &[IpNet]) {
+        self.locals = Prefixes::default();
+        for pool in pools {
+            self.locals.insert(*pool, Local::Subscriber);
+        }
     }
 
     /// Puts `plan` in place of the one before; flows, fragments and grants stay.
