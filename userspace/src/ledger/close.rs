@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Transaction, params, params_from_iter};
+use rusqlite::{Transaction, params_from_iter};
 use tollfree_core::address::SubscriberId;
 use tollfree_core::counter::{CounterKey, PendingKey, Usage};
 
 use super::books::{Books, Part, settled_account};
 use super::identities::{Identities, UNKNOWN};
 use super::interval::{ClosedInterval, InterfaceCut, InterfaceDifference, IntervalClose};
+use super::new_row::{ACCOUNT, NewRow, USAGE, insert_into, replace_into};
 use super::posting::{Entry, Poster, Posting};
 use super::standing::Standing;
-use super::stored::{signed, signed_usage};
+use super::stored::signed;
 use super::{Ledger, LedgerError};
 
 impl Ledger {
@@ -129,26 +130,26 @@ fn insert_interval(
     let recorded = signed_sum("the count of all recorded packets", posting.packets)?;
     let counted = signed_sum("the count of all packets", posting.packets + posting.left_packets)?;
     let arrived = signed("the count of all interfaces' packets", close.arrived_packets)?;
-    transaction.execute(
-        "INSERT INTO intervals (gateway, boot_id, instance, epoch, started_at, closed_at, reason, records,
-                                last_record, recorded_packets, counted_packets, interface_packets)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        params![
-            close.gateway,
-            close.boot_id,
-            // A name, not a quantity: all 64 bits are kept.
-            close.instance.cast_signed(),
-            close.epoch,
-            close.started_at.to_string(),
-            close.closed_at.to_string(),
-            close.reason.name(),
-            signed("a count of records", records)?,
-            signed("a record number", last_record)?,
-            recorded,
-            counted,
-            arrived,
-        ],
-    )?;
+    let mut statement = transaction.prepare(&insert_into(
+        "intervals",
+        "gateway, boot_id, instance, epoch, started_at, closed_at, reason, records, last_record, recorded_packets,
+         counted_packets, interface_packets",
+    ))?;
+    NewRow::of(&mut statement)
+        .value(close.gateway)?
+        .value(close.boot_id)?
+        // A name, not a quantity: all 64 bits are kept.
+        .value(close.instance.cast_signed())?
+        .value(close.epoch)?
+        .value(close.started_at.to_string())?
+        .value(close.closed_at.to_string())?
+        .value(close.reason.name())?
+        .value(signed("a count of records", records)?)?
+        .value(signed("a record number", last_record)?)?
+        .value(recorded)?
+        .value(counted)?
+        .value(arrived)?
+        .write()?;
     Ok(ClosedInterval {
         interval: transaction.last_insert_rowid().unsigned_abs(),
         records,
@@ -171,37 +172,30 @@ fn insert_records(
     closed: &ClosedInterval,
     entries: &[Entry],
 ) -> Result<(), LedgerError> {
-    let mut statement = transaction.prepare_cached(
-        "INSERT INTO records (interval, record, subscriber, identity, epoch, bucket, reason, rule, rating_group,
-                              uplink_packets_previous, uplink_octets_previous, downlink_packets_previous,
-                              downlink_octets_previous, uplink_packets, uplink_octets, downlink_packets,
-                              downlink_octets)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?;
+    let mut statement = transaction.prepare_cached(&insert_into(
+        "records",
+        &format!(
+            "interval, record, subscriber, identity, epoch, bucket, reason, rule, rating_group,
+             uplink_packets_previous, uplink_octets_previous, downlink_packets_previous,
+             downlink_octets_previous, {USAGE}"
+        ),
+    ))?;
     let interval = signed("an interval number", closed.interval)?;
     let first = closed.last_record - closed.records + 1;
     for (record, Entry { key, identity, previous, balance }) in (first..).zip(entries) {
-        let [previous_up, previous_up_octets, previous_down, previous_down_octets] = signed_usage(previous)?;
-        let [up, up_octets, down, down_octets] = signed_usage(balance)?;
-        statement.execute(params![
-            interval,
-            signed("a record number", record)?,
-            key.subscriber.octets(),
-            identity,
-            key.epoch,
-            key.bucket,
-            key.reason,
-            (key.rule != 0).then_some(key.rule),
-            close.rating_groups.get(&key.rule),
-            previous_up,
-            previous_up_octets,
-            previous_down,
-            previous_down_octets,
-            up,
-            up_octets,
-            down,
-            down_octets,
-        ])?;
+        NewRow::of(&mut statement)
+            .value(interval)?
+            .value(signed("a record number", record)?)?
+            .value(key.subscriber.octets())?
+            .value(identity)?
+            .value(key.epoch)?
+            .value(key.bucket)?
+            .value(key.reason)?
+            .rule(key.rule)?
+            .value(close.rating_groups.get(&key.rule))?
+            .usage(previous)?
+            .usage(balance)?
+            .write()?;
     }
     Ok(())
 }
@@ -211,32 +205,29 @@ fn insert_transfers(
     interval: u64,
     posting: &Posting,
 ) -> Result<(), LedgerError> {
-    let mut statement = transaction.prepare_cached(
-        "INSERT INTO transfers (interval, transfer, flow, subscriber, identity, epoch, rule, rule_to, bucket,
-                                reason, uplink_packets, uplink_octets, downlink_packets, downlink_octets)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?;
+    let mut statement = transaction.prepare_cached(&insert_into(
+        "transfers",
+        &format!(
+            "interval, transfer, flow, subscriber, identity, epoch, rule, rule_to, bucket, reason, {USAGE}"
+        ),
+    ))?;
     let interval = signed("an interval number", interval)?;
     for (number, transfer) in (1_i64..).zip(&posting.transfers) {
         let PendingKey { flow, subscriber, epoch, rule } = transfer.key;
         let to = settled_account(&transfer.key, transfer.verdict);
-        let [up, up_octets, down, down_octets] = signed_usage(&transfer.usage)?;
-        statement.execute(params![
-            interval,
-            number,
-            flow.cast_signed(),
-            subscriber.octets(),
-            transfer.identity,
-            epoch,
-            (rule != 0).then_some(rule),
-            (to.rule != 0).then_some(to.rule),
-            to.bucket,
-            to.reason,
-            up,
-            up_octets,
-            down,
-            down_octets,
-        ])?;
+        NewRow::of(&mut statement)
+            .value(interval)?
+            .value(number)?
+            .value(flow.cast_signed())?
+            .value(subscriber.octets())?
+            .value(transfer.identity)?
+            .value(epoch)?
+            .rule(rule)?
+            .rule(to.rule)?
+            .value(to.bucket)?
+            .value(to.reason)?
+            .usage(&transfer.usage)?
+            .write()?;
     }
     Ok(())
 }
@@ -247,29 +238,15 @@ fn insert_sent_again(
     books: &Books,
     posting: &Posting,
 ) -> Result<(), LedgerError> {
-    let mut statement = transaction.prepare_cached(
-        "INSERT INTO sent_again (interval, rule, uplink_segments_previous, uplink_octets_previous,
-                                 downlink_segments_previous, downlink_octets_previous, uplink_segments,
-                                 uplink_octets, downlink_segments, downlink_octets)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?;
+    let mut statement = transaction.prepare_cached(&insert_into(
+        "sent_again",
+        "interval, rule, uplink_segments_previous, uplink_octets_previous, downlink_segments_previous,
+         downlink_octets_previous, uplink_segments, uplink_octets, downlink_segments, downlink_octets",
+    ))?;
     let interval = signed("an interval number", interval)?;
     for (rule, read) in &posting.sent_again {
         let previous = books.sent_again.get(rule).copied().unwrap_or_default();
-        let [previous_up, previous_up_octets, previous_down, previous_down_octets] = signed_usage(&previous)?;
-        let [up, up_octets, down, down_octets] = signed_usage(read)?;
-        statement.execute(params![
-            interval,
-            rule,
-            previous_up,
-            previous_up_octets,
-            previous_down,
-            previous_down_octets,
-            up,
-            up_octets,
-            down,
-            down_octets,
-        ])?;
+        NewRow::of(&mut statement).value(interval)?.value(rule)?.usage(&previous)?.usage(read)?.write()?;
     }
     Ok(())
 }
@@ -280,20 +257,18 @@ fn insert_ceilings(
     close: &IntervalClose<'_>,
     identities: &mut Identities,
 ) -> Result<(), LedgerError> {
-    let mut statement = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO ceilings (interval, subscriber, identity, rule, day, used_octets)
-         VALUES (?, ?, ?, ?, ?, ?)",
-    )?;
+    let columns = "interval, subscriber, identity, rule, day, used_octets";
+    let mut statement = transaction.prepare_cached(&replace_into("ceilings", columns))?;
     let interval = signed("an interval number", interval)?;
     for ceiling in close.ceilings {
-        statement.execute(params![
-            interval,
-            ceiling.subscriber.octets(),
-            identities.number(transaction, (close.identities)(ceiling.subscriber))?,
-            ceiling.rule,
-            ceiling.day.to_string(),
-            signed("a ceiling's octets", ceiling.used_octets)?,
-        ])?;
+        NewRow::of(&mut statement)
+            .value(interval)?
+            .value(ceiling.subscriber.octets())?
+            .value(identities.number(transaction, (close.identities)(ceiling.subscriber))?)?
+            .value(ceiling.rule)?
+            .value(ceiling.day.to_string())?
+            .value(signed("a ceiling's octets", ceiling.used_octets)?)?
+            .write()?;
     }
     Ok(())
 }
@@ -304,145 +279,98 @@ fn place(key: &CounterKey) -> ([u8; 8], u32, u32, u16, u16) {
     (key.subscriber.octets(), key.epoch, key.rule, key.bucket, key.reason)
 }
 
-const SAVE_COUNTED: &str = "
-    INSERT INTO cumulatives (instance, subscriber, epoch, rule, bucket, reason, uplink_packets, uplink_octets,
-                             downlink_packets, downlink_octets)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET uplink_packets = excluded.uplink_packets, uplink_octets = excluded.uplink_octets,
-                              downlink_packets = excluded.downlink_packets,
-                              downlink_octets = excluded.downlink_octets";
-const SAVE_RECEIVED: &str = "
-    INSERT INTO received (instance, subscriber, epoch, rule, bucket, reason, uplink_packets, uplink_octets,
-                          downlink_packets, downlink_octets)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET uplink_packets = excluded.uplink_packets, uplink_octets = excluded.uplink_octets,
-                              downlink_packets = excluded.downlink_packets,
-                              downlink_octets = excluded.downlink_octets";
-
 fn save_counted(transaction: &Transaction<'_>, instance: u64, posting: &Posting) -> Result<(), LedgerError> {
-    let mut accounts: Vec<_> = posting.counted.iter().map(|(key, usage)| (key, usage)).collect();
-    accounts.sort_unstable_by_key(|(key, _)| place(key));
-    save_accounts(transaction, SAVE_COUNTED, instance, &accounts)
+    let accounts = posting.counted.iter().map(|(key, usage)| (key, usage)).collect();
+    save_accounts(transaction, "cumulatives", instance, accounts)
 }
 
 fn save_received(transaction: &Transaction<'_>, instance: u64, posting: &Posting) -> Result<(), LedgerError> {
-    let mut accounts: Vec<_> = posting.received.iter().collect();
-    accounts.sort_unstable_by_key(|(key, _)| place(key));
-    save_accounts(transaction, SAVE_RECEIVED, instance, &accounts)
+    save_accounts(transaction, "received", instance, posting.received.iter().collect())
 }
 
 fn save_accounts(
     transaction: &Transaction<'_>,
-    query: &str,
+    table: &str,
     instance: u64,
-    accounts: &[(&CounterKey, &Usage)],
+    mut accounts: Vec<(&CounterKey, &Usage)>,
 ) -> Result<(), LedgerError> {
-    let mut statement = transaction.prepare_cached(query)?;
+    let insert = insert_into(table, &format!("instance, {ACCOUNT}, {USAGE}"));
+    let mut statement = transaction.prepare_cached(&format!(
+        "{insert}
+         ON CONFLICT DO UPDATE SET uplink_packets = excluded.uplink_packets, uplink_octets = excluded.uplink_octets,
+                                   downlink_packets = excluded.downlink_packets,
+                                   downlink_octets = excluded.downlink_octets"
+    ))?;
+    accounts.sort_unstable_by_key(|(key, _)| place(key));
     for (key, usage) in accounts {
-        let [up, up_octets, down, down_octets] = signed_usage(usage)?;
-        statement.execute(params![
-            instance.cast_signed(),
-            key.subscriber.octets(),
-            key.epoch,
-            key.rule,
-            key.bucket,
-            key.reason,
-            up,
-            up_octets,
-            down,
-            down_octets,
-        ])?;
+        NewRow::of(&mut statement).value(instance.cast_signed())?.account(key)?.usage(usage)?.write()?;
     }
     Ok(())
 }
 
 fn save_pending(transaction: &Transaction<'_>, instance: u64, posting: &Posting) -> Result<(), LedgerError> {
-    let mut statement = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO pending
-             (instance, flow, subscriber, epoch, rule, identity, uplink_packets, uplink_octets, downlink_packets,
-              downlink_octets, uplink_packets_held, uplink_octets_held, downlink_packets_held,
-              downlink_octets_held)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?;
+    let columns = format!(
+        "instance, flow, subscriber, epoch, rule, identity, {USAGE}, uplink_packets_held, uplink_octets_held,
+         downlink_packets_held, downlink_octets_held"
+    );
+    let mut statement = transaction.prepare_cached(&replace_into("pending", &columns))?;
     let parts = posting.pending.iter().flat_map(|(key, parts)| parts.iter().map(move |part| (key, part)));
     for (key, Part { identity, counted, held }) in parts {
-        let [up, up_octets, down, down_octets] = signed_usage(counted)?;
-        let [held_up, held_up_octets, held_down, held_down_octets] = signed_usage(held)?;
-        statement.execute(params![
-            instance.cast_signed(),
-            key.flow.cast_signed(),
-            key.subscriber.octets(),
-            key.epoch,
-            key.rule,
-            identity,
-            up,
-            up_octets,
-            down,
-            down_octets,
-            held_up,
-            held_up_octets,
-            held_down,
-            held_down_octets,
-        ])?;
+        flow(NewRow::of(&mut statement), instance, key)?
+            .value(identity)?
+            .usage(counted)?
+            .usage(held)?
+            .write()?;
     }
     Ok(())
 }
 
+/// The columns that name a pending flow.
+fn flow<'s, 'c>(row: NewRow<'s, 'c>, instance: u64, key: &PendingKey) -> Result<NewRow<'s, 'c>, LedgerError> {
+    row.value(instance.cast_signed())?
+        .value(key.flow.cast_signed())?
+        .value(key.subscriber.octets())?
+        .value(key.epoch)?
+        .value(key.rule)
+}
+
 /// Drops what can change no more; what it holds goes into the instance's total.
 fn drop_rows(transaction: &Transaction<'_>, instance: u64, posting: &Posting) -> Result<(), LedgerError> {
-    let instance = instance.cast_signed();
     let mut drop_flow = transaction.prepare_cached(
         "DELETE FROM pending WHERE instance = ? AND flow = ? AND subscriber = ? AND epoch = ? AND rule = ?",
     )?;
     for key in &posting.forgotten {
-        let subscriber = key.subscriber.octets();
-        drop_flow.execute(params![instance, key.flow.cast_signed(), subscriber, key.epoch, key.rule])?;
+        flow(NewRow::of(&mut drop_flow), instance, key)?.write()?;
     }
-    let mut drop_counted = transaction.prepare_cached(
-        "DELETE FROM cumulatives
-         WHERE instance = ? AND subscriber = ? AND epoch = ? AND rule = ? AND bucket = ? AND reason = ?",
-    )?;
-    let mut drop_received = transaction.prepare_cached(
-        "DELETE FROM received
-         WHERE instance = ? AND subscriber = ? AND epoch = ? AND rule = ? AND bucket = ? AND reason = ?",
-    )?;
+    let drop_from = |table| format!("DELETE FROM {table} WHERE (instance, {ACCOUNT}) = (?, ?, ?, ?, ?, ?)");
+    let mut drop_counted = transaction.prepare_cached(&drop_from("cumulatives"))?;
+    let mut drop_received = transaction.prepare_cached(&drop_from("received"))?;
     let mut closed: Vec<&CounterKey> = posting.closed.iter().collect();
     closed.sort_unstable_by_key(|key| place(key));
     for key in closed {
-        let subscriber = key.subscriber.octets();
         for statement in [&mut drop_counted, &mut drop_received] {
-            let values = params![instance, subscriber, key.epoch, key.rule, key.bucket, key.reason];
-            statement.execute(values)?;
+            NewRow::of(statement).value(instance.cast_signed())?.account(key)?.write()?;
         }
     }
     save_retired(transaction, instance, &posting.retired)
 }
 
-fn save_retired(transaction: &Transaction<'_>, instance: i64, retired: &Standing) -> Result<(), LedgerError> {
-    let mut statement = transaction.prepare_cached(
-        "INSERT OR REPLACE INTO retired
-             (instance, subscriber, rule, bucket, reason, uplink_packets, uplink_octets, downlink_packets,
-              downlink_octets)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?;
+fn save_retired(transaction: &Transaction<'_>, instance: u64, retired: &Standing) -> Result<(), LedgerError> {
+    let columns = format!("instance, subscriber, rule, bucket, reason, {USAGE}");
+    let mut statement = transaction.prepare_cached(&replace_into("retired", &columns))?;
     let mut places: Vec<_> = retired.iter().collect();
     places.sort_unstable_by_key(|((subscriber, bucket, reason, rule), _)| {
         (subscriber.octets(), *rule, *bucket, *reason)
     });
     for ((subscriber, bucket, reason, rule), usage) in places {
-        let [up, up_octets, down, down_octets] = signed_usage(usage)?;
-        let subscriber = subscriber.octets();
-        statement.execute(params![
-            instance,
-            subscriber,
-            rule,
-            bucket,
-            reason,
-            up,
-            up_octets,
-            down,
-            down_octets
-        ])?;
+        NewRow::of(&mut statement)
+            .value(instance.cast_signed())?
+            .value(subscriber.octets())?
+            .value(rule)?
+            .value(bucket)?
+            .value(reason)?
+            .usage(usage)?
+            .write()?;
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ mod interval;
 mod journal;
 mod key;
 mod merge;
+mod new_row;
 mod past;
 mod posting;
 mod reconcile;
