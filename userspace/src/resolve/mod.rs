@@ -4,9 +4,11 @@
 //! good answer through failures and empty answers, and lets an address go only after a grace period. [`run`]
 //! ties the two together and hands out [`Resolved`].
 
+mod agenda;
 mod answer;
 mod dnssec;
 mod hygiene;
+mod moment;
 mod pace;
 mod records;
 mod resolver;
@@ -24,9 +26,10 @@ mod tests;
 pub use answer::{Answered, Kind, Outcome, Question, ServiceHints};
 pub use dnssec::{Dnssec, Security, SecurityError};
 pub use hygiene::{Hygiene, Refusal};
+pub use moment::Moment;
 pub use resolver::{ProbeError, Resolver, ResolverError};
 pub use saved::SavedAddress;
-pub use schedule::{Moment, Scheduler};
+pub use schedule::Scheduler;
 pub use settings::ResolverSettings;
 pub use slot::{ADDRESSES_MAX, CHANGE_WINDOW, HINTS_INTERVAL_MIN, NEW_ADDRESSES_MAX};
 pub use status::{NameStatus, Resolved};

@@ -12,8 +12,9 @@ use tokio::time::sleep_until;
 
 use super::answer::{Answered, Outcome, Question};
 use super::dnssec::Dnssec;
+use super::moment::Moment;
 use super::resolver::Resolver;
-use super::schedule::{Moment, Scheduler};
+use super::schedule::Scheduler;
 use super::status::Resolved;
 use super::terms::NameTerms;
 

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::super::schedule::{Moment, Scheduler};
+use super::super::moment::Moment;
+use super::super::schedule::Scheduler;
 use super::super::terms::NameTerms;
 use super::*;
 

@@ -11,8 +11,9 @@ use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use jiff::Timestamp;
 
 use super::super::answer::ServiceHints;
+use super::super::moment::Moment;
 use super::super::resolver::{Resolver, ResolverError};
-use super::super::schedule::{Moment, Scheduler};
+use super::super::schedule::Scheduler;
 use super::super::slot::ADDRESSES_MAX;
 use super::super::status::NameStatus;
 use super::super::terms::NameTerms;
