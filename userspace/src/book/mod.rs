@@ -12,11 +12,14 @@ mod answer;
 mod change;
 mod coverage;
 mod explain;
+mod known;
 mod lesson;
 mod limits;
 mod pair;
+mod passers_by;
 mod place;
 mod status;
+mod teachers;
 #[cfg(test)]
 mod tests;
 
