@@ -29,4 +29,6 @@ pub mod observe;
 pub mod policy;
 mod recent;
 pub mod resolve;
+#[cfg(test)]
+mod small_disk;
 pub mod status;

@@ -1,3 +1,4 @@
 //! What other systems are handed.
 
 pub mod csv;
+mod new_file;

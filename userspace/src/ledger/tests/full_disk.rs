@@ -1,10 +1,9 @@
 //! Closing on a disk without room.
 
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
 use nix::unistd::geteuid;
 
 use super::*;
+use crate::small_disk::small_disk;
 
 /// Lets the file grow by `pages` at most, as a disk that is nearly full would.
 pub(super) fn limit(ledger: &Ledger, pages: u32) -> Outcome {
@@ -36,13 +35,6 @@ fn a_full_disk_loses_nothing() -> Outcome {
         assert_eq!((record.previous.uplink_octets, record.delta.uplink_octets), (100, 350));
     }
     Ok(())
-}
-
-/// A megabyte of file system of its own, that only this thread sees.
-fn small_disk(directory: &Path) -> Result<(), nix::Error> {
-    unshare(CloneFlags::CLONE_NEWNS)?;
-    mount::<str, str, str, str>(None, "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None)?;
-    mount(Some("tmpfs"), directory, Some("tmpfs"), MsFlags::empty(), Some("size=1m"))
 }
 
 #[test]
