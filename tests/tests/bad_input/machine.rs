@@ -1,7 +1,7 @@
 //! A gateway's machine, with nothing wrong yet: two links, a configuration, a policy, and the program.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -164,6 +164,12 @@ route add default via 10.20.0.1 dev acc0 onlink";
         self.answer().expect("an answer of the controller")
     }
 
+    /// What a running controller says once that is as it should be.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        wait::until("the controller's new state", LIMIT, || Ok(Some(self.status()).filter(&wanted))).unwrap()
+    }
+
     fn answer(&self) -> Option<Value> {
         let output = command::output(&mut self.command(&["status", "--json"]), "", LIMIT).unwrap();
         output.status.success().then(|| serde_json::from_str(&output.stdout).unwrap())
@@ -174,6 +180,18 @@ route add default via 10.20.0.1 dev acc0 onlink";
         let work = || {
             let socket = UdpSocket::bind("10.20.0.11:0")?;
             (0..datagrams).try_for_each(|_| socket.send_to(b"hello", "192.0.2.9:9").map(drop))?;
+            Ok(())
+        };
+        self.outside.within(work).unwrap();
+    }
+
+    /// Has each of these subscribers send one datagram.
+    pub(crate) fn send_from(&self, subscribers: impl Iterator<Item = Ipv4Addr> + Send) {
+        self.outside.shell("echo 1 > /proc/sys/net/ipv4/ip_nonlocal_bind").unwrap();
+        let work = || {
+            for subscriber in subscribers {
+                UdpSocket::bind((subscriber, 0))?.send_to(b"hello", "192.0.2.9:9")?;
+            }
             Ok(())
         };
         self.outside.within(work).unwrap();
@@ -250,50 +268,52 @@ flows = 1024
     }
 }
 
-/// One policy that needs no resolver.
-pub(crate) const POLICY: &str = r#"[policy]
+/// The lab's policy with this site, its keys from the eighth line on.
+macro_rules! policy {
+    ($site:literal) => {
+        concat!(
+            r#"[policy]
 id = "lab"
 legal_basis = "the lab's order"
 authority = "the lab"
 valid_from = 2020-01-01T00:00:00+07:00
 
 [[site]]
-id = "conference"
+"#,
+            $site
+        )
+    };
+}
+
+/// One policy that needs no resolver.
+pub(crate) const POLICY: &str = policy!(
+    r#"id = "conference"
 networks = ["203.0.113.0/24"]
 evidence = "address"
 class = "free"
 rating_group = 9002
-"#;
+"#
+);
 
 /// The same, with a name, so that it does need one.
-pub(crate) const NAMED_POLICY: &str = r#"[policy]
-id = "lab"
-legal_basis = "the lab's order"
-authority = "the lab"
-valid_from = 2020-01-01T00:00:00+07:00
-
-[[site]]
-id = "portal"
+pub(crate) const NAMED_POLICY: &str = policy!(
+    r#"id = "portal"
 domains = ["portal.example.vn"]
 evidence = "address"
 class = "free"
 rating_group = 9001
-"#;
+"#
+);
 
 /// The policy with a fault: host bits, at the 13th character of the ninth line.
-pub(crate) const FAULTY_POLICY: &str = r#"[policy]
-id = "lab"
-legal_basis = "the lab's order"
-authority = "the lab"
-valid_from = 2020-01-01T00:00:00+07:00
-
-[[site]]
-id = "conference"
+pub(crate) const FAULTY_POLICY: &str = policy!(
+    r#"id = "conference"
 networks = ["203.0.113.1/24"]
 evidence = "address"
 class = "free"
 rating_group = 9002
-"#;
+"#
+);
 
 /// Ends a controller as a service manager would.
 #[track_caller]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use tollfree_tests::{audit, command, wait};
+use tollfree_tests::{audit, command};
 
 use crate::machine::{BINARY, FAULTY_POLICY, LIMIT, Machine, POLICY, assert_refused, files, stop};
 use crate::other_program::OtherProgram;
@@ -64,7 +64,7 @@ fn a_faulty_policy_changes_nothing_until_it_is_mended() {
     let status = machine.status();
     assert_eq!(status["policy_faults"], Value::Array(vec![]));
     machine.write("policies/lab.toml", FAULTY_POLICY);
-    let faulty = wait_for(&machine, |status| status["policy_faults"] != Value::Array(vec![]));
+    let faulty = machine.wait_for(|status| status["policy_faults"] != Value::Array(vec![]));
     let fault = faulty["policy_faults"][0].as_str().unwrap();
     let place = format!("{}:9:13: ", machine.path("policies/lab.toml").display());
     assert!(fault.starts_with(&place) && fault.contains("help: "), "{fault}");
@@ -73,15 +73,10 @@ fn a_faulty_policy_changes_nothing_until_it_is_mended() {
     }
     machine.kernel().without_control().assert_same(&before);
     machine.write("policies/lab.toml", &POLICY.replace("9002", "9003"));
-    let mended = wait_for(&machine, |status| status["policy_faults"] == Value::Array(vec![]));
+    let mended = machine.wait_for(|status| status["policy_faults"] == Value::Array(vec![]));
     assert_eq!((&mended["epoch"], &mended["rules"][0]["rating_group"]), (&2.into(), &9003.into()));
     assert_ne!(mended["policy_digest"], status["policy_digest"]);
     stop(controller);
-}
-
-#[track_caller]
-fn wait_for(machine: &Machine, wanted: impl Fn(&Value) -> bool) -> Value {
-    wait::until("the controller's new state", LIMIT, || Ok(Some(machine.status()).filter(&wanted))).unwrap()
 }
 
 #[test]

@@ -28,6 +28,11 @@ const RENEWAL_FULL_PARTS: (usize, usize) = (3, 4);
 /// Which part of them may have grown in the last interval, at most; else a new epoch would soon be as full.
 const RENEWAL_BUSY_PART: usize = 2;
 
+/// Whether a table with `room` for counters is to be renewed, `used` of which are, `grown` of them in the last interval.
+const fn is_renewal_due(used: usize, room: usize, grown: usize) -> bool {
+    used >= room / RENEWAL_FULL_PARTS.1 * RENEWAL_FULL_PARTS.0 && grown <= used / RENEWAL_BUSY_PART
+}
+
 /// Names that policies list, those that have ended left out, with what is asked of them.
 pub(super) fn names(policy: &PolicySet) -> BTreeMap<String, NameTerms> {
     policy.names_at(Timestamp::now())
@@ -95,9 +100,7 @@ impl Engine {
     pub(super) fn renew_counters(&mut self) {
         let used = self.parts.dataplane.counters_used();
         let room = self.parts.config.limits.counters as usize;
-        if used < room / RENEWAL_FULL_PARTS.1 * RENEWAL_FULL_PARTS.0
-            || self.last_grown > used / RENEWAL_BUSY_PART
-        {
+        if !is_renewal_due(used, room, self.last_grown) {
             return;
         }
         let result =
@@ -350,4 +353,23 @@ fn address_statements(
             address,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_renewed_once_three_of_four_are_used_and_most_of_them_rest() {
+        for (used, grown, is_due) in [
+            (0, 0, false),
+            (767, 0, false),
+            (768, 0, true),
+            (768, 384, true),
+            (768, 385, false),
+            (1024, 1024, false),
+        ] {
+            assert_eq!(is_renewal_due(used, 1024, grown), is_due, "{used} used, {grown} grown");
+        }
+    }
 }
