@@ -205,30 +205,9 @@ impl Gateway {
             Crossing::Carried => ("both", transport()),
         };
         let home = self.directory.display();
-        let [v4_pool, v6_pool] = POOLS;
         let [v4_resolver, v6_resolver] = RESOLVER;
         format!(
-            r#"[gateway]
-id = "{GATEWAY_ID}"
-region = "lab"
-state_dir = "{home}/state"
-run_dir = "{home}/run"
-bpffs = "{}"
-
-[policy]
-directory = "{home}/policies"
-
-[[interface]]
-name = "{ACCESS_INTERFACE}"
-role = "access"
-
-[[interface]]
-name = "{CORE_INTERFACE}"
-role = "core"
-
-[subscribers]
-pools = ["{v4_pool}", "{v6_pool}"]
-
+            r#"{}
 [resolver]
 servers = ["{v4_resolver}", "[{v6_resolver}]:53"]
 
@@ -256,9 +235,38 @@ listen = "{METRICS}"
 counters = 4096
 flows = 4096
 {transport}"#,
-            bpffs.display()
+            common_tables(&format!("id = \"{GATEWAY_ID}\"\nregion = \"lab\""), &self.directory, bpffs)
         )
     }
+}
+
+/// The tables that every gateway of the lab has: where its files are, its interfaces, its subscribers. `own` is what
+/// `[gateway]` has beside them.
+pub fn common_tables(own: &str, home: &Path, bpffs: &Path) -> String {
+    let (home, bpffs) = (home.display(), bpffs.display());
+    let [v4_pool, v6_pool] = POOLS;
+    format!(
+        r#"[gateway]
+{own}
+state_dir = "{home}/state"
+run_dir = "{home}/run"
+bpffs = "{bpffs}"
+
+[policy]
+directory = "{home}/policies"
+
+[[interface]]
+name = "{ACCESS_INTERFACE}"
+role = "access"
+
+[[interface]]
+name = "{CORE_INTERFACE}"
+role = "core"
+
+[subscribers]
+pools = ["{v4_pool}", "{v6_pool}"]
+"#
+    )
 }
 
 /// The part of the configuration that says which tunnels are the carrier's own.

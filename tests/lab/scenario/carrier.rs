@@ -12,13 +12,13 @@ use crate::capture::Point;
 use crate::datagram;
 use crate::encapsulation::Encapsulation;
 use crate::encapsulator::Encapsulators;
-use crate::gateway::{FREE_DSCP, SITE_RULE};
+use crate::gateway::FREE_DSCP;
 use crate::laboratory::Laboratory;
 use crate::network::Network;
 use crate::packet::Packet;
 use crate::phase::Phase;
 use crate::private_tunnel::{self, Kind};
-use crate::reconcile::check_totals;
+use crate::reconcile::{check_subscribers, check_totals, is_free_site};
 use crate::report::Report;
 use crate::topology::Side;
 use crate::volume::{Usage, Volume};
@@ -45,7 +45,7 @@ pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
         let phase = lab.measure(&encapsulation.name(), |lab| traffic(&lab.network))?;
         encapsulators.stop()?;
         check_what_crossed(report, &prefix, encapsulation, &phase);
-        check_subscribers(report, &prefix, &phase);
+        check_subscribers(report, &prefix, &phase, [BROWSER, SENDER, TUNNELLER]);
         check_private_tunnels(report, &prefix, &phase);
         check_tunnel_fragments(report, &prefix, encapsulation, &phase);
         check_tags(report, &prefix, &phase);
@@ -94,11 +94,6 @@ fn tunnel_privately(network: &Network, outer: Family, inner: Family) -> Result<(
     private_tunnel::imitate(namespaces[0], own, tunnel_end(Side::Core, outer), inner)
 }
 
-/// Whether a packet belongs to a flow that the site's rule makes free if the subscriber opened it.
-fn is_free_site(packet: &Packet) -> bool {
-    packet.has_ports() && (FREE_SITE.has(&packet.source) || FREE_SITE.has(&packet.destination))
-}
-
 /// Whether it is what is left of a packet whose beginning, with all headers, was in another frame.
 fn is_tunnel_fragment(packet: &Packet) -> bool {
     packet.is_later_fragment && is_tunnel_end(&packet.source) && is_tunnel_end(&packet.destination)
@@ -123,23 +118,6 @@ fn check_what_crossed(report: &mut Report, prefix: &str, encapsulation: Encapsul
     for (point, name) in [(Point::UplinkIn, "uplink"), (Point::DownlinkIn, "downlink")] {
         let crossed = phase.traffic.volume(point, is_tunnel_fragment).packets > 0;
         report.check(format!("{prefix}-outer-fragments-crossed-{name}"), encapsulation.fragments(), crossed);
-    }
-}
-
-/// What is to the free site is free, and everything else is charged, to the byte of the inner packets.
-fn check_subscribers(report: &mut Report, prefix: &str, phase: &Phase) {
-    for index in [BROWSER, SENDER, TUNNELLER] {
-        for family in Family::ALL {
-            let who = format!("{}-sub{}", family.name(), index + 1);
-            let expected = phase.captured_of(index, family, is_free_site);
-            let measured = phase.counted_of(index, family, |counter| counter.is_free_by(SITE_RULE));
-            report.check(format!("{prefix}-free-uplink-{who}"), expected.uplink, measured.uplink);
-            report.check(format!("{prefix}-free-downlink-{who}"), expected.downlink, measured.downlink);
-            let expected = phase.captured_of(index, family, |packet| !is_free_site(packet));
-            let measured = phase.counted_of(index, family, |counter| counter.bucket == "charged");
-            report.check(format!("{prefix}-charged-uplink-{who}"), expected.uplink, measured.uplink);
-            report.check(format!("{prefix}-charged-downlink-{who}"), expected.downlink, measured.downlink);
-        }
     }
 }
 

@@ -2,14 +2,13 @@
 
 use anyhow::Result;
 
-use super::{check_subscribers, is_free_site};
-use crate::address::{FREE_SITE, Family, OTHER_SITE};
+use crate::address::{FREE_SITE, Family, OTHER_SITE, SUBSCRIBERS};
 use crate::capture::Point;
 use crate::gateway::{FREE_DSCP, SITE_RULE};
 use crate::laboratory::Laboratory;
 use crate::packet::Packet;
 use crate::phase::Phase;
-use crate::reconcile::check_totals;
+use crate::reconcile::{check_subscribers, check_totals, is_free_site};
 use crate::report::Report;
 use crate::volume::Volume;
 
@@ -25,7 +24,7 @@ pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
         }
         Ok(())
     })?;
-    check_subscribers(report, "1", &phase);
+    check_subscribers(report, "1", &phase, 0..SUBSCRIBERS);
     check_totals(report, "1", &phase);
     check_something_was_carried(report, &phase);
     check_tags(report, &phase);

@@ -4,11 +4,10 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::check_subscribers;
-use crate::address::{FREE_SITE, Family};
+use crate::address::{FREE_SITE, Family, SUBSCRIBERS};
 use crate::laboratory::Laboratory;
 use crate::phase::Phase;
-use crate::reconcile::check_totals;
+use crate::reconcile::{check_subscribers, check_totals};
 use crate::report::Report;
 
 /// How often the policy changes.
@@ -59,7 +58,7 @@ pub(super) fn reload(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
 }
 
 fn check(prefix: &str, report: &mut Report, phase: &Phase) {
-    check_subscribers(report, prefix, phase);
+    check_subscribers(report, prefix, phase, 0..SUBSCRIBERS);
     check_totals(report, prefix, phase);
     let [before, after] = [&phase.before, &phase.after].map(|snapshot| &snapshot.status.instance);
     report.check(format!("{prefix}-counters-are-the-same-ones"), before, after);

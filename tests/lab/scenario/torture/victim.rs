@@ -11,9 +11,9 @@ use nix::sys::signal::Signal;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::address::{POOLS, PROXY, RESOLVER, SIP_PORT, TUNNEL_NETWORKS};
+use crate::address::{PROXY, RESOLVER, SIP_PORT, TUNNEL_NETWORKS};
 use crate::command;
-use crate::gateway::Snapshot;
+use crate::gateway::{Snapshot, common_tables};
 use crate::namespace::Namespace;
 use crate::process::Process;
 use crate::status::Status;
@@ -171,33 +171,14 @@ impl<'a> Victim<'a> {
 }
 
 fn configuration(home: &Path, bpffs: &Path) -> String {
-    let (home, bpffs) = (home.display(), bpffs.display());
-    let [v4_pool, v6_pool] = POOLS;
+    let tables = common_tables(&format!("id = \"{GATEWAY_ID}\""), home, bpffs);
+    let home = home.display();
     let [v4_ends, v6_ends] = TUNNEL_NETWORKS;
     let transports = TUNNELS
         .map(|kind| format!("[[transport]]\ntype = \"{kind}\"\nendpoints = [\"{v4_ends}\", \"{v6_ends}\"]\n"))
         .concat();
     format!(
-        r#"[gateway]
-id = "{GATEWAY_ID}"
-state_dir = "{home}/state"
-run_dir = "{home}/run"
-bpffs = "{bpffs}"
-
-[policy]
-directory = "{home}/policies"
-
-[[interface]]
-name = "{ACCESS_INTERFACE}"
-role = "access"
-
-[[interface]]
-name = "{CORE_INTERFACE}"
-role = "core"
-
-[subscribers]
-pools = ["{v4_pool}", "{v6_pool}"]
-
+        r#"{tables}
 [resolver]
 servers = ["{}"]
 
