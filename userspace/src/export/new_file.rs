@@ -29,7 +29,7 @@ impl<'a> NewFile<'a> {
         &mut self,
         fields: impl IntoIterator<Item = T>,
     ) -> Result<(), PublishError> {
-        self.rows.write_record(fields).map_err(|error| write_error(&self.hidden, error.into()))
+        self.rows.write_record(fields).map_err(|error| write_error(&self.hidden, system_error(error)))
     }
 
     /// Makes the file durable and visible.
@@ -51,4 +51,12 @@ impl<'a> NewFile<'a> {
 
 fn write_error(path: &Path, source: io::Error) -> PublishError {
     PublishError::Write { path: path.to_owned(), source }
+}
+
+/// What the system says; rows that do not fit together would be a fault of this program.
+fn system_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(source) => source,
+        kind => io::Error::other(format!("{kind:?}")),
+    }
 }

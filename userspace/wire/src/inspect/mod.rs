@@ -102,6 +102,10 @@ impl Flow {
         if is_strict && packet.is_cut {
             return Some(Evidence::Undecided { why: Undecided::CopiesLost });
         }
+        if packet.is_cut && packet.part.is_some() {
+            // Its datagram never is whole.
+            return None;
+        }
         let whole = match packet.part.map(|part| self.fragments().take(packet.source, packet, part, at_ns)) {
             None => None,
             Some(Ok(Taken { datagram: None, .. })) => return None,

@@ -74,3 +74,14 @@ fn overlapping_fragments_are_hidden() {
     talk.up(&longer.pop().unwrap());
     assert_eq!(talk.evidence(), Some(&hidden(Hidden::Overlap)));
 }
+
+/// A capture whose packets are cut shows neither a name nor a contradiction.
+#[test]
+fn fragments_that_are_cut_say_nothing() {
+    let parts = fragments(&data(FIRST, &tls(NAME)), 32);
+    let mut talk = Talk::new(Trust::Capture);
+    for part in &parts {
+        talk.up(&part[..part.len() - 4]);
+    }
+    assert_eq!(talk.evidence(), None);
+}
