@@ -31,13 +31,22 @@ fn nearly_full_counters_are_renewed_and_lose_nothing() {
     let controller = machine.start();
     let before = machine.status();
     assert_eq!(before["epoch"], 1);
-    machine.send_from(subscribers(0..CROWD));
+    // The table has two banks, of which one counts at a time, until the next close or reading of the status.
+    let is_full = || {
+        let is_full = |bank: &&str| machine.entries(bank) >= usize::from(CROWD);
+        ["COUNTERS_0", "COUNTERS_1"].iter().any(is_full) || machine.status()["epoch"] != 1
+    };
+    let mut rounds = 0;
+    while !is_full() {
+        machine.send_from(subscribers(0..CROWD));
+        rounds += 1;
+    }
     let renewed = machine.wait_for(|status| status["epoch"] != 1);
     for unchanged in ["policy_digest", "rules", "instance"] {
         assert_eq!(renewed[unchanged], before[unchanged]);
     }
     machine.send_from(subscribers(CROWD..2 * CROWD).chain(subscribers(0..10)));
-    let packets = 2 * u64::from(CROWD) + 10;
+    let packets = (rounds + 1) * u64::from(CROWD) + 10;
     let status = machine.wait_for(|status| status["totals"]["charged"]["packets"] == packets);
     assert_eq!(status["totals"]["charged"]["octets"], packets * VOLUME_OCTETS);
     assert_eq!(
@@ -49,7 +58,7 @@ fn nearly_full_counters_are_renewed_and_lose_nothing() {
         let own = counters.iter().filter(|counter| counter["subscriber"] == subscriber);
         own.map(|counter| counter["uplink_packets"].as_u64().unwrap()).collect::<Vec<_>>()
     };
-    assert_eq!([of("10.20.16.0/32"), of("10.20.16.10/32")], [[2], [1]]);
+    assert_eq!([of("10.20.16.0/32"), of("10.20.16.10/32")], [[rounds + 1], [rounds]]);
     stop(controller);
     let log = machine.path("state/audit");
     let says_why = |file: &Path| {

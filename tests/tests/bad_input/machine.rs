@@ -185,9 +185,9 @@ route add default via 10.20.0.1 dev acc0 onlink";
         self.outside.within(work).unwrap();
     }
 
-    /// Has each of these subscribers send one datagram.
+    /// Has each of these subscribers, of 10.20.16.0/20, send one datagram.
     pub(crate) fn send_from(&self, subscribers: impl Iterator<Item = Ipv4Addr> + Send) {
-        self.outside.shell("echo 1 > /proc/sys/net/ipv4/ip_nonlocal_bind").unwrap();
+        self.outside.ip("link set lo up\nroute replace local 10.20.16.0/20 dev lo").unwrap();
         let work = || {
             for subscriber in subscribers {
                 UdpSocket::bind((subscriber, 0))?.send_to(b"hello", "192.0.2.9:9")?;
@@ -209,6 +209,13 @@ route add default via 10.20.0.1 dev acc0 onlink";
         };
         let maps = pins.iter().filter(is_map).filter(is_dumped).map(dump).collect();
         Kernel { programs: self.programs(), pins, maps }
+    }
+
+    /// How many entries a pinned map has.
+    pub(crate) fn entries(&self, map: &str) -> usize {
+        let mut bpftool = Command::new("bpftool");
+        let dump = bpftool.args(["-j", "map", "dump", "pinned"]).arg(self.pins().join(map));
+        serde_json::from_str::<Vec<Value>>(&command::run(dump, "").unwrap()).unwrap().len()
     }
 
     /// XDP and tc programs on the machine's interfaces.
