@@ -22,3 +22,8 @@ fn a_thousand_connections_are_told_from_a_strangers() {
 fn many_requests_on_one_connection_are_told_from_a_strangers() {
     assert_shown("clients-3-long-");
 }
+
+#[test]
+fn each_of_two_rules_at_one_address_has_its_own_names() {
+    assert_shown("clients-4-rules-");
+}

@@ -53,7 +53,10 @@ pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
     let visits = Visit::series(&[PORTAL, NEIGHBOUR], EACH, PORTS[1]);
     show(lab, report, "2-mixed", &visits, |lab, visits| crowd.visit(&lab.network, visits))?;
     let visits = long::visits(&[PORTAL, NEIGHBOUR], PORTS[2]);
-    show(lab, report, "3-long", &visits, |lab, visits| long::open(&crowd, &lab.network, visits))
+    show(lab, report, "3-long", &visits, |lab, visits| long::open(&crowd, &lab.network, visits))?;
+    lab.gateway.activate(&format!("{}{}", site(RULE, PORTAL), site(OTHER_RULE, ARCHIVE)))?;
+    let visits = Visit::series(&[PORTAL, ARCHIVE, NEIGHBOUR], ROUND, PORTS[3]);
+    show(lab, report, "4-rules", &visits, |lab, visits| crowd.visit(&lab.network, visits))
 }
 
 /// The rule of a site: all names beside the site's own.
