@@ -55,6 +55,9 @@ impl Matcher {
     pub const TCP: u16 = 1;
     /// Matches UDP.
     pub const UDP: u16 = 2;
+    /// Ends a set.
+    pub const END: Self = Self { first_port: 1, last_port: 0, rule_index: 0, protocols: 0 };
+
     /// The bit of an IP protocol that has ports.
     #[inline(always)]
     pub const fn bit(protocol: u8) -> u16 {
@@ -66,9 +69,6 @@ impl Matcher {
     pub fn claims(&self, bit: u16, port: u16) -> bool {
         self.protocols & bit != 0 && (self.first_port..=self.last_port).contains(&port)
     }
-
-    /// Ends a set.
-    pub const END: Self = Self { first_port: 1, last_port: 0, rule_index: 0, protocols: 0 };
 }
 
 /// Value of `MATCH_SETS`: what applies to an address, in the order in which it is tried.

@@ -45,11 +45,17 @@ impl Sought {
                 if matcher.claims(self.bit.get(), self.port.get())
                     && tables.rule(matcher.rule_index).is_some_and(|entry| entry.rule == self.rule.get())
                 {
-                    self.found.set(matcher.rule_index as u32 + 1);
+                    self.found.set(u32::from(matcher.rule_index) + 1);
                     break;
                 }
             }
         }
         self.found.get()
+    }
+}
+
+impl Default for Sought {
+    fn default() -> Self {
+        Self::new()
     }
 }

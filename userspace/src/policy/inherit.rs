@@ -150,10 +150,10 @@ pub(super) fn inherit_one(
     for matcher in own.chain(taken_over) {
         // What an earlier matcher covers can never be the first to match.
         if matchers.iter().any(|&earlier| covers(earlier, matcher)) {
-            let is_known = |one: &&Matcher| one.rule_index == matcher.rule_index && covers(**one, matcher);
+            let is_known = |one: &Matcher| one.rule_index == matcher.rule_index && covers(*one, matcher);
             let asks =
                 flags & ClassEntry::SHARED != 0 || reach(matcher.rule_index).is_some_and(|reach| reach.asks);
-            if asks && named.len() < MATCHERS_MAX && matchers.iter().chain(&named).find(is_known).is_none() {
+            if asks && named.len() < MATCHERS_MAX && !matchers.iter().chain(&named).any(is_known) {
                 named.push(matcher);
             }
             continue;
