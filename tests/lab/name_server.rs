@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::address::{
-    self, FOREIGN_RESOLVER, Family, RESOLVER, SITES, STRANGER_NAME, WILD_NAMES, stranger_address,
+    self, FOREIGN_RESOLVER, Family, HOSTED, RESOLVER, SITES, STRANGER_NAME, WILD_NAMES, stranger_address,
 };
 use crate::command;
 use crate::namespace::Namespace;
@@ -36,6 +36,7 @@ impl Zone {
     pub fn carrier() -> Self {
         let sites = SITES
             .iter()
+            .chain(&HOSTED)
             .flat_map(|site| Family::ALL.map(|family| (site.name.to_owned(), site.address(family))));
         let stranger = Family::ALL.map(|family| (STRANGER_NAME.to_owned(), stranger_address(family)));
         let records = sites.chain((0..WILD_NAMES).map(address::wild)).chain(stranger).collect();

@@ -25,6 +25,7 @@ use tollfree_core::packet::tunnel::Transports;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry};
 use tollfree_core::quota::{QuotaCells, QuotaEntry, QuotaKey};
 use tollfree_core::reason::Reason;
+use tollfree_core::sought::Sought;
 
 use crate::dataplane::PlanTables;
 use crate::recent::Recent;
@@ -332,6 +333,11 @@ impl Tables for MemoryTables {
 
     fn rule(&self, rule_index: u16) -> Option<RuleEntry> {
         self.rules.get(usize::from(rule_index)).copied()
+    }
+
+    fn place_of(&self, match_set: u32, bit: u16, remote_port: u16, rule: u32) -> Option<u16> {
+        let place = Sought::new().place_of(self, match_set, bit, remote_port, rule);
+        u16::try_from(place.checked_sub(1)?).ok()
     }
 
     fn grant(&self, key: &FlowKey) -> Option<GrantEntry> {

@@ -1,7 +1,6 @@
 //! What passing packets tell: addresses of names, and the names that flows ask for.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,18 +9,19 @@ use tollfree_core::bytes::Frame;
 use tollfree_core::event::CopyHead;
 use tollfree_core::flow::{NO_RULE, Verdict};
 use tollfree_core::interface::Role;
-use tollfree_core::packet::{self, Packet, Start, protocol};
-use tollfree_core::plan::{Evidence, Matcher};
+use tollfree_core::packet::{self, Packet, Start};
+use tollfree_core::plan::Evidence;
 use tollfree_core::reason::{Bucket, Reason};
 use tollfree_wire::dns::{self, Direction, Listener};
 use tollfree_wire::inspect::{self, Finding, Inspector};
 
 use super::Shared;
 use super::addresses::open;
+use super::plan_names::Place;
 use crate::book::{AddressBook, Lesson};
 use crate::dataplane::{LivePlan, VerdictTable, monotonic_ns};
 use crate::memory::MemoryTransports;
-use crate::policy::{HiddenName, NameIndex, Plan, PlanRule, WireName};
+use crate::policy::HiddenName;
 use crate::resolve::Moment;
 use crate::status::EvidenceStatus;
 
@@ -30,39 +30,12 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Flows that are remembered, at most. Reason: as many as the inspector holds.
 const FLOWS_MAX: usize = inspect::Limits::FLOWS;
 
-/// What a plan in force says of names and rules.
-#[derive(Debug, Default)]
-pub(super) struct PlanNames {
-    names: NameIndex,
-    /// By permanent number; their order is that in which they are tried at an address.
-    rules: BTreeMap<u32, PlanRule>,
-}
-
-impl PlanNames {
-    /// Of the plan that is put in force.
-    pub(super) fn of(plan: &Plan) -> Self {
-        let rules = plan.rules.iter().map(|rule| (rule.entry.rule, rule.clone())).collect();
-        Self { names: plan.names.clone(), rules }
-    }
-
-    /// Whether the rule's policy is only observed.
-    pub(super) fn observes(&self, rule: u32) -> bool {
-        self.rules.get(&rule).is_some_and(|rule| rule.observes)
-    }
-
-    fn covers(&self, name: &str, rule: u32) -> bool {
-        let name = WireName::parse(name.as_bytes());
-        name.host().is_some_and(|host| self.names.rules(host).contains(&rule))
-    }
-}
-
 /// A flow that awaits its verdict.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
+    /// The first that asks there.
     rule: u32,
-    remote: IpAddr,
-    /// Strangers' names have its address too.
-    shared: bool,
+    place: Place,
     since: Instant,
 }
 
@@ -173,10 +146,11 @@ impl EvidenceReader {
             (packet.source.to_ip(), packet.source_port)
         };
         let (rules, shared) = open(&self.parts.book).told(remote);
+        let place = Place { remote, port, protocol: packet.protocol, shared };
         let mut rule = head.rule;
         if rule == NO_RULE {
             let names = self.parts.shared.names.load_full();
-            let Some(claiming) = claiming(&names, &rules, packet.protocol, port) else {
+            let Some(claiming) = names.claiming(&rules, &place) else {
                 self.decide(head.flow, None, Verdict { rule: NO_RULE, reason: Reason::NotListed });
                 return false;
             };
@@ -187,31 +161,45 @@ impl EvidenceReader {
             }
             rule = claiming.entry.rule;
         }
-        self.waiting.insert(head.flow, Waiting { rule, remote, shared, since: Instant::now() });
+        self.waiting.insert(head.flow, Waiting { rule, place, since: Instant::now() });
         true
     }
 
     /// What was found out about a flow becomes its verdict.
     fn found(&mut self, finding: &Finding) {
         let Some(waiting) = self.waiting.remove(&finding.flow) else { return };
+        let waiting = self.by_name(waiting, &finding.evidence);
         let reason = self.judge(&waiting, &finding.evidence);
         self.decide(finding.flow, finding.first_payload_ns, Verdict { rule: waiting.rule, reason });
     }
 
+    /// Where several rules ask for a name at one place, the flow is judged by the first whose name it has; by the first of
+    /// all, if it has none's.
+    fn by_name(&self, waiting: Waiting, evidence: &inspect::Evidence) -> Waiting {
+        let inspect::Evidence::Name { name, .. } = evidence else { return waiting };
+        let listed = {
+            let book = open(&self.parts.book);
+            let has_name = book.has(name.as_str(), waiting.place.remote);
+            if has_name { book.told(waiting.place.remote).0 } else { BTreeSet::new() }
+        };
+        let rule = self.parts.shared.names.load().rule_of(name.as_str(), &waiting.place, &listed);
+        Waiting { rule: rule.unwrap_or(waiting.rule), ..waiting }
+    }
+
     fn judge(&self, waiting: &Waiting, evidence: &inspect::Evidence) -> Reason {
         let names = self.parts.shared.names.load();
-        let Some(rule) = names.rules.get(&waiting.rule) else { return Reason::Undecided };
+        let Some(rule) = names.rule(waiting.rule) else { return Reason::Undecided };
         let without_name = |reason| {
             // Where strangers' names have the address too, the name is required, whatever the rule says.
-            let may_hide = rule.hidden_name == HiddenName::Free && !waiting.shared;
+            let may_hide = rule.hidden_name == HiddenName::Free && !waiting.place.shared;
             if may_hide { Reason::HiddenNameFree } else { reason }
         };
         let reason = match evidence {
             inspect::Evidence::Name { name, .. } => {
                 let name = name.as_str();
                 let is_own = names.covers(name, waiting.rule)
-                    && (open(&self.parts.book).has(name, waiting.remote)
-                        || rule.networks.iter().any(|network| network.contains(&waiting.remote)));
+                    && (open(&self.parts.book).has(name, waiting.place.remote)
+                        || waiting.place.length_in(&rule.networks).is_some());
                 if is_own { Reason::NameAndAddress } else { Reason::OtherName }
             }
             inspect::Evidence::Hidden { .. } => without_name(Reason::HiddenName),
@@ -256,22 +244,6 @@ impl EvidenceReader {
         self.status.waiting = self.waiting.len() as u64;
         self.parts.shared.evidence.store(Arc::new(self.status.clone()));
     }
-}
-
-/// The first of the rules whose names an address has that claims a port there.
-fn claiming<'a>(
-    names: &'a PlanNames,
-    rules: &BTreeSet<u32>,
-    protocol: u8,
-    port: u16,
-) -> Option<&'a PlanRule> {
-    let bit = if protocol == protocol::TCP { Matcher::TCP } else { Matcher::UDP };
-    let claims = |rule: &&PlanRule| {
-        rule.ports
-            .iter()
-            .any(|range| range.protocols & bit != 0 && (range.first..=range.last).contains(&port))
-    };
-    rules.iter().filter_map(|rule| names.rules.get(rule)).find(claims).filter(|rule| rule.class.is_free())
 }
 
 fn direction(role: u32) -> Direction {

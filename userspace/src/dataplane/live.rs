@@ -17,7 +17,7 @@ use super::pins::Pins;
 use super::plans::PlanTables;
 use super::prefixes::{MappedHints, key_of};
 use super::sets::SetUse;
-use crate::policy::{AddressClass, Ground};
+use crate::policy::{AddressClass, Ground, NAMED_SETS_MAX, deciding};
 
 /// Addresses taken out after which what spares looks in vain is derived anew. Reason: each leaves a bit of eight million
 /// behind, so a hundredth of them is filled in vain at most; deriving takes tens of milliseconds.
@@ -257,7 +257,11 @@ impl State {
     /// The entry of a class, its match set being in its place.
     fn entry(&mut self, slot: u32, class: AddressClass) -> Result<ClassEntry, DataplaneError> {
         let match_set = match &class.match_set {
-            Some(set) => self.place_of(slot, set)?,
+            Some(set) => match self.place_of(slot, set) {
+                // There may be room for what decides.
+                Err(DataplaneError::PlanTooLarge { .. }) => self.place_of(slot, &deciding(set))?,
+                place => place?,
+            },
             None => 0,
         };
         Ok(ClassEntry { flags: class.flags, match_set })
@@ -274,8 +278,9 @@ impl State {
             kernel.grace.wait()?;
             sets.forget_left();
         }
-        let Some(place) = sets.next(&tables.match_sets) else {
-            let (table, limit) = ("match set", MATCH_SETS_MAX);
+        let limit = if deciding(set) == *set { MATCH_SETS_MAX } else { NAMED_SETS_MAX };
+        let Some(place) = sets.next(&tables.match_sets).filter(|place| *place < limit) else {
+            let table = "match set";
             return Err(DataplaneError::PlanTooLarge { table, index: tables.match_sets.len(), limit });
         };
         let written = kernel.match_sets.set(match_set_index(slot, place), set, 0);

@@ -14,7 +14,7 @@ use super::file::Policy;
 use super::ground::Ground;
 use super::hidden_name::HiddenName;
 use super::hotline::Hotline;
-use super::inherit::{Claims, Overflow};
+use super::inherit::{Claims, Overflow, Reach};
 use super::key::RuleKey;
 use super::mode::Mode;
 use super::names::NameIndex;
@@ -148,10 +148,10 @@ enum Kind<'a> {
 pub fn compile(input: &CompileInput<'_>) -> Result<Plan, CompileError> {
     let rules = rules_in_force(input)?;
     let names: NameIndex = rules.iter().flat_map(Rule::listed).collect();
-    let places = rules.iter().map(|rule| (rule.number, rule.ports().to_vec()));
+    let places = rules.iter().map(|rule| (rule.number, rule.reach()));
     let ground = Ground::new(ground_claims(input, &rules), places);
     let claims = claims(input, &rules, &names, &ground)?;
-    let classes = claims.inherit(ground.ports()).map_err(|overflow| explain(&overflow, &rules))?;
+    let classes = claims.inherit(ground.reaches()).map_err(|overflow| explain(&overflow, &rules))?;
     Ok(Plan {
         classes: classes.classes,
         match_sets: classes.match_sets,
@@ -306,6 +306,11 @@ impl Rule<'_> {
             Kind::Site(site) => &site.ports,
             Kind::Hotline(_) => &[],
         }
+    }
+
+    fn reach(&self) -> Reach {
+        let asks = self.evidence() == Evidence::NameAndAddress && self.class().is_free();
+        Reach { ports: self.ports().to_vec(), asks }
     }
 
     /// A call's own negotiation is its evidence.

@@ -7,9 +7,8 @@ use ipnet::IpNet;
 use tollfree_core::limits::MATCHERS_MAX;
 use tollfree_core::plan::{ClassEntry, MatchSet};
 
-use super::inherit::{Claim, Claims, Inherited, Overflow, inherit_one};
+use super::inherit::{Claim, Claims, Inherited, Overflow, Reach, inherit_one};
 use super::network::single;
-use super::port::PortRange;
 
 /// A plan without the addresses that its names have: enough to say what any single address is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +17,7 @@ pub struct Ground {
     /// Lengths of its prefixes, the shortest first: of IPv4, of IPv6.
     lengths: [BTreeSet<u8>; 2],
     /// Of each rule, by its place in the plan.
-    ports: Vec<Vec<PortRange>>,
+    reaches: Vec<Reach>,
     /// Each rule's place, by its permanent number.
     places: BTreeMap<u32, u16>,
 }
@@ -44,22 +43,22 @@ pub struct CrowdedAddress {
 }
 
 impl Ground {
-    /// `rules` are the plan's, by place: permanent number and ports.
-    pub(super) fn new(claims: Claims, rules: impl Iterator<Item = (u32, Vec<PortRange>)>) -> Self {
+    /// `rules` are the plan's, by place: permanent number, and what they claim.
+    pub(super) fn new(claims: Claims, rules: impl Iterator<Item = (u32, Reach)>) -> Self {
         let mut lengths = [BTreeSet::new(), BTreeSet::new()];
         for network in claims.networks() {
             lengths[usize::from(network.addr().is_ipv6())].insert(network.prefix_len());
         }
-        let (numbers, ports): (Vec<u32>, Vec<_>) = rules.unzip();
-        Self { claims, lengths, ports, places: numbers.into_iter().zip(0..).collect() }
+        let (numbers, reaches): (Vec<u32>, Vec<_>) = rules.unzip();
+        Self { claims, lengths, reaches, places: numbers.into_iter().zip(0..).collect() }
     }
 
     pub(super) const fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    pub(super) fn ports(&self) -> &[Vec<PortRange>] {
-        &self.ports
+    pub(super) fn reaches(&self) -> &[Reach] {
+        &self.reaches
     }
 
     /// What exactly `address` is whose names are of `rules` (permanent numbers), and which unrelated names share or not;
@@ -113,7 +112,7 @@ impl Ground {
         outer: Option<&Inherited>,
         address: IpAddr,
     ) -> Result<Inherited, CrowdedAddress> {
-        inherit_one(network, claim, outer, &self.ports).map_err(|overflow| match overflow {
+        inherit_one(network, claim, outer, &self.reaches).map_err(|overflow| match overflow {
             Overflow::Matchers { .. } | Overflow::MatchSets { .. } => CrowdedAddress { address },
         })
     }

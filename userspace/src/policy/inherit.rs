@@ -1,7 +1,8 @@
 //! From what rules list to what the longest prefix must say.
 //!
 //! The kernel looks an address up once and sees the longest prefix only. So every prefix takes over the flags
-//! of all that cover it, and their matchers after its own.
+//! of all that cover it, and their matchers after its own. Behind those that can be the first to match come others, of rules
+//! that ask for the name: evidence may say that the name is theirs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,6 +11,19 @@ use tollfree_core::limits::{MATCH_SETS_MAX, MATCHERS_MAX};
 use tollfree_core::plan::{ClassEntry, MatchSet, Matcher};
 
 use super::port::PortRange;
+
+/// Match sets that have more than what can be the first to match, at most. Reason: addresses that many rules' names share
+/// may have as many combinations of rules as there are addresses; half of the room is left for what decides.
+pub const NAMED_SETS_MAX: u32 = MATCH_SETS_MAX / 2;
+
+/// What a rule claims at each of its prefixes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reach {
+    /// Which ports, in the order in which they are tried.
+    pub(super) ports: Vec<PortRange>,
+    /// Whether the rule makes free what shows its name.
+    pub(super) asks: bool,
+}
 
 /// What is said of one prefix itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,14 +112,14 @@ impl Claims {
         self.prefixes.keys()
     }
 
-    /// Lets every prefix inherit; `ports` are the rules', by place in the plan.
-    pub(super) fn inherit(&self, ports: &[Vec<PortRange>]) -> Result<Classes, Overflow> {
+    /// Lets every prefix inherit; `reaches` are the rules', by place in the plan.
+    pub(super) fn inherit(&self, reaches: &[Reach]) -> Result<Classes, Overflow> {
         let mut classes = BTreeMap::new();
         let mut match_sets = MatchSets::default();
         let mut covering: Vec<Inherited> = Vec::new();
         for (&network, claim) in &self.prefixes {
             while covering.pop_if(|outer| !outer.network.contains(&network)).is_some() {}
-            let inherited = inherit_one(network, claim, covering.last(), ports)?;
+            let inherited = inherit_one(network, claim, covering.last(), reaches)?;
             let match_set = match inherited.match_set() {
                 Some(set) => match_sets.number(set).ok_or(Overflow::MatchSets { network })?,
                 None => 0,
@@ -122,17 +136,26 @@ pub(super) fn inherit_one(
     network: IpNet,
     claim: &Claim,
     outer: Option<&Inherited>,
-    ports: &[Vec<PortRange>],
+    reaches: &[Reach],
 ) -> Result<Inherited, Overflow> {
+    let flags = claim.flags | outer.map_or(0, |outer| outer.flags);
+    let reach = |rule_index: u16| reaches.get(usize::from(rule_index));
     let own = claim.rules.iter().flat_map(|&rule_index| {
-        let ranges = ports.get(usize::from(rule_index)).map(Vec::as_slice).unwrap_or_default();
+        let ranges = reach(rule_index).map(|reach| reach.ports.as_slice()).unwrap_or_default();
         ranges.iter().map(move |&range| matcher(range, rule_index))
     });
     let taken_over = outer.into_iter().flat_map(|outer| outer.matchers.iter().copied());
-    let mut matchers = Vec::new();
+    let mut matchers: Vec<Matcher> = Vec::new();
+    let mut named: Vec<Matcher> = Vec::new();
     for matcher in own.chain(taken_over) {
-        // What an earlier matcher covers can never decide.
+        // What an earlier matcher covers can never be the first to match.
         if matchers.iter().any(|&earlier| covers(earlier, matcher)) {
+            let is_known = |one: &Matcher| one.rule_index == matcher.rule_index && covers(*one, matcher);
+            let asks =
+                flags & ClassEntry::SHARED != 0 || reach(matcher.rule_index).is_some_and(|reach| reach.asks);
+            if asks && named.len() < MATCHERS_MAX && !matchers.iter().chain(&named).any(is_known) {
+                named.push(matcher);
+            }
             continue;
         }
         if matchers.len() == MATCHERS_MAX {
@@ -140,7 +163,10 @@ pub(super) fn inherit_one(
         }
         matchers.push(matcher);
     }
-    Ok(Inherited { network, flags: claim.flags | outer.map_or(0, |outer| outer.flags), matchers })
+    // The names of those that find no room are charged under the first.
+    named.truncate(MATCHERS_MAX - matchers.len());
+    matchers.append(&mut named);
+    Ok(Inherited { network, flags, matchers })
 }
 
 const fn matcher(range: PortRange, rule_index: u16) -> Matcher {
@@ -151,6 +177,17 @@ const fn covers(earlier: Matcher, later: Matcher) -> bool {
     earlier.protocols & later.protocols == later.protocols
         && earlier.first_port <= later.first_port
         && earlier.last_port >= later.last_port
+}
+
+/// A match set without the matchers that can never be the first to match.
+pub fn deciding(set: &MatchSet) -> MatchSet {
+    let mut matchers: Vec<Matcher> = Vec::new();
+    for &matcher in set.matchers.iter().take_while(|matcher| **matcher != Matcher::END) {
+        if !matchers.iter().any(|&earlier| covers(earlier, matcher)) {
+            matchers.push(matcher);
+        }
+    }
+    match_set(&matchers)
 }
 
 /// The set of `matchers`, at most [`MATCHERS_MAX`].
@@ -170,12 +207,19 @@ struct MatchSets {
 }
 
 impl MatchSets {
-    /// The number of a set; `None` if there is no room for another.
+    /// The number of a set, or of what decides in it; `None` if there is no room for another.
     fn number(&mut self, set: MatchSet) -> Option<u32> {
+        let plain = deciding(&set);
+        let whole = self.number_below(set, if set == plain { MATCH_SETS_MAX } else { NAMED_SETS_MAX });
+        whole.or_else(|| self.number_below(plain, MATCH_SETS_MAX))
+    }
+
+    /// The number of a set, if it has one, or there is room below `limit`.
+    fn number_below(&mut self, set: MatchSet, limit: u32) -> Option<u32> {
         if let Some(&number) = self.numbers.get(&set) {
             return Some(number);
         }
-        let number = u32::try_from(self.sets.len()).ok().filter(|&number| number < MATCH_SETS_MAX)?;
+        let number = u32::try_from(self.sets.len()).ok().filter(|&number| number < limit)?;
         self.sets.push(set);
         self.numbers.insert(set, number);
         Some(number)

@@ -43,6 +43,7 @@ pub use file::Policy;
 pub use ground::{AddressClass, CrowdedAddress, Ground};
 pub use hidden_name::HiddenName;
 pub use hotline::Hotline;
+pub use inherit::{NAMED_SETS_MAX, deciding};
 pub use key::RuleKey;
 pub use mode::Mode;
 pub use names::NameIndex;

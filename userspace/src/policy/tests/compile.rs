@@ -63,6 +63,39 @@ fn the_example_compiles_to_the_golden_plan() {
     golden("example_plan", &plan.expect("the example compiles").describe());
 }
 
+/// A site on a network, like the example's others.
+fn asking_site(id: &str, evidence: &str) -> String {
+    format!(
+        "[[site]]\nid = \"{id}\"\ndomains = [\"{id}.example.vn\"]\nnetworks = [\"203.0.113.0/24\"]\n\
+         evidence = \"{evidence}\"\nclass = \"free\"\nrating_group = 1\n\n"
+    )
+}
+
+/// Behind the first rule of a network, its match set has the places (from 0) of those that may have a name there.
+#[test]
+fn rules_that_ask_are_kept_behind_the_first() {
+    let (name, address) = ("name-and-address", "address");
+    let places = |evidences: &[&str]| {
+        let sites: String = evidences
+            .iter()
+            .enumerate()
+            .map(|(at, evidence)| asking_site(&format!("s{at}"), evidence))
+            .collect();
+        let set = loaded(&[(
+            "p.toml",
+            &format!("[policy]\nid = \"p\"\nlegal_basis = \"1\"\nauthority = \"a\"\n{FROM}\n\n{sites}"),
+        )]);
+        let plan = compile_at(&set, "2020-03-01T00:00:00Z", "gw", None).expect("a plan");
+        let matchers = plan.match_sets[0].matchers;
+        let live = matchers.into_iter().take_while(|matcher| *matcher != Matcher::END);
+        live.map(|matcher| matcher.rule_index).collect::<Vec<_>>()
+    };
+    assert_eq!(places(&[name, name, address, name]), [0, 1, 3]);
+    assert_eq!(places(&[address, address]), [0]);
+    // More than have room are left out, and no policy is refused for it.
+    assert_eq!(places(&[name; 20]), (0..16).collect::<Vec<_>>());
+}
+
 #[test]
 fn rules_begin_and_end_by_themselves() {
     let a = policy("a", &format!("{FROM}\nvalid_until = 2020-03-01T00:00:00Z"), NETWORK);

@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use proptest::prelude::*;
-use tollfree_core::plan::{ClassEntry, Matcher};
+use tollfree_core::plan::{ClassEntry, Evidence, Matcher};
 
 use super::super::compile::{CompileInput, compile};
-use super::super::{AddressClass, DomainName, DomainPattern, Plan, PortRange, RuleKey};
+use super::super::{AddressClass, DomainName, DomainPattern, Plan, PortRange, RuleKey, deciding};
 use super::*;
 
 /// One site, as it was listed.
@@ -95,6 +95,7 @@ fn compiled(world: &World) -> Plan {
         site.domains = vec![DomainPattern::Exact(name.clone())];
         site.networks.clone_from(&listed.networks);
         site.ports.clone_from(&listed.ports);
+        site.evidence = Evidence::NameAndAddress;
         numbers.insert(key(&site.id), listed.number);
         addresses.insert(name, listed.addresses.clone());
         policy.sites.push(site);
@@ -143,7 +144,56 @@ fn scan(world: &World, ip: IpAddr, protocol: u16, port: u16) -> Answer {
     (flags, claims.iter().find(|(_, _, ports)| ports.iter().any(matches)).map(|(_, number, _)| *number))
 }
 
+/// All rules that the kernel finds there, when it looks for one.
+fn found_there(plan: &Plan, ip: IpAddr, protocol: u16, port: u16) -> BTreeSet<u32> {
+    let covering = plan.classes.iter().filter(|(network, _)| network.contains(&ip));
+    let class = covering.max_by_key(|(network, _)| network.prefix_len()).map(|(_, class)| *class);
+    let Some(class) = class.filter(|class| class.has(ClassEntry::CANDIDATE)) else { return BTreeSet::new() };
+    let set = &plan.match_sets[usize::try_from(class.match_set).expect("64 bits")];
+    let live = set.matchers.iter().take_while(|matcher| matcher.first_port <= matcher.last_port);
+    let there = live.filter(|matcher| matcher.claims(protocol, port));
+    there.map(|matcher| plan.rules[usize::from(matcher.rule_index)].entry.rule).collect()
+}
+
+/// All rules that list an address and port.
+fn listed_there(world: &World, ip: IpAddr, protocol: u16, port: u16) -> BTreeSet<u32> {
+    let has_address = |site: &&Listed| {
+        site.addresses.contains(&ip) || site.networks.iter().any(|network| network.contains(&ip))
+    };
+    let has_port = |site: &&Listed| {
+        site.ports.iter().any(|p| p.protocols & protocol != 0 && p.first <= port && port <= p.last)
+    };
+    world.sites.iter().filter(has_address).filter(has_port).map(|site| site.number).collect()
+}
+
 proptest! {
+    /// All of these sites ask for the name, and six of two ranges each have room.
+    #[test]
+    fn a_rule_that_asks_is_found_wherever_it_lists(world in world(), probes in prop::collection::vec(address(), 12)) {
+        let plan = compiled(&world);
+        for ip in probes {
+            for protocol in [Matcher::TCP, Matcher::UDP] {
+                for port in 0..13 {
+                    let found = found_there(&plan, ip, protocol, port);
+                    prop_assert_eq!(found, listed_there(&world, ip, protocol, port), "{} {} {}", ip, protocol, port);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_decides_is_what_is_first(world in world(), probes in prop::collection::vec(address(), 12)) {
+        let plan = compiled(&world);
+        let mut plain = plan.clone();
+        plain.match_sets.iter_mut().for_each(|set| *set = deciding(set));
+        for ip in probes {
+            for port in 0..13 {
+                let first = |plan| look_up(plan, ip, Matcher::TCP, port);
+                prop_assert_eq!(first(&plain), first(&plan), "{} {}", ip, port);
+            }
+        }
+    }
+
     #[test]
     fn the_longest_prefix_says_what_all_that_cover_it_say(
         world in world(),
