@@ -4,14 +4,27 @@
 //! found in one walk. Two names may have one hash: then a message is copied that need not be, and a moment's volume is
 //! waited with; nothing becomes free by it.
 
-use crate::address::SubscriberId;
+use crate::address::{Address, SubscriberId};
 use crate::bytes::Bytes;
-use crate::limits::HEARD_MAX;
+use crate::limits::{ANSWER_RECORDS_MAX, HEARD_MAX};
 
 /// Octets of a DNS header (RFC 1035, section 4.1.1).
 const HEADER_OCTETS: usize = 12;
 /// Where it says how many questions there are.
 const QUESTIONS_OFFSET: usize = 4;
+/// Where it says how many records the answer has.
+const ANSWERS_OFFSET: usize = 6;
+/// Octets of a question behind its name: type and class.
+const QUESTION_OCTETS: u32 = 4;
+/// Octets of a record in front of its data, whose owner is told by a pointer (RFC 1035, sections 4.1.3 and 4.1.4).
+const RECORD_OCTETS: u32 = 12;
+/// What a pointer's first octet has (RFC 1035, section 4.1.4).
+const POINTER: u8 = 0xc0;
+/// A record's class: the Internet's (RFC 1035, section 3.2.4).
+const CLASS_IN: u16 = 1;
+/// A record's type: an IPv4 address (RFC 1035, section 3.2.2), an IPv6 address (RFC 3596, section 2.1).
+const TYPE_A: u16 = 1;
+const TYPE_AAAA: u16 = 28;
 /// Octets of a UDP header.
 const UDP_HEADER_OCTETS: usize = 8;
 /// Octets of a name on the wire, its end included, at most (RFC 1035, section 3.1).
@@ -40,6 +53,10 @@ pub struct Reading {
     count: u32,
     /// Octets of the label that are still to come.
     left: u32,
+    /// Where in the frame the next record begins.
+    at: u32,
+    /// How many records are still to come.
+    records: u32,
 }
 
 /// Where the DNS message of a UDP datagram begins whose header is at `transport_offset`.
@@ -49,11 +66,30 @@ pub const fn message_offset(transport_offset: usize) -> usize {
 
 /// The place in `HEARD` of a subscriber.
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "as many bits as places")]
 pub const fn heard_place(subscriber: SubscriberId) -> u32 {
-    let [upper, lower] = subscriber.words;
-    let hash = ((upper as u64) << 32 | lower as u64).wrapping_mul(GOLDEN);
-    (hash >> (u64::BITS - HEARD_MAX.ilog2())) as u32
+    place(both(subscriber.words))
+}
+
+/// The place in `HEARD` of a remote address; another than that of the subscriber who would have it.
+#[inline(always)]
+pub const fn remote_place(remote: &Address) -> u32 {
+    let [first, second, third, fourth] = remote.words;
+    place((both([first, second]) ^ REMOTE).wrapping_mul(GOLDEN).rotate_left(REMOTE_TURN) ^ both([third, fourth]))
+}
+/// Tells remote addresses from subscribers: any number.
+const REMOTE: u64 = 0x746f_6c6c_6672_6565;
+/// By how much the halves of an address are turned against each other.
+const REMOTE_TURN: u32 = 32;
+
+#[inline(always)]
+const fn both([upper, lower]: [u32; 2]) -> u64 {
+    (upper as u64) << 32 | lower as u64
+}
+
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "as many bits as places")]
+const fn place(words: u64) -> u32 {
+    (words.wrapping_mul(GOLDEN) >> (u64::BITS - HEARD_MAX.ilog2())) as u32
 }
 /// 2^64 divided by the golden ratio: its multiples are spread evenly, and best in their upper bits.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -124,7 +160,54 @@ pub fn is_listed<B: Bytes, N: Names>(bytes: &B, offset: usize, reading: &mut Rea
     false
 }
 
-/// Hashes the labels of the name at `offset`; false: it does not end, or points elsewhere.
+/// Calls `found` with the addresses in the answer of the DNS message at `offset`, of which [`is_listed`] has just read the
+/// question into `reading`: up to the first record that names its owner otherwise than by a pointer, or cannot be read.
+#[inline(always)]
+pub fn each_address<B: Bytes>(
+    bytes: &B,
+    offset: usize,
+    reading: &mut Reading,
+    mut found: impl FnMut(&Address),
+) {
+    let Some([0, 1]) = bytes.load::<2>(offset + QUESTIONS_OFFSET) else { return };
+    let Some(records) = bytes.load::<2>(offset + ANSWERS_OFFSET) else { return };
+    reading.records = u32::from(u16::from_be_bytes(records));
+    reading.at += QUESTION_OCTETS;
+    for _ in 0..ANSWER_RECORDS_MAX {
+        bytes.settle(reading);
+        if reading.records == 0 {
+            return;
+        }
+        reading.records -= 1;
+        let Some(octets) = read_record(bytes, reading.at as usize, &mut found) else { return };
+        reading.at += octets;
+    }
+}
+
+/// Reads the record at `offset`; says how many octets it has.
+#[inline(always)]
+fn read_record<B: Bytes>(bytes: &B, offset: usize, found: &mut impl FnMut(&Address)) -> Option<u32> {
+    let [owner, _, kind @ .., _, _, _, _, high, low] = bytes.load::<{ RECORD_OCTETS as usize }>(offset)?;
+    if owner & POINTER != POINTER {
+        return None;
+    }
+    let [kind_high, kind_low, class_high, class_low] = kind;
+    let data_octets = u16::from_be_bytes([high, low]);
+    let data = offset + RECORD_OCTETS as usize;
+    if u16::from_be_bytes([class_high, class_low]) == CLASS_IN {
+        match (u16::from_be_bytes([kind_high, kind_low]), data_octets) {
+            (TYPE_A, 4) => {
+                let [word] = bytes.load_words(data)?;
+                found(&Address::v4(word));
+            }
+            (TYPE_AAAA, 16) => found(&Address::v6(bytes.load_words(data)?)),
+            _ => {}
+        }
+    }
+    Some(RECORD_OCTETS + u32::from(data_octets))
+}
+
+/// Hashes the labels of the name at `offset`, and keeps where it ends; false: it does not end, or points elsewhere.
 #[inline(always)]
 fn read_labels<B: Bytes>(bytes: &B, offset: usize, reading: &mut Reading) -> bool {
     (reading.count, reading.left, reading.hash) = (0, 0, HASH_START);
@@ -141,6 +224,7 @@ fn read_labels<B: Bytes>(bytes: &B, offset: usize, reading: &mut Reading) -> boo
             reading.count += 1;
         }
         if octet == 0 {
+            reading.at = (offset + place + 1) as u32;
             return true;
         }
         if octet > LABEL_OCTETS_MAX {

@@ -208,8 +208,8 @@ impl Tables for Moment<'_> {
         self.state.verdict(flow)
     }
 
-    fn heard_until_ns(&self, subscriber: SubscriberId) -> u64 {
-        self.state.heard_until_ns(subscriber)
+    fn heard_until_ns(&self, subscriber: SubscriberId, remote: &Address) -> u64 {
+        self.state.heard_until_ns(subscriber, remote)
     }
 
     fn count_sent_again(&self, number: u32, role: Role, octets: u32) {
