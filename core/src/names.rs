@@ -74,7 +74,10 @@ pub const fn heard_place(subscriber: SubscriberId) -> u32 {
 #[inline(always)]
 pub const fn remote_place(remote: &Address) -> u32 {
     let [first, second, third, fourth] = remote.words;
-    place((both([first, second]) ^ REMOTE).wrapping_mul(GOLDEN).rotate_left(REMOTE_TURN) ^ both([third, fourth]))
+    place(
+        (both([first, second]) ^ REMOTE).wrapping_mul(GOLDEN).rotate_left(REMOTE_TURN)
+            ^ both([third, fourth]),
+    )
 }
 /// Tells remote addresses from subscribers: any number.
 const REMOTE: u64 = 0x746f_6c6c_6672_6565;
@@ -224,7 +227,7 @@ fn read_labels<B: Bytes>(bytes: &B, offset: usize, reading: &mut Reading) -> boo
             reading.count += 1;
         }
         if octet == 0 {
-            reading.at = (offset + place + 1) as u32;
+            reading.at = end(offset + place);
             return true;
         }
         if octet > LABEL_OCTETS_MAX {
@@ -236,10 +239,18 @@ fn read_labels<B: Bytes>(bytes: &B, offset: usize, reading: &mut Reading) -> boo
     false
 }
 
+/// What follows the octet at `offset`, which is within a frame.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "no frame has 2^32 octets")]
+const fn end(offset: usize) -> u32 {
+    offset as u32 + 1
+}
+
 #[cfg(test)]
 mod tests {
     extern crate std;
 
+    use core::net::IpAddr;
     use std::collections::BTreeSet;
     use std::string::String;
     use std::vec::Vec;
@@ -247,7 +258,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::address::Family;
     use crate::bytes::Frame;
+    use crate::limits::MESSAGE_OFFSET_MAX;
 
     struct Listed(BTreeSet<u64>);
 
@@ -305,7 +318,113 @@ mod tests {
         assert!(!asks(&question(&most.join(".")), &[]));
     }
 
+    /// A record (RFC 1035, section 4.1.3) whose owner is the question's name.
+    fn record(kind: u16, class: u16, data: &[u8]) -> Vec<u8> {
+        let mut record = std::vec![0xc0, 12];
+        record.extend(kind.to_be_bytes());
+        record.extend(class.to_be_bytes());
+        record.extend([0, 0, 0, 60]);
+        record.extend(u16::try_from(data.len()).expect("short data").to_be_bytes());
+        record.extend(data);
+        record
+    }
+
+    /// The answer to a question about `moh.gov.vn`.
+    fn answer(records: &[Vec<u8>]) -> Vec<u8> {
+        let mut message = question("moh.gov.vn");
+        message[6..8].copy_from_slice(&u16::try_from(records.len()).expect("few records").to_be_bytes());
+        message.extend(records.concat());
+        message
+    }
+
+    fn told(message: &[u8]) -> Vec<IpAddr> {
+        let (frame, mut reading) = (Frame::message(message), Reading::default());
+        let names = Listed([hash("moh.gov.vn")].into());
+        let mut addresses = Vec::new();
+        if is_listed(&frame, 0, &mut reading, &names) {
+            each_address(&frame, 0, &mut reading, |address| addresses.push(address.to_ip()));
+        }
+        addresses
+    }
+
+    const V4: [u8; 4] = [203, 0, 113, 7];
+    const V6: [u8; 16] = [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
+
+    #[test]
+    fn an_answers_addresses_are_those_of_its_records_behind_whatever_others() {
+        let alias = record(5, 1, &[3, b'w', b'w', b'w', 0xc0, 12]);
+        let records = [alias, record(1, 1, &V4), record(16, 1, b"\x04text"), record(28, 1, &V6)];
+        assert_eq!(told(&answer(&records)), [IpAddr::from(V4), V6.into()]);
+    }
+
+    #[test]
+    fn what_is_no_address_of_the_internet_tells_none() {
+        let records = [record(1, 3, &V4), record(1, 1, &V6), record(28, 1, &V4), record(65, 1, &V6)];
+        assert!(told(&answer(&records)).is_empty());
+    }
+
+    #[test]
+    fn nothing_is_told_past_an_owner_that_is_spelled_out_past_the_last_record_or_past_the_end() {
+        let mut spelled = record(1, 1, &V4);
+        spelled.splice(..2, [1, b'a', 0]);
+        assert_eq!(told(&answer(&[record(1, 1, &V4), spelled, record(28, 1, &V6)])), [IpAddr::from(V4)]);
+        let mut fewer = answer(&[record(1, 1, &V4), record(28, 1, &V6)]);
+        fewer[7] = 1;
+        assert_eq!(told(&fewer), [IpAddr::from(V4)]);
+        let whole = answer(&[record(1, 1, &V4), record(28, 1, &V6)]);
+        for octets in whole.len() - 28..whole.len() {
+            assert_eq!(told(&whole[..octets]), [IpAddr::from(V4)], "{octets} octets");
+        }
+    }
+
+    #[test]
+    fn messages_of_no_one_question_tell_nothing() {
+        let mut two = answer(&[record(1, 1, &V4)]);
+        two[5] = 2;
+        assert!(told(&two).is_empty());
+    }
+
+    #[test]
+    fn places_tell_addresses_and_subscribers_apart_and_depend_on_every_word() {
+        let address = Address::from(IpAddr::from(V4));
+        assert_ne!(remote_place(&address), heard_place(SubscriberId::of(&address, Family::V4)));
+        for octet in 0..16 {
+            let mut other = V6;
+            other[octet] ^= 1;
+            let places = [V6, other].map(|octets| remote_place(&Address::from(IpAddr::from(octets))));
+            assert_ne!(places[0], places[1], "octet {octet}");
+        }
+    }
+
     proptest! {
+        /// As many as there are within the bounds, in their order.
+        #[test]
+        fn the_addresses_of_any_records_are_told(
+            records in prop::collection::vec(
+                (
+                    prop::sample::select(&[1_u16, 28, 5, 46][..]),
+                    prop_oneof![Just(V4.to_vec()), Just(V6.to_vec()), prop::collection::vec(any::<u8>(), 0..90)],
+                ),
+                0..40,
+            ),
+        ) {
+            let mut begins_at = question("moh.gov.vn").len();
+            let mut expected: Vec<IpAddr> = Vec::new();
+            for (kind, data) in records.iter().take(32) {
+                if begins_at + 12 > MESSAGE_OFFSET_MAX {
+                    break;
+                }
+                match (*kind, <[u8; 4]>::try_from(&data[..]), <[u8; 16]>::try_from(&data[..])) {
+                    (1, Ok(octets), _) => expected.push(octets.into()),
+                    (28, _, Ok(octets)) => expected.push(octets.into()),
+                    _ => {}
+                }
+                begins_at += 12 + data.len();
+            }
+            let octets: Vec<_> = records.iter().map(|(kind, data)| record(*kind, 1, data)).collect();
+            prop_assert_eq!(told(&answer(&octets)), expected);
+        }
+
         /// As by comparing text.
         #[test]
         fn agrees_with_text(name in "[a-c]{1,2}(\\.[a-c]{1,2}){0,5}", listed in "[a-c]{1,2}(\\.[a-c]{1,2}){0,3}") {
@@ -317,6 +436,10 @@ mod tests {
         #[test]
         fn any_octets_are_read_without_a_panic(octets in prop::collection::vec(any::<u8>(), 0..400)) {
             asks(&octets, &["moh.gov.vn"]);
+            let mut message = question("moh.gov.vn");
+            message[6..8].fill(0xff);
+            message.extend(octets);
+            told(&message);
         }
     }
 }

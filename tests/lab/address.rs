@@ -84,6 +84,14 @@ impl Family {
         }
     }
 
+    /// The other one.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::V4 => Self::V6,
+            Self::V6 => Self::V4,
+        }
+    }
+
     /// `ipv4` or `ipv6`.
     pub const fn name(self) -> &'static str {
         match self {

@@ -229,13 +229,7 @@ impl MemoryTables {
 
     /// Does with a packet that was decided what the kernel's programs do about names: a subscriber who is answered is waited
     /// with, and so is whoever connects to what he is told. Says what it is copied for.
-    pub fn listen(
-        &mut self,
-        octets: &[u8],
-        role: Role,
-        packet: &Packet,
-        decision: &Decision,
-    ) -> CopyKind {
+    pub fn listen(&mut self, octets: &[u8], role: Role, packet: &Packet, decision: &Decision) -> CopyKind {
         let frame = Frame::message(octets);
         let offset = names::message_offset(packet.transport_offset);
         let mut reading = Reading::default();
