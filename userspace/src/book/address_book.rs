@@ -14,7 +14,7 @@ use super::coverage::{Coverage, NoCoverage};
 use super::lesson::{Lesson, Refused, Taught};
 use super::limits::{
     CHAIN_MAX, NAMES_MAX, NEW_NAMES_MAX, PAIRS_MAX, PASSERS_BY_MAX, PASSERS_EACH_MAX, PLACES_MAX,
-    TEACHERS_MAX,
+    TEACHERS_MAX, WANTED_MAX,
 };
 use super::pair::{Heard, Listed, Pair, Use};
 use super::place::{Place, Told};
@@ -68,6 +68,8 @@ pub struct AddressBook {
     used_read_at: Option<Instant>,
     passers_by: Recent<IpAddr, Vec<PasserBy>>,
     teachers: Recent<SubscriberId, Teacher>,
+    /// Names that the gateway is to resolve itself, and when a subscriber asked for them last.
+    wanted: BTreeMap<Arc<str>, Instant>,
     /// Addresses of which something changed that may concern the data plane.
     touched: BTreeSet<IpAddr>,
     /// Answers that changed since they were last kept.
@@ -96,6 +98,7 @@ impl AddressBook {
             used_read_at: None,
             passers_by: Recent::new(PASSERS_BY_MAX),
             teachers: Recent::new(TEACHERS_MAX),
+            wanted: BTreeMap::new(),
             touched: BTreeSet::new(),
             unsaved: BTreeSet::new(),
             events: Vec::new(),
@@ -139,6 +142,10 @@ impl AddressBook {
                 }
             }
             self.touch(&one.name, one.address);
+            let is_proven = |(_, answer): &(Source, Answer)| answer.security == Security::Secure;
+            if one.answers.iter().any(is_proven) && self.wanted.len() < WANTED_MAX {
+                self.wanted.insert(one.name.as_str().into(), now.monotonic);
+            }
         }
     }
 
@@ -156,6 +163,7 @@ impl AddressBook {
         for (name, known) in &mut self.names {
             known.rules = self.coverage.rules(name);
         }
+        self.forget_unproven(now);
         let names: Vec<(Arc<str>, IpAddr)> = self.all_pairs().collect();
         for (name, address) in names {
             self.state_rules(&name, address, now);
@@ -164,7 +172,32 @@ impl AddressBook {
             place.judge_again(&*self.coverage);
             self.touched.insert(*address);
         }
+        let coverage = &self.coverage;
+        self.wanted.retain(|name, _| is_unproven(&**coverage, name) && !coverage.rules(name).is_empty());
         self.expire(now);
+    }
+
+    /// Forgets what was heard, or is known from before, of names whose rules ask for more of a proof now. What the resolver
+    /// holds, it judges itself.
+    fn forget_unproven(&mut self, now: Moment) {
+        let mut over = Vec::new();
+        for (address, place) in &mut self.places {
+            for (name, pair) in &mut place.pairs {
+                let dnssec = self.coverage.dnssec(name);
+                let is_known = |answer: &Answer| answer.security.suffices(dnssec);
+                let heard = pair.heard.take_if(|heard| !is_known(&heard.answer)).is_some();
+                let listed = |listed: &mut Listed| !listed.is_current && !is_known(&listed.answer);
+                if heard | pair.listed.take_if(listed).is_some() {
+                    self.unsaved.insert((Arc::clone(name), *address));
+                    if pair.heard.is_none() && pair.listed.is_none() {
+                        over.push((Arc::clone(name), *address));
+                    }
+                }
+            }
+        }
+        for (name, address) in over {
+            self.remove(&name, address, now);
+        }
     }
 
     /// Takes the resolver's latest state, as [`Scheduler::resolved`](crate::resolve::Scheduler::resolved) gives it. Only what
@@ -234,6 +267,9 @@ impl AddressBook {
         }
         self.lessons += 1;
         let mut taught = Taught { is_covered: true, ..Taught::default() };
+        if is_unproven(&*self.coverage, &lesson.name) {
+            taught.is_wanted = self.want(lesson);
+        }
         let chain: Arc<[String]> = chain.into();
         for (address, ttl) in &lesson.addresses {
             match self.learn_one(lesson, *address, *ttl, &chain) {
@@ -258,8 +294,9 @@ impl AddressBook {
         chain: &Arc<[String]>,
     ) -> Result<bool, Refused> {
         let Lesson { at: now, name, .. } = lesson;
-        if !Security::Unchecked.suffices(self.coverage.dnssec(name)) {
-            return Err(Refused::Unproven);
+        if is_unproven(&*self.coverage, name) {
+            // What the gateway has proven itself needs no lesson.
+            return if self.holds(name, address) { Ok(false) } else { Err(Refused::Unproven) };
         }
         if self.bogus.contains(name) {
             return Err(Refused::Bogus);
@@ -302,13 +339,7 @@ impl AddressBook {
                 return Err(Refused::Address(Refusal::TooFast));
             }
         } else {
-            let teacher = self.teachers.get(&lesson.subscriber).copied();
-            let teacher = teacher.filter(|teacher| !is_over(teacher.since));
-            let Teacher { since, names } = teacher.unwrap_or(Teacher { since: now, names: 0 });
-            if names >= NEW_NAMES_MAX {
-                return Err(Refused::TooManyNames);
-            }
-            self.teachers.insert(lesson.subscriber, Teacher { since, names: names + 1 });
+            self.admit_name(lesson)?;
         }
         let rules = self.rules(&lesson.name);
         let known = self
@@ -317,6 +348,51 @@ impl AddressBook {
             .or_insert_with(|| Known { rules, ..Known::default() });
         known.arrivals.push_back(now);
         Ok(())
+    }
+
+    /// Counts a new name against what its subscriber may bring in.
+    fn admit_name(&mut self, lesson: &Lesson) -> Result<(), Refused> {
+        let now = lesson.at.monotonic;
+        let is_over = |since: Instant| now.saturating_duration_since(since) >= CHANGE_WINDOW;
+        let teacher = self.teachers.get(&lesson.subscriber).copied();
+        let teacher = teacher.filter(|teacher| !is_over(teacher.since));
+        let Teacher { since, names } = teacher.unwrap_or(Teacher { since: now, names: 0 });
+        if names >= NEW_NAMES_MAX {
+            return Err(Refused::TooManyNames);
+        }
+        self.teachers.insert(lesson.subscriber, Teacher { since, names: names + 1 });
+        Ok(())
+    }
+
+    /// Notes that a subscriber asked for a name whose answers the gateway must prove itself; whether it is a new one.
+    fn want(&mut self, lesson: &Lesson) -> bool {
+        if let Some(asked_at) = self.wanted.get_mut(lesson.name.as_str()) {
+            *asked_at = lesson.at.monotonic;
+            return false;
+        }
+        let admitted =
+            if self.wanted.len() < WANTED_MAX { self.admit_name(lesson) } else { Err(Refused::Full) };
+        if let Err(refused) = admitted {
+            *self.refused.entry(refused).or_default() += 1;
+            return false;
+        }
+        self.wanted.insert(lesson.name.as_str().into(), lesson.at.monotonic);
+        true
+    }
+
+    /// Names whose answers the gateway must prove itself and that subscribers ask for, whether policies list them or what is
+    /// above them.
+    pub fn wanted(&self) -> impl Iterator<Item = &str> {
+        self.wanted.keys().map(|name| &**name)
+    }
+
+    /// Forgets names that nobody has asked for since the longest lifetime of an answer, and its grace, have passed;
+    /// whether there were any.
+    pub fn forget_wanted(&mut self, now: Moment) -> bool {
+        let kept = self.settings.max_ttl.saturating_add(self.settings.grace);
+        let before = self.wanted.len();
+        self.wanted.retain(|_, asked_at| now.monotonic.saturating_duration_since(*asked_at) < kept);
+        self.wanted.len() != before
     }
 
     /// Whether there is room for one more address of `name`, and for this one.
@@ -645,4 +721,9 @@ impl AddressBook {
             self.touched.insert(address);
         }
     }
+}
+
+/// Whether what is heard of a name does not suffice, because its rules ask for a proof.
+fn is_unproven(coverage: &dyn Coverage, name: &str) -> bool {
+    !Security::Unchecked.suffices(coverage.dnssec(name))
 }

@@ -17,6 +17,7 @@ use super::pins::Pins;
 use super::plans::PlanTables;
 use super::prefixes::{MappedHints, key_of};
 use super::sets::SetUse;
+use crate::book::Change;
 use crate::policy::{AddressClass, Ground};
 
 /// Addresses taken out after which what spares looks in vain is derived anew. Reason: each leaves a bit of eight million
@@ -32,6 +33,11 @@ const PREFIXES_IN_PLAN_MAX: u32 = 2 * CLASS_PREFIXES_MAX;
 #[derive(Clone)]
 pub struct LivePlan {
     state: Arc<Mutex<State>>,
+}
+
+/// The plan in force, held: nobody else changes an address, and no other plan is put in force.
+pub struct HeldPlan<'a> {
+    state: MutexGuard<'a, State>,
 }
 
 /// What an address's names say.
@@ -95,27 +101,24 @@ impl LivePlan {
         Ok(Self { state: Arc::new(Mutex::new(state)) })
     }
 
-    /// From now on, `address` has names of these rules (permanent numbers; none: what networks alone say), and is one that
-    /// unrelated names share or not. Takes hold at once, under the epoch in force.
-    ///
-    /// Rules that are not in force say nothing until a plan that has them is. Before the first plan, it is only remembered.
+    /// Holds the plan in force. Who finds out by the policy in force what an address is does so while he holds the plan, and
+    /// sets it there: else another policy, or a later change, may come in between. Who holds something else too holds this
+    /// first.
+    pub fn hold(&self) -> HeldPlan<'_> {
+        HeldPlan { state: self.lock() }
+    }
+
+    /// As [`HeldPlan::set_address`], of an address that nobody else sets, and no policy says anything of.
     ///
     /// # Errors
-    /// [`DataplaneError::Crowded`], [`DataplaneError::PlanTooLarge`], and what the kernel refuses: the address is as it was.
+    /// As there.
     pub fn set_address(
         &self,
         address: IpAddr,
         rules: &BTreeSet<u32>,
         shared: bool,
     ) -> Result<(), DataplaneError> {
-        let mut state = self.lock();
-        let named = Named { rules: rules.clone(), shared };
-        if let Some(ground) = state.ground.clone() {
-            let slot = state.in_force;
-            state.name(slot, &ground, address, &named)?;
-        }
-        state.since_mark.insert(address, named);
-        Ok(())
+        self.hold().set_address(address, rules, shared)
     }
 
     /// What was set until now is in the addresses that the next plan is compiled from, so read them after this. What is set
@@ -149,7 +152,8 @@ impl LivePlan {
         *self.lock().mirror_mut(slot) = mirror;
     }
 
-    /// Puts `slot` in force by `flip`, with what was said of addresses since the last mark.
+    /// Puts `slot` in force by `flip`, with what was said of addresses since the last mark, and on top of that what `latest`
+    /// says of them, which is asked while nobody can change any.
     ///
     /// # Errors
     /// What the kernel refuses; what was in force stays in force.
@@ -157,9 +161,12 @@ impl LivePlan {
         &self,
         slot: u32,
         ground: Option<Arc<Ground>>,
+        latest: impl FnOnce() -> Vec<Change>,
         flip: impl FnOnce(),
     ) -> Result<(), DataplaneError> {
         let mut state = self.lock();
+        let named = |Change { address, rules, shared }| (address, Named { rules, shared });
+        state.since_mark.extend(latest().into_iter().map(named));
         if let Some(ground) = &ground {
             state.name_all(slot, ground)?;
         }
@@ -179,6 +186,36 @@ impl LivePlan {
 impl fmt::Debug for LivePlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LivePlan").finish_non_exhaustive()
+    }
+}
+
+impl HeldPlan<'_> {
+    /// From now on, `address` has names of these rules (permanent numbers; none: what networks alone say), and is one that
+    /// unrelated names share or not. Takes hold at once, under the epoch in force.
+    ///
+    /// Rules that are not in force say nothing until a plan that has them is. Before the first plan, it is only remembered.
+    ///
+    /// # Errors
+    /// [`DataplaneError::Crowded`], [`DataplaneError::PlanTooLarge`], and what the kernel refuses: the address is as it was.
+    pub fn set_address(
+        &mut self,
+        address: IpAddr,
+        rules: &BTreeSet<u32>,
+        shared: bool,
+    ) -> Result<(), DataplaneError> {
+        let named = Named { rules: rules.clone(), shared };
+        if let Some(ground) = self.state.ground.clone() {
+            let slot = self.state.in_force;
+            self.state.name(slot, &ground, address, &named)?;
+        }
+        self.state.since_mark.insert(address, named);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for HeldPlan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeldPlan").finish_non_exhaustive()
     }
 }
 

@@ -10,6 +10,7 @@ use tollfree_core::plan::{MatchSet, RuleEntry, match_set_index, rule_index};
 
 use super::live::SlotMirror;
 use super::{Classes, Cut, Dataplane, DataplaneError};
+use crate::book::Change;
 use crate::policy::{Ground, Plan};
 
 /// The tables of one plan, in the kernel's terms.
@@ -44,7 +45,7 @@ impl Dataplane {
     /// # Errors
     /// What was in force stays in force.
     pub fn activate(&mut self, tables: &PlanTables, epoch: u32) -> Result<Cut, DataplaneError> {
-        self.activate_with(tables, None, epoch)
+        self.activate_with(tables, None, epoch, Vec::new)
     }
 
     /// Puts `plan` in force as [`Dataplane::activate`] does, with what `LivePlan` was told since its last mark.
@@ -52,7 +53,21 @@ impl Dataplane {
     /// # Errors
     /// What was in force stays in force.
     pub fn activate_plan(&mut self, plan: &Plan, epoch: u32) -> Result<Cut, DataplaneError> {
-        self.activate_with(&PlanTables::from(plan), Some(&plan.ground), epoch)
+        self.switch_plan(plan, epoch, Vec::new)
+    }
+
+    /// The same, with what `latest` says of addresses on top, by the policy that `plan` is of. It is asked right before the
+    /// plan holds, while nobody can change an address: so none is as another policy says.
+    ///
+    /// # Errors
+    /// What was in force stays in force; if `latest` was asked, what it said is not.
+    pub fn switch_plan(
+        &mut self,
+        plan: &Plan,
+        epoch: u32,
+        latest: impl FnOnce() -> Vec<Change>,
+    ) -> Result<Cut, DataplaneError> {
+        self.activate_with(&PlanTables::from(plan), Some(&plan.ground), epoch, latest)
     }
 
     /// Puts `tables` in force under the epoch that is in force already: addresses changed, the policy did not.
@@ -70,11 +85,12 @@ impl Dataplane {
         tables: &PlanTables,
         ground: Option<&Arc<Ground>>,
         epoch: u32,
+        latest: impl FnOnce() -> Vec<Change>,
     ) -> Result<Cut, DataplaneError> {
         let slot = self.write_resting_slot(tables)?;
         self.cut_by(|dataplane, bank| {
             let flip = || dataplane.control.store(Control::new(epoch, slot, bank));
-            dataplane.live.swap(slot, ground.cloned(), flip)
+            dataplane.live.swap(slot, ground.cloned(), latest, flip)
         })
     }
 
@@ -86,7 +102,7 @@ impl Dataplane {
         let slot = self.write_resting_slot(tables)?;
         let now = self.control.load();
         let flip = || self.control.store(Control::new(now.epoch(), slot, now.bank()));
-        self.live.swap(slot, ground.cloned(), flip)?;
+        self.live.swap(slot, ground.cloned(), Vec::new, flip)?;
         // The slot that is left must be at rest before it is written again.
         self.grace.wait()
     }
