@@ -40,10 +40,14 @@ type Named = BTreeMap<IpAddr, BTreeSet<u32>>;
 type Seen = BTreeMap<(usize, u32, u16), u64>;
 
 fn policy() -> Result<PolicySet> {
+    policy_of(SITES)
+}
+
+fn policy_of(sites: u32) -> Result<PolicySet> {
     let mut text = "[policy]\nid = \"live\"\nlegal_basis = \"none\"\nauthority = \"none\"\n\
                     valid_from = 2020-01-01T00:00:00Z\n"
         .to_owned();
-    for site in 0..SITES {
+    for site in 0..sites {
         let networks: Vec<String> = NETWORKS
             .iter()
             .filter(|(of, _)| *of == site)
@@ -260,6 +264,30 @@ fn combinations_come_and_go() -> Result<()> {
     }
     let named = Named::from([(ip, rules), (stays, BTreeSet::from([1, 2, 3]))]);
     is_as_compiled(&mut harness, &mut anew, &policies, &named)
+}
+
+/// Seventeen ports, of which one address has room for sixteen.
+#[test]
+fn an_address_of_too_many_rules_is_as_its_networks_say_whether_it_changes_or_is_compiled() -> Result<()> {
+    let policies = policy_of(17)?;
+    let (mut anew, _) = open(&policies, &Named::new())?;
+    let (mut harness, live) = open(&policies, &Named::new())?;
+    let ips: [IpAddr; 2] = ["203.0.113.1".parse()?, "192.0.2.1".parse()?];
+    let crowded: Named = ips.iter().map(|ip| (*ip, (1..=17).collect())).collect();
+    let fitting: Named = ips.iter().map(|ip| (*ip, (1..=16).collect())).collect();
+    for (named, expected) in [(&crowded, &ips[..]), (&fitting, &[]), (&crowded, &ips)] {
+        for (ip, rules) in named {
+            live.set_address(*ip, rules, false)?;
+        }
+        ensure!(live.crowded() == expected.iter().copied().collect(), "{:?}", live.crowded());
+        is_as_compiled(&mut harness, &mut anew, &policies, named)?;
+        ensure!(plan(&policies, named)?.crowded == live.crowded(), "compiled otherwise");
+    }
+    // Nothing changes since this mark: what is crowded is what the plan says.
+    live.mark();
+    harness.dataplane().activate_plan(&plan(&policies, &crowded)?, FIRST_EPOCH + 2)?;
+    ensure!(live.crowded() == ips.into(), "{:?}", live.crowded());
+    is_as_compiled(&mut harness, &mut anew, &policies, &Named::new())
 }
 
 /// An address changes between two combinations, and back to what its network says, while packets pass: each sees one of

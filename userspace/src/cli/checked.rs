@@ -269,9 +269,15 @@ public suffix list ";
         assert_eq!(names[2]["unicode"], "bộytế.vn");
         assert_eq!(names[4]["covers"], "below-only");
         assert_eq!(json["sites"][1]["hidden_name"], serde_json::Value::Null);
-        assert_eq!((&json["sites"][0]["dnssec"], &json["sites"][1]["dnssec"]), (&"off".into(), &"required".into()));
+        assert_eq!(
+            (&json["sites"][0]["dnssec"], &json["sites"][1]["dnssec"]),
+            (&"off".into(), &"required".into())
+        );
         let proven_first = [0, 1].map(|name| json["sites"][1]["names"][name]["proven_first"].as_bool());
-        assert_eq!((proven_first, names[1]["proven_first"].as_bool()), ([Some(false), Some(true)], Some(false)));
+        assert_eq!(
+            (proven_first, names[1]["proven_first"].as_bool()),
+            ([Some(false), Some(true)], Some(false))
+        );
     }
 
     #[test]

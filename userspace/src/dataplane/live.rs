@@ -18,7 +18,7 @@ use super::plans::PlanTables;
 use super::prefixes::{MappedHints, key_of};
 use super::sets::SetUse;
 use crate::book::Change;
-use crate::policy::{AddressClass, Ground};
+use crate::policy::{AddressClass, Ground, Plan};
 
 /// Addresses taken out after which what spares looks in vain is derived anew. Reason: each leaves a bit of eight million
 /// behind, so a hundredth of them is filled in vain at most; deriving takes tens of milliseconds.
@@ -71,6 +71,8 @@ struct State {
     ground: Option<Arc<Ground>>,
     /// What was said of addresses since the last mark.
     since_mark: BTreeMap<IpAddr, Named>,
+    /// Addresses that have more rules by name than fit, in the plan in force.
+    crowded: BTreeSet<IpAddr>,
     /// Addresses taken out of the plan in force.
     removed: u32,
 }
@@ -97,7 +99,15 @@ impl LivePlan {
             Array::try_from(Map::Array(open("MATCH_SETS")?)).map_err(DataplaneError::map("MATCH_SETS"))?;
         let kernel = Kernel { prefixes, match_sets, hints, grace };
         let slots = [SlotMirror::default(), SlotMirror::default()];
-        let state = State { kernel, slots, in_force, ground: None, since_mark: BTreeMap::new(), removed: 0 };
+        let state = State {
+            kernel,
+            slots,
+            in_force,
+            ground: None,
+            since_mark: BTreeMap::new(),
+            crowded: BTreeSet::new(),
+            removed: 0,
+        };
         Ok(Self { state: Arc::new(Mutex::new(state)) })
     }
 
@@ -125,6 +135,11 @@ impl LivePlan {
     /// from now on is put on top of that plan, and of those after it. Without any mark, all that was ever set is.
     pub fn mark(&self) {
         self.lock().since_mark.clear();
+    }
+
+    /// Addresses whose names' rules have more port ranges than the kernel tries at one: there, networks alone decide.
+    pub fn crowded(&self) -> BTreeSet<IpAddr> {
+        self.lock().crowded.clone()
     }
 
     /// Whether unrelated names share an address, in the plan in force.
@@ -160,19 +175,24 @@ impl LivePlan {
     pub(super) fn swap(
         &self,
         slot: u32,
-        ground: Option<Arc<Ground>>,
+        plan: Option<&Plan>,
         latest: impl FnOnce() -> Vec<Change>,
         flip: impl FnOnce(),
     ) -> Result<(), DataplaneError> {
         let mut state = self.lock();
         let named = |Change { address, rules, shared }| (address, Named { rules, shared });
         state.since_mark.extend(latest().into_iter().map(named));
-        if let Some(ground) = &ground {
-            state.name_all(slot, ground)?;
+        let crowded = plan.map(|plan| plan.crowded.clone()).unwrap_or_default();
+        let crowded = std::mem::replace(&mut state.crowded, crowded);
+        if let Some(plan) = plan
+            && let Err(error) = state.name_all(slot, &plan.ground)
+        {
+            state.crowded = crowded;
+            return Err(error);
         }
         flip();
         state.in_force = slot;
-        state.ground = ground;
+        state.ground = plan.map(|plan| Arc::clone(&plan.ground));
         state.removed = 0;
         Ok(())
     }
@@ -194,9 +214,11 @@ impl HeldPlan<'_> {
     /// unrelated names share or not. Takes hold at once, under the epoch in force.
     ///
     /// Rules that are not in force say nothing until a plan that has them is. Before the first plan, it is only remembered.
+    /// Where the rules bring more port ranges to it than the kernel tries, its networks alone decide: see
+    /// [`LivePlan::crowded`].
     ///
     /// # Errors
-    /// [`DataplaneError::Crowded`], [`DataplaneError::PlanTooLarge`], and what the kernel refuses: the address is as it was.
+    /// [`DataplaneError::PlanTooLarge`], and what the kernel refuses: the address is as it was.
     pub fn set_address(
         &mut self,
         address: IpAddr,
@@ -206,7 +228,7 @@ impl HeldPlan<'_> {
         let named = Named { rules: rules.clone(), shared };
         if let Some(ground) = self.state.ground.clone() {
             let slot = self.state.in_force;
-            self.state.name(slot, &ground, address, &named)?;
+            self.state.name_or_crowd(slot, &ground, address, &named)?;
         }
         self.state.since_mark.insert(address, named);
         Ok(())
@@ -231,17 +253,36 @@ impl State {
     /// Makes a slot say what was said of addresses since the last mark.
     fn name_all(&mut self, slot: u32, ground: &Ground) -> Result<(), DataplaneError> {
         let since_mark = std::mem::take(&mut self.since_mark);
-        let named = since_mark.iter().try_for_each(|(&address, named)| {
-            match self.name(slot, ground, address, named) {
-                Err(DataplaneError::Crowded(crowded)) => {
-                    tracing::warn!("{crowded}; until then its networks alone decide");
-                    self.name(slot, ground, address, &Named { rules: BTreeSet::new(), shared: named.shared })
-                }
-                named => named,
-            }
-        });
+        let named = since_mark
+            .iter()
+            .try_for_each(|(&address, named)| self.name_or_crowd(slot, ground, address, named));
         self.since_mark = since_mark;
         named
+    }
+
+    /// Makes a slot say what an address is that has these names; where that does not fit, what its networks alone say.
+    fn name_or_crowd(
+        &mut self,
+        slot: u32,
+        ground: &Ground,
+        address: IpAddr,
+        named: &Named,
+    ) -> Result<(), DataplaneError> {
+        match self.name(slot, ground, address, named) {
+            Err(DataplaneError::Crowded(crowded)) => {
+                let without = Named { rules: BTreeSet::new(), shared: named.shared };
+                self.name(slot, ground, address, &without)?;
+                if self.crowded.insert(address) {
+                    tracing::warn!("{crowded}; until then its networks alone decide");
+                }
+                Ok(())
+            }
+            Ok(()) => {
+                self.crowded.remove(&address);
+                Ok(())
+            }
+            failed => failed,
+        }
     }
 
     /// Makes a slot say what an address is that has these names.

@@ -47,9 +47,8 @@ pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
 }
 
 fn browse(network: &Network) -> Result<()> {
-    network.topology.subscribers[usize::from(HONEST)].within(|| {
-        (0..PROVEN_NAMES).map(proven).try_for_each(|(name, address)| look(&name, address))
-    })
+    network.topology.subscribers[usize::from(HONEST)]
+        .within(|| (0..PROVEN_NAMES).map(proven).try_for_each(|(name, address)| look(&name, address)))
 }
 
 /// In the subscriber's namespace.
