@@ -267,7 +267,7 @@ impl AddressBook {
         }
         self.lessons += 1;
         let mut taught = Taught { is_covered: true, ..Taught::default() };
-        if is_unproven(&*self.coverage, &lesson.name) {
+        if !lesson.addresses.is_empty() && is_unproven(&*self.coverage, &lesson.name) {
             taught.is_wanted = self.want(lesson);
         }
         let chain: Arc<[String]> = chain.into();

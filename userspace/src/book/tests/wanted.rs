@@ -17,6 +17,7 @@ fn what_must_be_proven_is_wanted_until_nobody_asks_any_more() {
     assert!(taught.is_wanted && taught.new.is_empty());
     assert_eq!(taught.refused, [(address(1), Refused::Unproven)]);
     play.hear(0, "bank.example", &[2]);
+    play.hear(0, "nothing.moh.vn", &[]);
     assert_eq!(wanted(&play), ["a.moh.vn"]);
     assert!(!play.hear(50, "a.moh.vn", &[1]).is_wanted, "it is already");
     // The cap of lifetimes and the grace.
