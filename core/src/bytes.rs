@@ -1,10 +1,11 @@
 //! Where a packet's octets come from and are written to: XDP memory in the kernel, a slice in userspace.
 
-use crate::limits::OFFSET_MAX;
+use crate::limits::{MESSAGE_OFFSET_MAX, OFFSET_MAX};
 
 /// A frame that can be read at an offset, and says when it is not long enough.
 pub trait Bytes {
-    /// The `N` octets at `offset`; `None` past the end of the frame or past [`OFFSET_MAX`].
+    /// The `N` octets at `offset`; `None` past the end of the frame, or past the greatest offset that is read:
+    /// [`OFFSET_MAX`] for headers, [`MESSAGE_OFFSET_MAX`] for messages behind them.
     fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]>;
 
     /// The `4 * N` octets at `offset`, as words that hold them as they lie in memory; `None` as for
@@ -37,29 +38,36 @@ impl OctetsMut for [u8] {
     }
 }
 
-/// A frame in memory, from its link-layer header on.
+/// A frame in memory, from its link-layer header on; read up to the offset `REACH`.
 #[derive(Clone, Copy, Debug)]
-pub struct Frame<'a> {
+pub struct Frame<'a, const REACH: usize = OFFSET_MAX> {
     octets: &'a [u8],
 }
 
 impl<'a> Frame<'a> {
-    /// A frame whose octets are all there.
+    /// A frame whose octets are all there, to read its headers.
     pub const fn new(octets: &'a [u8]) -> Self {
         Self { octets }
     }
 }
 
-impl Bytes for Frame<'_> {
+impl<'a> Frame<'a, MESSAGE_OFFSET_MAX> {
+    /// The same, to read the message behind them.
+    pub const fn message(octets: &'a [u8]) -> Self {
+        Self { octets }
+    }
+}
+
+impl<const REACH: usize> Bytes for Frame<'_, REACH> {
     fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        if offset > OFFSET_MAX {
+        if offset > REACH {
             return None;
         }
         self.octets.get(offset..)?.first_chunk().copied()
     }
 
     fn load_words<const N: usize>(&self, offset: usize) -> Option<[u32; N]> {
-        if offset > OFFSET_MAX {
+        if offset > REACH {
             return None;
         }
         let mut words = [0; N];

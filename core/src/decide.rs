@@ -54,9 +54,9 @@ pub trait Tables: Words {
     fn admit_flow(&self, subscriber: SubscriberId) -> bool;
     /// What evidence said of the flow with this number.
     fn verdict(&self, flow: u64) -> Option<Promise>;
-    /// Until when the subscriber may know addresses that userspace is still learning, in nanoseconds of `CLOCK_MONOTONIC`;
-    /// 0: nothing of that is known.
-    fn heard_until_ns(&self, subscriber: SubscriberId) -> u64;
+    /// Until when the subscriber may know addresses that userspace is still learning, or `remote` may be one of those,
+    /// whichever is later, in nanoseconds of `CLOCK_MONOTONIC`; 0: nothing of that is known.
+    fn heard_until_ns(&self, subscriber: SubscriberId, remote: &Address) -> u64;
     /// Counts payload of a rule's flow that was sent before.
     fn count_sent_again(&self, rule: u32, role: Role, octets: u32);
     /// What a subscriber used of a rule, from nothing on where nothing is known; `None`: the table is full.
@@ -133,7 +133,7 @@ pub fn decide<T: Tables>(tables: &T, role: Role, sip_port: u16, packet: &Packet)
     };
     let class = tables.class(remote, packet.family);
     // Nearly all traffic ends here.
-    if class.flags == 0 && !may_be_learned(tables, packet, subscriber) {
+    if class.flags == 0 && !may_be_learned(tables, packet, subscriber, remote) {
         return Decision::charged(subscriber, 0, Reason::NotListed);
     }
     if let Some(reason) = never_free(packet) {
@@ -171,8 +171,13 @@ pub fn decide<T: Tables>(tables: &T, role: Role, sip_port: u16, packet: &Packet)
 /// Whether the remote address, which is in no rule, may be one that the subscriber has just learned, and userspace is
 /// still learning: then its flow is waited with. A fragment does not say enough to be waited with.
 #[inline(always)]
-fn may_be_learned<T: Tables>(tables: &T, packet: &Packet, subscriber: SubscriberId) -> bool {
-    let until_ns = tables.heard_until_ns(subscriber);
+fn may_be_learned<T: Tables>(
+    tables: &T,
+    packet: &Packet,
+    subscriber: SubscriberId,
+    remote: &Address,
+) -> bool {
+    let until_ns = tables.heard_until_ns(subscriber, remote);
     until_ns != 0 && tables.now_ns() < until_ns && !packet.is_fragment() && never_free(packet).is_none()
 }
 

@@ -4,6 +4,10 @@
 /// added to the packet pointer; 511 leaves room for every header chain the parser accepts.
 pub const OFFSET_MAX: usize = 511;
 
+/// How far into a frame a part of a DNS message may begin that is read there, in octets. Reason: as [`OFFSET_MAX`]; a
+/// datagram that is in no fragment ends before.
+pub const MESSAGE_OFFSET_MAX: usize = 2047;
+
 /// VLAN tags read, 802.1Q or 802.1ad. Reason: 802.1ad with 802.1Q inside is two; more are nobody's carrier network.
 pub const VLAN_TAGS_MAX: usize = 2;
 
@@ -106,8 +110,12 @@ pub const EVIDENCE_OCTETS_MAX: u64 = 128 * 1024;
 /// milliseconds; a controller that is slow still has time, one that is dead keeps nobody's volume undecided for long.
 pub const HEARD_NS: u64 = 5 * 1_000_000_000;
 
-/// Places for subscribers who have just been answered; a power of two. Reason: two subscribers who share one cost nothing
-/// but work, and so many are not answered within [`HEARD_NS`] about names that rules list.
+/// Records of an answer in which the kernel looks for addresses. Reason: an answer of 1232 octets, which resolvers keep to,
+/// has at most 41 with an IPv6 address; names that are served from so many places are none of the first.
+pub const ANSWER_RECORDS_MAX: usize = 32;
+
+/// Places for subscribers who have just been answered and for the addresses in answers; a power of two. Reason: two that
+/// share one cost nothing but work, and so many are not in answers within [`HEARD_NS`] about names that rules list.
 pub const HEARD_MAX: u32 = 65_536;
 
 /// Names that rules list, and names below which they list all, as the kernel knows them. Reason: ten thousand domains and

@@ -4,14 +4,27 @@
 //! found in one walk. Two names may have one hash: then a message is copied that need not be, and a moment's volume is
 //! waited with; nothing becomes free by it.
 
-use crate::address::SubscriberId;
+use crate::address::{Address, SubscriberId};
 use crate::bytes::Bytes;
-use crate::limits::HEARD_MAX;
+use crate::limits::{ANSWER_RECORDS_MAX, HEARD_MAX};
 
 /// Octets of a DNS header (RFC 1035, section 4.1.1).
 const HEADER_OCTETS: usize = 12;
 /// Where it says how many questions there are.
 const QUESTIONS_OFFSET: usize = 4;
+/// Where it says how many records the answer has.
+const ANSWERS_OFFSET: usize = 6;
+/// Octets of a question behind its name: type and class.
+const QUESTION_OCTETS: u32 = 4;
+/// Octets of a record in front of its data, whose owner is told by a pointer (RFC 1035, sections 4.1.3 and 4.1.4).
+const RECORD_OCTETS: u32 = 12;
+/// What a pointer's first octet has (RFC 1035, section 4.1.4).
+const POINTER: u8 = 0xc0;
+/// A record's class: the Internet's (RFC 1035, section 3.2.4).
+const CLASS_IN: u16 = 1;
+/// A record's type: an IPv4 address (RFC 1035, section 3.2.2), an IPv6 address (RFC 3596, section 2.1).
+const TYPE_A: u16 = 1;
+const TYPE_AAAA: u16 = 28;
 /// Octets of a UDP header.
 const UDP_HEADER_OCTETS: usize = 8;
 /// Octets of a name on the wire, its end included, at most (RFC 1035, section 3.1).
@@ -40,6 +53,10 @@ pub struct Reading {
     count: u32,
     /// Octets of the label that are still to come.
     left: u32,
+    /// Where in the frame the next record begins.
+    at: u32,
+    /// How many records are still to come.
+    records: u32,
 }
 
 /// Where the DNS message of a UDP datagram begins whose header is at `transport_offset`.
@@ -49,11 +66,33 @@ pub const fn message_offset(transport_offset: usize) -> usize {
 
 /// The place in `HEARD` of a subscriber.
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "as many bits as places")]
 pub const fn heard_place(subscriber: SubscriberId) -> u32 {
-    let [upper, lower] = subscriber.words;
-    let hash = ((upper as u64) << 32 | lower as u64).wrapping_mul(GOLDEN);
-    (hash >> (u64::BITS - HEARD_MAX.ilog2())) as u32
+    place(both(subscriber.words))
+}
+
+/// The place in `HEARD` of a remote address; another than that of the subscriber who would have it.
+#[inline(always)]
+pub const fn remote_place(remote: &Address) -> u32 {
+    let [first, second, third, fourth] = remote.words;
+    place(
+        (both([first, second]) ^ REMOTE).wrapping_mul(GOLDEN).rotate_left(REMOTE_TURN)
+            ^ both([third, fourth]),
+    )
+}
+/// Tells remote addresses from subscribers: any number.
+const REMOTE: u64 = 0x746f_6c6c_6672_6565;
+/// By how much the halves of an address are turned against each other.
+const REMOTE_TURN: u32 = 32;
+
+#[inline(always)]
+const fn both([upper, lower]: [u32; 2]) -> u64 {
+    (upper as u64) << 32 | lower as u64
+}
+
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "as many bits as places")]
+const fn place(words: u64) -> u32 {
+    (words.wrapping_mul(GOLDEN) >> (u64::BITS - HEARD_MAX.ilog2())) as u32
 }
 /// 2^64 divided by the golden ratio: its multiples are spread evenly, and best in their upper bits.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -124,7 +163,54 @@ pub fn is_listed<B: Bytes, N: Names>(bytes: &B, offset: usize, reading: &mut Rea
     false
 }
 
-/// Hashes the labels of the name at `offset`; false: it does not end, or points elsewhere.
+/// Calls `found` with the addresses in the answer of the DNS message at `offset`, of which [`is_listed`] has just read the
+/// question into `reading`: up to the first record that names its owner otherwise than by a pointer, or cannot be read.
+#[inline(always)]
+pub fn each_address<B: Bytes>(
+    bytes: &B,
+    offset: usize,
+    reading: &mut Reading,
+    mut found: impl FnMut(&Address),
+) {
+    let Some([0, 1]) = bytes.load::<2>(offset + QUESTIONS_OFFSET) else { return };
+    let Some(records) = bytes.load::<2>(offset + ANSWERS_OFFSET) else { return };
+    reading.records = u32::from(u16::from_be_bytes(records));
+    reading.at += QUESTION_OCTETS;
+    for _ in 0..ANSWER_RECORDS_MAX {
+        bytes.settle(reading);
+        if reading.records == 0 {
+            return;
+        }
+        reading.records -= 1;
+        let Some(octets) = read_record(bytes, reading.at as usize, &mut found) else { return };
+        reading.at += octets;
+    }
+}
+
+/// Reads the record at `offset`; says how many octets it has.
+#[inline(always)]
+fn read_record<B: Bytes>(bytes: &B, offset: usize, found: &mut impl FnMut(&Address)) -> Option<u32> {
+    let [owner, _, kind @ .., _, _, _, _, high, low] = bytes.load::<{ RECORD_OCTETS as usize }>(offset)?;
+    if owner & POINTER != POINTER {
+        return None;
+    }
+    let [kind_high, kind_low, class_high, class_low] = kind;
+    let data_octets = u16::from_be_bytes([high, low]);
+    let data = offset + RECORD_OCTETS as usize;
+    if u16::from_be_bytes([class_high, class_low]) == CLASS_IN {
+        match (u16::from_be_bytes([kind_high, kind_low]), data_octets) {
+            (TYPE_A, 4) => {
+                let [word] = bytes.load_words(data)?;
+                found(&Address::v4(word));
+            }
+            (TYPE_AAAA, 16) => found(&Address::v6(bytes.load_words(data)?)),
+            _ => {}
+        }
+    }
+    Some(RECORD_OCTETS + u32::from(data_octets))
+}
+
+/// Hashes the labels of the name at `offset`, and keeps where it ends; false: it does not end, or points elsewhere.
 #[inline(always)]
 fn read_labels<B: Bytes>(bytes: &B, offset: usize, reading: &mut Reading) -> bool {
     (reading.count, reading.left, reading.hash) = (0, 0, HASH_START);
@@ -141,6 +227,7 @@ fn read_labels<B: Bytes>(bytes: &B, offset: usize, reading: &mut Reading) -> boo
             reading.count += 1;
         }
         if octet == 0 {
+            reading.at = end(offset + place);
             return true;
         }
         if octet > LABEL_OCTETS_MAX {
@@ -152,10 +239,18 @@ fn read_labels<B: Bytes>(bytes: &B, offset: usize, reading: &mut Reading) -> boo
     false
 }
 
+/// What follows the octet at `offset`, which is within a frame.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "no frame has 2^32 octets")]
+const fn end(offset: usize) -> u32 {
+    offset as u32 + 1
+}
+
 #[cfg(test)]
 mod tests {
     extern crate std;
 
+    use core::net::IpAddr;
     use std::collections::BTreeSet;
     use std::string::String;
     use std::vec::Vec;
@@ -163,7 +258,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::address::Family;
     use crate::bytes::Frame;
+    use crate::limits::MESSAGE_OFFSET_MAX;
 
     struct Listed(BTreeSet<u64>);
 
@@ -221,7 +318,113 @@ mod tests {
         assert!(!asks(&question(&most.join(".")), &[]));
     }
 
+    /// A record (RFC 1035, section 4.1.3) whose owner is the question's name.
+    fn record(kind: u16, class: u16, data: &[u8]) -> Vec<u8> {
+        let mut record = std::vec![0xc0, 12];
+        record.extend(kind.to_be_bytes());
+        record.extend(class.to_be_bytes());
+        record.extend([0, 0, 0, 60]);
+        record.extend(u16::try_from(data.len()).expect("short data").to_be_bytes());
+        record.extend(data);
+        record
+    }
+
+    /// The answer to a question about `moh.gov.vn`.
+    fn answer(records: &[Vec<u8>]) -> Vec<u8> {
+        let mut message = question("moh.gov.vn");
+        message[6..8].copy_from_slice(&u16::try_from(records.len()).expect("few records").to_be_bytes());
+        message.extend(records.concat());
+        message
+    }
+
+    fn told(message: &[u8]) -> Vec<IpAddr> {
+        let (frame, mut reading) = (Frame::message(message), Reading::default());
+        let names = Listed([hash("moh.gov.vn")].into());
+        let mut addresses = Vec::new();
+        if is_listed(&frame, 0, &mut reading, &names) {
+            each_address(&frame, 0, &mut reading, |address| addresses.push(address.to_ip()));
+        }
+        addresses
+    }
+
+    const V4: [u8; 4] = [203, 0, 113, 7];
+    const V6: [u8; 16] = [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
+
+    #[test]
+    fn an_answers_addresses_are_those_of_its_records_behind_whatever_others() {
+        let alias = record(5, 1, &[3, b'w', b'w', b'w', 0xc0, 12]);
+        let records = [alias, record(1, 1, &V4), record(16, 1, b"\x04text"), record(28, 1, &V6)];
+        assert_eq!(told(&answer(&records)), [IpAddr::from(V4), V6.into()]);
+    }
+
+    #[test]
+    fn what_is_no_address_of_the_internet_tells_none() {
+        let records = [record(1, 3, &V4), record(1, 1, &V6), record(28, 1, &V4), record(65, 1, &V6)];
+        assert!(told(&answer(&records)).is_empty());
+    }
+
+    #[test]
+    fn nothing_is_told_past_an_owner_that_is_spelled_out_past_the_last_record_or_past_the_end() {
+        let mut spelled = record(1, 1, &V4);
+        spelled.splice(..2, [1, b'a', 0]);
+        assert_eq!(told(&answer(&[record(1, 1, &V4), spelled, record(28, 1, &V6)])), [IpAddr::from(V4)]);
+        let mut fewer = answer(&[record(1, 1, &V4), record(28, 1, &V6)]);
+        fewer[7] = 1;
+        assert_eq!(told(&fewer), [IpAddr::from(V4)]);
+        let whole = answer(&[record(1, 1, &V4), record(28, 1, &V6)]);
+        for octets in whole.len() - 28..whole.len() {
+            assert_eq!(told(&whole[..octets]), [IpAddr::from(V4)], "{octets} octets");
+        }
+    }
+
+    #[test]
+    fn messages_of_no_one_question_tell_nothing() {
+        let mut two = answer(&[record(1, 1, &V4)]);
+        two[5] = 2;
+        assert!(told(&two).is_empty());
+    }
+
+    #[test]
+    fn places_tell_addresses_and_subscribers_apart_and_depend_on_every_word() {
+        let address = Address::from(IpAddr::from(V4));
+        assert_ne!(remote_place(&address), heard_place(SubscriberId::of(&address, Family::V4)));
+        for octet in 0..16 {
+            let mut other = V6;
+            other[octet] ^= 1;
+            let places = [V6, other].map(|octets| remote_place(&Address::from(IpAddr::from(octets))));
+            assert_ne!(places[0], places[1], "octet {octet}");
+        }
+    }
+
     proptest! {
+        /// As many as there are within the bounds, in their order.
+        #[test]
+        fn the_addresses_of_any_records_are_told(
+            records in prop::collection::vec(
+                (
+                    prop::sample::select(&[1_u16, 28, 5, 46][..]),
+                    prop_oneof![Just(V4.to_vec()), Just(V6.to_vec()), prop::collection::vec(any::<u8>(), 0..90)],
+                ),
+                0..40,
+            ),
+        ) {
+            let mut begins_at = question("moh.gov.vn").len();
+            let mut expected: Vec<IpAddr> = Vec::new();
+            for (kind, data) in records.iter().take(32) {
+                if begins_at + 12 > MESSAGE_OFFSET_MAX {
+                    break;
+                }
+                match (*kind, <[u8; 4]>::try_from(&data[..]), <[u8; 16]>::try_from(&data[..])) {
+                    (1, Ok(octets), _) => expected.push(octets.into()),
+                    (28, _, Ok(octets)) => expected.push(octets.into()),
+                    _ => {}
+                }
+                begins_at += 12 + data.len();
+            }
+            let octets: Vec<_> = records.iter().map(|(kind, data)| record(*kind, 1, data)).collect();
+            prop_assert_eq!(told(&answer(&octets)), expected);
+        }
+
         /// As by comparing text.
         #[test]
         fn agrees_with_text(name in "[a-c]{1,2}(\\.[a-c]{1,2}){0,5}", listed in "[a-c]{1,2}(\\.[a-c]{1,2}){0,3}") {
@@ -233,6 +436,10 @@ mod tests {
         #[test]
         fn any_octets_are_read_without_a_panic(octets in prop::collection::vec(any::<u8>(), 0..400)) {
             asks(&octets, &["moh.gov.vn"]);
+            let mut message = question("moh.gov.vn");
+            message[6..8].fill(0xff);
+            message.extend(octets);
+            told(&message);
         }
     }
 }

@@ -8,7 +8,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{
     Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, ProgramArray, RingBuf,
 };
-use tollfree_core::address::SubscriberId;
+use tollfree_core::address::{Address, SubscriberId};
 use tollfree_core::control::Control;
 use tollfree_core::counter::{CounterKey, PendingKey, Usage};
 use tollfree_core::flow::{
@@ -21,7 +21,7 @@ use tollfree_core::limits::{
     INTERFACES_MAX, LOCAL_PREFIXES_MAX, MATCH_SETS_MAX, NAMES_MAX, OVERFLOW_MAX, PENDING_DEFAULT, PLAN_SLOTS,
     QUOTAS_DEFAULT, RULES_MAX, TRANSPORT_PREFIXES_MAX,
 };
-use tollfree_core::names::heard_place;
+use tollfree_core::names::{heard_place, remote_place};
 use tollfree_core::plan::{ClassEntry, MatchSet, RuleEntry};
 use tollfree_core::prefix::{
     FILTER_WORDS_MAX, LONG_LENGTHS_MAX, LongLengths, PREFIXES_MAX, PrefixKey, SHORT_LENGTHS_MAX,
@@ -334,21 +334,26 @@ pub fn quota(key: &QuotaKey) -> Option<&'static QuotaCells> {
     Some(unsafe { &*quota.cast() })
 }
 
-/// Until when a subscriber may know what userspace is still learning.
+/// Until when a subscriber may know what userspace is still learning, or a remote address may be that.
 #[inline(always)]
-pub fn heard_until_ns(subscriber: SubscriberId) -> u64 {
-    match HEARD.get_ptr(heard_place(subscriber)) {
+pub fn heard_until_ns(subscriber: SubscriberId, remote: &Address) -> u64 {
+    marked_until_ns(heard_place(subscriber)).max(marked_until_ns(remote_place(remote)))
+}
+
+#[inline(always)]
+fn marked_until_ns(place: u32) -> u64 {
+    match HEARD.get_ptr(place) {
         // SAFETY: a live map value, aligned. JUSTIFICATION: other CPUs write it meanwhile.
         Some(until_ns) => unsafe { until_ns.read_volatile() },
         None => 0,
     }
 }
 
-/// A subscriber is being answered.
+/// Marks the place of a subscriber who is being answered, or of an address that he is told.
 #[inline(always)]
-pub fn hear(subscriber: SubscriberId, until_ns: u64) {
-    if let Some(place) = HEARD.get_ptr_mut(heard_place(subscriber)) {
-        // SAFETY: as in `heard_until_ns`. JUSTIFICATION: likewise.
+pub fn hear(place: u32, until_ns: u64) {
+    if let Some(place) = HEARD.get_ptr_mut(place) {
+        // SAFETY: as in `marked_until_ns`. JUSTIFICATION: likewise.
         unsafe { place.write_volatile(until_ns) };
     }
 }

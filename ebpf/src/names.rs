@@ -7,7 +7,7 @@ use tollfree_core::decide::Decision;
 use tollfree_core::event::CopyKind;
 use tollfree_core::interface::Role;
 use tollfree_core::limits::HEARD_NS;
-use tollfree_core::names::{self, Asked, Names};
+use tollfree_core::names::{self, Asked, Names, heard_place, remote_place};
 use tollfree_core::packet::Packet;
 use tollfree_core::reason::Reason;
 
@@ -33,9 +33,15 @@ pub fn ask(context: &XdpContext, role: Role, decision: &Decision, packet: &Packe
 #[inline(always)]
 pub fn hear(role: Role, subscriber: SubscriberId) {
     if matches!(role, Role::Core) {
-        // SAFETY: the helper takes no arguments. JUSTIFICATION: helpers are foreign functions.
-        maps::hear(subscriber, unsafe { bpf_ktime_get_coarse_ns() } + HEARD_NS);
+        maps::hear(heard_place(subscriber), until_ns());
     }
+}
+
+/// Until when what is heard now is waited with.
+#[inline(always)]
+fn until_ns() -> u64 {
+    // SAFETY: the helper takes no arguments. JUSTIFICATION: helpers are foreign functions.
+    unsafe { bpf_ktime_get_coarse_ns() + HEARD_NS }
 }
 
 struct Listed;
@@ -55,9 +61,16 @@ pub fn read(context: &XdpContext) {
     let Some(asked) = scratch::asked() else { return };
     let Asked { subscriber, role, transport_offset, reading } = asked;
     let role = Role::from_number(*role);
-    let bytes = XdpBytes::new(context);
-    if names::is_listed(&bytes, names::message_offset(*transport_offset as usize), reading, &Listed) {
+    let bytes = XdpBytes::message(context);
+    let message = names::message_offset(*transport_offset as usize);
+    if names::is_listed(&bytes, message, reading, &Listed) {
         hear(role, *subscriber);
+        // He may have another address, of the other family, from which he connects.
+        if matches!(role, Role::Core) {
+            names::each_address(&bytes, message, reading, |remote| {
+                maps::hear(remote_place(remote), until_ns());
+            });
+        }
     } else if !scratch::spares_copy() {
         return;
     }

@@ -130,8 +130,8 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn heard_until_ns(&self, subscriber: SubscriberId) -> u64 {
-        maps::heard_until_ns(subscriber)
+    fn heard_until_ns(&self, subscriber: SubscriberId, remote: &Address) -> u64 {
+        maps::heard_until_ns(subscriber, remote)
     }
 
     #[inline(always)]

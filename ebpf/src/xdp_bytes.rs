@@ -4,17 +4,26 @@ use core::arch::asm;
 
 use aya_ebpf::programs::XdpContext;
 use tollfree_core::bytes::{Bytes, OctetsMut};
-use tollfree_core::limits::OFFSET_MAX;
+use tollfree_core::limits::{MESSAGE_OFFSET_MAX, OFFSET_MAX};
 
-/// The packet between `data` and `data_end`.
-pub struct XdpBytes {
+/// The packet between `data` and `data_end`; read up to the offset `REACH`.
+pub struct XdpBytes<const REACH: usize = OFFSET_MAX> {
     data: usize,
     end: usize,
 }
 
 impl XdpBytes {
+    /// To read headers.
     #[inline(always)]
     pub fn new(context: &XdpContext) -> Self {
+        Self { data: context.data(), end: context.data_end() }
+    }
+}
+
+impl XdpBytes<MESSAGE_OFFSET_MAX> {
+    /// To read the message behind them.
+    #[inline(always)]
+    pub fn message(context: &XdpContext) -> Self {
         Self { data: context.data(), end: context.data_end() }
     }
 }
@@ -41,12 +50,12 @@ unsafe fn load_word(address: usize) -> u32 {
     word as u32
 }
 
-impl XdpBytes {
+impl<const REACH: usize> XdpBytes<REACH> {
     /// Where `octets` octets begin that lie `offset` into the packet; `None` if it does not hold them.
     #[inline(always)]
     fn find(&self, offset: usize, octets: usize) -> Option<usize> {
         let offset = opaque(offset);
-        if offset > OFFSET_MAX {
+        if offset > REACH {
             return None;
         }
         let start = self.data + offset;
@@ -56,7 +65,7 @@ impl XdpBytes {
     }
 }
 
-impl Bytes for XdpBytes {
+impl<const REACH: usize> Bytes for XdpBytes<REACH> {
     #[inline(always)]
     fn load<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         let start = self.find(offset, N)?;

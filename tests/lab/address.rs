@@ -84,6 +84,14 @@ impl Family {
         }
     }
 
+    /// The other one.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::V4 => Self::V6,
+            Self::V6 => Self::V4,
+        }
+    }
+
     /// `ipv4` or `ipv6`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -165,6 +173,34 @@ pub fn wild(number: u16) -> (String, IpAddr) {
 pub fn wild_addresses(numbers: Range<u16>) -> BTreeSet<IpAddr> {
     numbers.map(|number| wild(number).1).collect()
 }
+
+/// Below it are names whose answers are signed.
+pub const PROVEN_DOMAIN: &str = "proven.example";
+/// How many.
+pub const PROVEN_NAMES: u16 = 20;
+/// The first of their IPv4 addresses, behind those of [`wild`].
+const PROVEN_V4: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 208);
+/// The first of their IPv6 addresses, likewise.
+const PROVEN_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xf, 1, 0, 0, 1, 0);
+
+/// A name whose answer is signed, by its number below [`PROVEN_NAMES`], and its only address.
+pub fn proven(number: u16) -> (String, IpAddr) {
+    let address = if number.is_multiple_of(2) {
+        Ipv4Addr::from_bits(PROVEN_V4.to_bits() + u32::from(number)).into()
+    } else {
+        Ipv6Addr::from_bits(PROVEN_V6.to_bits() + u128::from(number)).into()
+    };
+    (format!("p{number}.{PROVEN_DOMAIN}"), address)
+}
+
+/// A name whose answer was changed after it was signed.
+pub fn forged_proven_name() -> String {
+    format!("forged.{PROVEN_DOMAIN}")
+}
+/// What was signed, and what the answer says.
+pub const FORGED_PROVEN_SIGNED: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 240);
+/// See [`FORGED_PROVEN_SIGNED`].
+pub const FORGED_PROVEN: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 241);
 
 /// Number of a name below the free site's that shares its address with a stranger's.
 pub const SHARED_WILD: u16 = 12;

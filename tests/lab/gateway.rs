@@ -15,6 +15,7 @@ use crate::command;
 use crate::namespace::Namespace;
 use crate::process::Process;
 use crate::scratch::Scratch;
+use crate::signed_zone;
 use crate::status::Status;
 use crate::topology::{ACCESS_INTERFACE, CORE_INTERFACE, Crossing, stop_merging};
 use crate::wait;
@@ -206,10 +207,13 @@ impl Gateway {
         };
         let home = self.directory.display();
         let [v4_resolver, v6_resolver] = RESOLVER;
+        let anchor = signed_zone::anchor(&self.directory);
+        let anchor = anchor.display();
         format!(
             r#"{}
 [resolver]
 servers = ["{v4_resolver}", "[{v6_resolver}]:53"]
+trust_anchor = "{anchor}"
 
 [signalling]
 proxies = ["{PROXY}"]

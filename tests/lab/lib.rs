@@ -47,6 +47,7 @@ pub mod report;
 pub mod scenario;
 pub mod scratch;
 pub mod shown;
+pub mod signed_zone;
 pub mod sip;
 pub mod status;
 pub mod stranger;

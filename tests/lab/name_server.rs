@@ -13,6 +13,7 @@ use crate::address::{
 use crate::command;
 use crate::namespace::Namespace;
 use crate::process::Process;
+use crate::signed_zone;
 use crate::wait;
 
 /// unbound listens after its root hints are read.
@@ -29,6 +30,8 @@ pub struct Zone {
     addresses: Vec<IpAddr>,
     /// Each name with an address. Never empty.
     records: Vec<(String, IpAddr)>,
+    /// What else exists is in the [signed root](signed_zone); else nothing does.
+    has_root: bool,
 }
 
 impl Zone {
@@ -40,12 +43,13 @@ impl Zone {
             .flat_map(|site| Family::ALL.map(|family| (site.name.to_owned(), site.address(family))));
         let stranger = Family::ALL.map(|family| (STRANGER_NAME.to_owned(), stranger_address(family)));
         let records = sites.chain((0..WILD_NAMES).map(address::wild)).chain(stranger).collect();
-        Self { name: "unbound", addresses: RESOLVER.to_vec(), records }
+        Self { name: "unbound", addresses: RESOLVER.to_vec(), records, has_root: true }
     }
 
     /// What an attacker's resolver says: that this name has this address.
     pub fn foreign(name: String, address: IpAddr) -> Self {
-        Self { name: "unbound-foreign", addresses: vec![FOREIGN_RESOLVER], records: vec![(name, address)] }
+        let (addresses, records) = (vec![FOREIGN_RESOLVER], vec![(name, address)]);
+        Self { name: "unbound-foreign", addresses, records, has_root: false }
     }
 }
 
@@ -59,10 +63,13 @@ impl NameServer {
     /// Starts it and waits until it answers.
     ///
     /// # Errors
-    /// If unbound does not start.
+    /// If unbound does not start, or ldns is not installed.
     pub fn start(internet: &Namespace, directory: &Path, zone: &Zone) -> Result<Self> {
         let file = directory.join(format!("{}.conf", zone.name));
-        fs::write(&file, configuration(zone))?;
+        if zone.has_root {
+            signed_zone::write(directory)?;
+        }
+        fs::write(&file, configuration(zone, directory))?;
         let mut process =
             Process::start(zone.name, internet.command("unbound").args(["-d", "-c"]).arg(&file), directory)?;
         let (server, (name, address)) = (zone.addresses[0], &zone.records[0]);
@@ -100,7 +107,7 @@ const fn kind(address: &IpAddr) -> &'static str {
     }
 }
 
-fn configuration(zone: &Zone) -> String {
+fn configuration(zone: &Zone, directory: &Path) -> String {
     let mut lines = vec!["server:".to_owned()];
     lines.extend(zone.addresses.iter().map(|address| format!("interface: {address}")));
     lines.extend(
@@ -114,7 +121,6 @@ fn configuration(zone: &Zone) -> String {
             "do-daemonize: no",
             "num-threads: 1",
             "module-config: \"iterator\"",
-            "local-zone: \".\" always_nxdomain",
             "local-zone: \"example.vn.\" static",
             "local-zone: \"stranger.example.\" static",
         ]
@@ -123,6 +129,17 @@ fn configuration(zone: &Zone) -> String {
     for (name, address) in &zone.records {
         lines.push(format!("local-data: \"{name}. {TTL_SECONDS} IN {} {address}\"", kind(address)));
     }
-    lines.push("remote-control:\n    control-enable: no\n".to_owned());
-    lines.join("\n    ").replace("    remote-control", "remote-control")
+    if !zone.has_root {
+        lines.push("local-zone: \".\" always_nxdomain".to_owned());
+    }
+    let mut text = lines.join("\n    ");
+    text.push_str("\nremote-control:\n    control-enable: no\n");
+    if zone.has_root {
+        let file = signed_zone::file(directory);
+        let root = format!("auth-zone:\n    name: \".\"\n    zonefile: \"{}\"\n", file.display());
+        // Not to subscribers: there, the names above are in front of it.
+        text.push_str(&root);
+        text.push_str("    for-downstream: no\n    for-upstream: yes\n");
+    }
+    text
 }

@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use ipnet::IpNet;
 use jiff::Timestamp;
+use tollfree::book::Change;
 use tollfree::dataplane::{LivePlan, PlanTables};
 use tollfree::policy::{CompileInput, DomainName, Plan, PolicySet, compile, load};
 use tollfree_benches::frame::FrameBuilder;
@@ -38,10 +40,14 @@ type Named = BTreeMap<IpAddr, BTreeSet<u32>>;
 type Seen = BTreeMap<(usize, u32, u16), u64>;
 
 fn policy() -> Result<PolicySet> {
+    policy_of(SITES)
+}
+
+fn policy_of(sites: u32) -> Result<PolicySet> {
     let mut text = "[policy]\nid = \"live\"\nlegal_basis = \"none\"\nauthority = \"none\"\n\
                     valid_from = 2020-01-01T00:00:00Z\n"
         .to_owned();
-    for site in 0..SITES {
+    for site in 0..sites {
         let networks: Vec<String> = NETWORKS
             .iter()
             .filter(|(of, _)| *of == site)
@@ -208,6 +214,14 @@ fn plans_take_over_what_was_changed_and_what_was_not() -> Result<()> {
     let mut named = first.clone();
     named.insert(ip, BTreeSet::from([2]));
     is_as_compiled(&mut harness, &mut anew, &policies, &named)?;
+    // What another policy said of an address between the two is not put on top.
+    live.set_address(ip, &BTreeSet::from([3]), false)?;
+    let latest = || vec![Change { address: ip, rules: BTreeSet::new(), shared: false }];
+    let epoch = FIRST_EPOCH + 6;
+    harness.dataplane().switch_plan(&plan(&policies, &first)?, epoch, latest)?;
+    is_as_compiled(&mut harness, &mut anew, &policies, &first)?;
+    live.mark();
+    live.set_address(ip, &BTreeSet::from([2]), false)?;
     // A controller that adopts the maps knows nothing of the one before it.
     harness.reopen()?;
     harness.dataplane().refresh_plan(&plan(&policies, &first)?)?;
@@ -245,6 +259,30 @@ fn combinations_come_and_go() -> Result<()> {
     is_as_compiled(&mut harness, &mut anew, &policies, &named)
 }
 
+/// Seventeen ports, of which one address has room for sixteen.
+#[test]
+fn an_address_of_too_many_rules_is_as_its_networks_say_whether_it_changes_or_is_compiled() -> Result<()> {
+    let policies = policy_of(17)?;
+    let (mut anew, _) = open(&policies, &Named::new())?;
+    let (mut harness, live) = open(&policies, &Named::new())?;
+    let ips: [IpAddr; 2] = ["203.0.113.1".parse()?, "192.0.2.1".parse()?];
+    let crowded: Named = ips.iter().map(|ip| (*ip, (1..=17).collect())).collect();
+    let fitting: Named = ips.iter().map(|ip| (*ip, (1..=16).collect())).collect();
+    for (named, expected) in [(&crowded, &ips[..]), (&fitting, &[]), (&crowded, &ips)] {
+        for (ip, rules) in named {
+            live.set_address(*ip, rules, false)?;
+        }
+        ensure!(live.crowded() == expected.iter().copied().collect(), "{:?}", live.crowded());
+        is_as_compiled(&mut harness, &mut anew, &policies, named)?;
+        ensure!(plan(&policies, named)?.crowded == live.crowded(), "compiled otherwise");
+    }
+    // Nothing changes since this mark: what is crowded is what the plan says.
+    live.mark();
+    harness.dataplane().activate_plan(&plan(&policies, &crowded)?, FIRST_EPOCH + 2)?;
+    ensure!(live.crowded() == ips.into(), "{:?}", live.crowded());
+    is_as_compiled(&mut harness, &mut anew, &policies, &Named::new())
+}
+
 /// An address changes between two combinations, and back to what its network says, while packets pass: each sees one of
 /// them, and none sees nothing.
 #[test]
@@ -280,5 +318,55 @@ fn packets_see_an_address_before_a_change_or_after_it() -> Result<()> {
     let seen: BTreeMap<(u32, u16), u64> =
         cut.counters.iter().map(|(key, usage)| ((key.rule, key.reason), usage.downlink_packets)).collect();
     ensure!(seen == BTreeMap::from([((1, Reason::NoFlow as u16), PACKETS)]), "{changes} changes: {seen:?}");
+    Ok(())
+}
+
+/// One thread learns, always by the policy in force; another puts policies in force. No packet of an epoch sees the address
+/// as another epoch's policy says.
+#[test]
+fn what_is_learned_does_not_outlive_its_policy() -> Result<()> {
+    const SWITCHES: u32 = 40;
+    let rule_of = |epoch: u32| 1 + epoch % 2;
+    let policies = policy()?;
+    let (mut harness, live) = open(&policies, &Named::new())?;
+    let without = plan(&policies, &Named::new())?;
+    let ip: IpAddr = "192.0.2.1".parse()?;
+    let subscriber = "10.20.0.11:40000".parse()?;
+    let frames =
+        [0, 1].map(|place| FrameBuilder::tcp(SocketAddr::new(ip, FIRST_PORT + place), subscriber).build());
+    let frames: Vec<_> = frames.into_iter().collect::<Result<_>>()?;
+    let first = FIRST_EPOCH + 2;
+    let covering = Mutex::new(rule_of(first - 1));
+    let ends = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let learning = scope.spawn(|| {
+            while !ends.load(Ordering::Relaxed) {
+                let mut held = live.hold();
+                let rule = *covering.lock().map_err(|_| anyhow!("the other thread panicked"))?;
+                held.set_address(ip, &BTreeSet::from([rule]), false)?;
+                held.set_address(ip, &BTreeSet::new(), false)?;
+                held.set_address(ip, &BTreeSet::from([rule]), false)?;
+            }
+            Ok::<_, anyhow::Error>(())
+        });
+        let switched = (first..first + SWITCHES).try_for_each(|epoch| {
+            live.mark();
+            let latest = || {
+                let rules = BTreeSet::from([rule_of(epoch)]);
+                // A thread that panicked fails the test by itself.
+                *covering.lock().unwrap_or_else(PoisonError::into_inner) = rule_of(epoch);
+                vec![Change { address: ip, rules, shared: false }]
+            };
+            harness.dataplane().switch_plan(&without, epoch, latest)?;
+            frames.iter().try_for_each(|frame| harness.run(Role::Core, frame, 100).map(drop))
+        });
+        ends.store(true, Ordering::Relaxed);
+        learning.join().map_err(|_| anyhow!("the learning thread panicked"))??;
+        switched
+    })?;
+    for (key, usage) in &harness.cut()?.counters {
+        let is_own = key.rule == 0 || key.rule == rule_of(key.epoch);
+        ensure!(is_own, "{} packets of epoch {} under rule {}", usage.downlink_packets, key.epoch, key.rule);
+    }
     Ok(())
 }

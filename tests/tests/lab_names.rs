@@ -60,6 +60,11 @@ fn what_is_told_rightly_is_believed() {
     assert_shown("names-3-right-");
 }
 
+#[test]
+fn where_a_proof_is_required_the_gateway_proves_fresh_names_itself() {
+    assert_shown("names-4-");
+}
+
 /// Octets of an Ethernet header without tags: the lab's frames have none.
 const ETHERNET_OCTETS: usize = 14;
 

@@ -19,7 +19,7 @@ use tollfree_core::flow::{
 };
 use tollfree_core::interface::Role;
 use tollfree_core::limits::{EVIDENCE_WAIT_NS, FLOWS_PER_SUBSCRIBER_DEFAULT, HEARD_NS};
-use tollfree_core::names::{self, Names};
+use tollfree_core::names::{self, Names, Reading};
 use tollfree_core::packet::Packet;
 use tollfree_core::packet::tunnel::Transports;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry};
@@ -220,9 +220,13 @@ impl MemoryTables {
     /// A subscriber may know addresses until then that are in no rule yet, in nanoseconds; those whose time is over are
     /// forgotten.
     pub fn hear(&mut self, subscriber: SubscriberId, until_ns: u64) {
+        self.mark(names::heard_place(subscriber), until_ns);
+    }
+
+    fn mark(&mut self, place: u32, until_ns: u64) {
         let now_ns = self.now_ns;
         self.heard.retain(|_, until_ns| *until_ns > now_ns);
-        self.heard.insert(names::heard_place(subscriber), until_ns);
+        self.heard.insert(place, until_ns);
     }
 
     /// Holds the names that rules list, and those below which they list all.
@@ -231,23 +235,21 @@ impl MemoryTables {
     }
 
     /// Does with a packet that was decided what the kernel's programs do about names: a subscriber who is answered is waited
-    /// with. Says what it is copied for.
-    pub fn listen(
-        &mut self,
-        frame: &Frame<'_>,
-        role: Role,
-        packet: &Packet,
-        decision: &Decision,
-    ) -> CopyKind {
-        let is_listed = match decision.copy {
-            CopyKind::NamesListed => {
-                let offset = names::message_offset(packet.transport_offset);
-                names::is_listed(frame, offset, &mut names::Reading::default(), &Listed(&self.names))
-            }
-            kind => kind == CopyKind::Names,
-        };
-        if is_listed && role == Role::Core {
+    /// with, and so is whoever connects to what he is told. Says what it is copied for.
+    pub fn listen(&mut self, octets: &[u8], role: Role, packet: &Packet, decision: &Decision) -> CopyKind {
+        let frame = Frame::message(octets);
+        let offset = names::message_offset(packet.transport_offset);
+        let mut reading = Reading::default();
+        let is_read = decision.copy == CopyKind::NamesListed
+            && names::is_listed(&frame, offset, &mut reading, &Listed(&self.names));
+        if role == Role::Core && (is_read || decision.copy == CopyKind::Names) {
             self.hear(decision.subscriber, self.now_ns + HEARD_NS);
+        }
+        if role == Role::Core && is_read {
+            let until_ns = self.now_ns + HEARD_NS;
+            names::each_address(&frame, offset, &mut reading, |remote| {
+                self.mark(names::remote_place(remote), until_ns);
+            });
         }
         if decision.copy == CopyKind::NamesListed { CopyKind::Names } else { decision.copy }
     }
@@ -369,8 +371,9 @@ impl Tables for MemoryTables {
         self.verdicts.get(&flow).copied()
     }
 
-    fn heard_until_ns(&self, subscriber: SubscriberId) -> u64 {
-        self.heard.get(&names::heard_place(subscriber)).copied().unwrap_or_default()
+    fn heard_until_ns(&self, subscriber: SubscriberId, remote: &Address) -> u64 {
+        let marked = |place: u32| self.heard.get(&place).copied().unwrap_or_default();
+        marked(names::heard_place(subscriber)).max(marked(names::remote_place(remote)))
     }
 
     fn count_sent_again(&self, number: u32, role: Role, octets: u32) {

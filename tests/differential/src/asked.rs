@@ -141,8 +141,8 @@ impl Tables for Asked<'_> {
         self.tables.verdict(flow)
     }
 
-    fn heard_until_ns(&self, subscriber: SubscriberId) -> u64 {
-        self.tables.heard_until_ns(subscriber)
+    fn heard_until_ns(&self, subscriber: SubscriberId, remote: &Address) -> u64 {
+        self.tables.heard_until_ns(subscriber, remote)
     }
 
     fn count_sent_again(&self, rule: u32, from: Role, octets: u32) {

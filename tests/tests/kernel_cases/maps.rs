@@ -11,12 +11,13 @@ use tollfree::dataplane::monotonic_ns;
 use tollfree_core::address::SubscriberId;
 use tollfree_core::counter::{PendingKey, Usage};
 use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, Promise, SubscriberFlows};
-use tollfree_core::names::heard_place;
+use tollfree_core::names::{heard_place, remote_place};
 use tollfree_core::quota::{QuotaEntry, QuotaKey};
 
 use crate::event::Event;
 use crate::world::{
-    NEVER_NS, PASSED_NS, QUOTAS_MAX, SITE, SOMEBODY_ELSE, SUBSCRIBER, SUBSCRIBER_V6, tcp_flow,
+    NEVER_NS, PASSED_NS, QUOTAS_MAX, SITE, SOMEBODY_ELSE, STRANGER, STRANGER_V6, SUBSCRIBER, SUBSCRIBER_V6,
+    at, tcp_flow,
 };
 
 /// Those that cases change, and those that are not in a cut.
@@ -65,6 +66,9 @@ impl KernelMaps {
         for subscriber in [SUBSCRIBER, SUBSCRIBER_V6, SOMEBODY_ELSE] {
             let owner = tcp_flow(subscriber, SITE).owner();
             self.heard.set(heard_place(owner), 0, 0)?;
+        }
+        for stranger in [STRANGER, STRANGER_V6] {
+            self.heard.set(remote_place(&at(stranger).ip().into()), 0, 0)?;
         }
         self.set_day_ends(NEVER_NS)
     }

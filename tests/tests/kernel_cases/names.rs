@@ -1,5 +1,7 @@
 //! DNS with trusted resolvers, and flows to addresses that userspace may be learning.
 
+use std::net::IpAddr;
+
 use tollfree_benches::frame::FrameBuilder;
 use tollfree_core::address::{Family, SubscriberId};
 use tollfree_core::event::CopyKind;
@@ -9,15 +11,15 @@ use tollfree_core::reason::Reason;
 use crate::case::{Case, Expect, charged, free, pending};
 use crate::event::Event;
 use crate::world::{
-    NEVER_NS, PASSED_NS, RESOLVER, RESOLVER_V6, SITE_RULE, SOMEBODY_ELSE, STRANGER, STRANGER_V6, SUBSCRIBER,
-    SUBSCRIBER_V6, at, port, tcp_flow, udp_flow,
+    NEVER_NS, PASSED_NS, RESOLVER, RESOLVER_V6, SITE, SITE_RULE, SITE_V6, SOMEBODY_ELSE, STRANGER,
+    STRANGER_V6, SUBSCRIBER, SUBSCRIBER_V6, at, port, tcp_flow, udp_flow,
 };
 
 const ADDRESS: u32 = 1;
 const NOT_LISTED: u32 = 16;
 
 pub(crate) fn cases() -> Vec<Case> {
-    [asked(), answered(), heard(), learned()].into_iter().flatten().collect()
+    [asked(), answered(), told(), heard(), learned()].into_iter().flatten().collect()
 }
 
 /// A question about `name`, or the beginning of the answer to it (RFC 1035, section 4.1).
@@ -112,6 +114,63 @@ fn answered() -> Vec<Case> {
         Case::uplink("who asks is not", &syn(), not_listed(40)).after(&question("moh.example")),
         Case::uplink("another name", &syn(), not_listed(40)).after_downlink(&answer("example.net")),
         Case::uplink("another's answer", &syn(), not_listed(40)).after_downlink(&others),
+    ]
+}
+
+/// A record with an address (RFC 1035, section 3.4.1; RFC 3596, section 2.2), whose owner is the question's name.
+fn record(address: &str) -> Vec<u8> {
+    let (kind, data) = match at(address).ip() {
+        IpAddr::V4(v4) => (1, v4.octets().to_vec()),
+        IpAddr::V6(v6) => (28, v6.octets().to_vec()),
+    };
+    let octets = u8::try_from(data.len()).expect("an address is short");
+    [&[0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0, octets][..], &data].concat()
+}
+
+/// A message about `name` with these records in its answer.
+fn with_records(name: &str, records: &[Vec<u8>]) -> Vec<u8> {
+    let mut message = message(name);
+    message[7] = u8::try_from(records.len()).expect("few records");
+    [message, records.concat()].concat()
+}
+
+/// What an answer says of addresses holds for all subscribers: who asks by IPv4 may connect by IPv6.
+fn told() -> Vec<Case> {
+    let v6 = tcp_flow(SUBSCRIBER_V6, STRANGER_V6);
+    let syn_v6 = FrameBuilder::tcp(at(SUBSCRIBER_V6), at(STRANGER_V6)).syn();
+    let waits_v6 = pending(0, 60, v6).v6();
+    let from = |resolver, to, name, records: &[Vec<u8>]| {
+        FrameBuilder::udp(at(resolver), at(to)).payload(&with_records(name, records))
+    };
+    let to_v4 = |records: &[Vec<u8>]| from(RESOLVER, SUBSCRIBER, "moh.example", records);
+    // An alias of the name, `www` in front of it, and a record that spells its owner out.
+    let alias = [&[0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 60, 0, 6, 3][..], b"www\xc0\x0c"].concat();
+    let mut spelled = record(STRANGER_V6);
+    spelled.splice(..2, *b"\x01a\0");
+    let many = vec![record(SITE); 31];
+    let case = |name, answer: &FrameBuilder, expect: Expect| {
+        Case::uplink(name, &syn_v6, expect.v6()).after_downlink(answer)
+    };
+    let strangers = || not_listed(60);
+    let asks = FrameBuilder::udp(at(SUBSCRIBER), at(RESOLVER));
+    let asks = asks.payload(&with_records("moh.example", &[record(STRANGER_V6)]));
+    let others = from(RESOLVER, SUBSCRIBER, "moh.example.net", &[record(STRANGER_V6)]);
+    vec![
+        case("an address that was told by IPv4", &to_v4(&[record(STRANGER_V6)]), waits_v6.clone()),
+        Case::uplink("an address that was told by IPv6", &syn(), waits(40)).after_downlink(&from(
+            RESOLVER_V6,
+            SUBSCRIBER_V6,
+            "moh.example",
+            &[record(STRANGER)],
+        )),
+        case("behind an alias", &to_v4(&[alias, record(STRANGER_V6)]), waits_v6.clone()),
+        case("as the last", &to_v4(&[many.clone(), vec![record(STRANGER_V6)]].concat()), waits_v6.clone()),
+        case("too late", &to_v4(&[many, vec![record(SITE), record(STRANGER_V6)]].concat()), strangers()),
+        case("in a VLAN", &to_v4(&[record(STRANGER_V6)]).vlan(0x8100), waits_v6),
+        case("another address", &to_v4(&[record(SITE_V6)]), strangers()),
+        case("an owner that is spelled out", &to_v4(&[spelled]), strangers()),
+        case("of a name in no rule", &others, strangers()),
+        Case::uplink("in a question", &syn_v6, strangers().v6()).after(&asks),
     ]
 }
 

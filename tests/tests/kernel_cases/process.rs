@@ -69,7 +69,7 @@ pub(crate) fn pass(
     match parse(&Frame::new(frame), Start::Ethernet, 0, transports, &mut ()) {
         Ok(packet) => {
             let mut decision = decide(tables, role, SIP_PORT, &packet);
-            decision.copy = tables.listen(&Frame::new(frame), role, &packet, &decision);
+            decision.copy = tables.listen(frame, role, &packet, &decision);
             (decision, decision.volume_octets(&packet))
         }
         Err(reason) => (Decision::unattributed(reason), 0),

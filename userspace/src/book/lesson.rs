@@ -29,7 +29,7 @@ pub struct Lesson {
 pub enum Refused {
     /// As an answer to the gateway's own resolver would be.
     Address(Refusal),
-    /// The rules ask for a proof, and nobody validates what is heard.
+    /// The rules ask for a proof, and nobody validates what is heard: the gateway asks itself.
     Unproven,
     /// The gateway's own resolver found this name's last answer to be forged.
     Bogus,
@@ -61,4 +61,6 @@ pub struct Taught {
     pub new: Vec<IpAddr>,
     /// What was not learned, and why.
     pub refused: Vec<(IpAddr, Refused)>,
+    /// The name is one more of those that [`AddressBook::wanted`](super::AddressBook::wanted) has.
+    pub is_wanted: bool,
 }

@@ -31,6 +31,10 @@ pub const NEW_NAMES_MAX: u32 = 512;
 /// Subscribers whose new names are counted. Reason: those who ask for listed names within one window; some 5 MB.
 pub const TEACHERS_MAX: usize = 65_536;
 
+/// Names that the gateway resolves itself because subscribers asked for them and their rules ask for a proof. Reason: at the
+/// shortest lifetimes by default, a tenth of what the gateway may ask in a second keeps as many fresh.
+pub const WANTED_MAX: usize = 4096;
+
 /// Unlike names that are remembered of one address as evidence of sharing. Reason: one is enough; some more outlast the
 /// forgetting of the first.
 pub const WITNESSES_MAX: usize = 16;

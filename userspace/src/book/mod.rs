@@ -32,6 +32,6 @@ pub use explain::{ExplainError, Explained, Explanation, render};
 pub use lesson::{Lesson, Refused, Taught};
 pub use limits::{
     KEPT_MAX, NAMES_MAX, NEW_NAMES_MAX, PAIRS_MAX, PASSERS_BY_MAX, PLACES_MAX, SHARING_REMEMBERED,
-    TEACHERS_MAX, USE_REPORT_MAX, WITNESSES_MAX,
+    TEACHERS_MAX, USE_REPORT_MAX, WANTED_MAX, WITNESSES_MAX,
 };
 pub use status::BookStatus;

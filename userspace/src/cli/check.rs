@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Exit {
         Ok(plan) => plan,
         Err(error) => return fail(&error, Exit::Policy),
     };
-    let checked = Checked::of(&policy, &plan);
+    let checked = Checked::of(&policy, &plan, config.resolver.dnssec);
     let text = if arguments.plan {
         plan.describe()
     } else if arguments.json {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::policy::suffix::{LIST_SHA256, LIST_VERSION};
 use crate::policy::{DomainPattern, Evidence, Plan, Policy, PolicySet, Site};
+use crate::resolve::Dnssec;
 
 /// What was found. In text, or in JSON with these fields.
 #[derive(Debug, Serialize)]
@@ -40,6 +41,8 @@ struct SiteShown {
     evidence: &'static str,
     /// `charge` or `free`; none where the evidence is the address alone.
     hidden_name: Option<&'static str>,
+    /// What is asked of the signatures of its names: `off`, `opportunistic` or `required`.
+    dnssec: &'static str,
     names: Vec<NameShown>,
 }
 
@@ -51,6 +54,8 @@ struct NameShown {
     /// With U-labels, where they differ and do not look like another name.
     unicode: Option<String>,
     covers: Covers,
+    /// What is learned of it must be proven by the gateway first: it asks for each name that subscribers ask for.
+    proven_first: bool,
 }
 
 /// What is meant by a name.
@@ -69,7 +74,8 @@ const LIST: ListShown = ListShown { version: LIST_VERSION, sha256: LIST_SHA256 }
 
 impl Checked {
     /// Policies without a fault, and what they compile to.
-    pub(super) fn of(policies: &PolicySet, plan: &Plan) -> Self {
+    /// `dnssec` is what the gateway asks of the signatures of names whose sites do not say.
+    pub(super) fn of(policies: &PolicySet, plan: &Plan, dnssec: Dnssec) -> Self {
         let sites = policies.policies.iter().flat_map(|policy| policy.sites.iter().map(move |s| (policy, s)));
         Self {
             faults: Vec::new(),
@@ -77,7 +83,7 @@ impl Checked {
             policy_digest: Some(policies.digest.to_string()),
             policies: policies.policies.len(),
             rules_in_force: plan.rules.len(),
-            sites: sites.map(|(policy, site)| SiteShown::of(policy, site)).collect(),
+            sites: sites.map(|(policy, site)| SiteShown::of(policy, site, dnssec)).collect(),
         }
     }
 
@@ -95,7 +101,8 @@ impl Checked {
 }
 
 impl SiteShown {
-    fn of(policy: &Policy, site: &Site) -> Self {
+    fn of(policy: &Policy, site: &Site, dnssec: Dnssec) -> Self {
+        let dnssec = site.dnssec.unwrap_or(dnssec);
         let by_name = site.evidence == Evidence::NameAndAddress;
         Self {
             policy: policy.id.clone(),
@@ -103,13 +110,14 @@ impl SiteShown {
             mode: policy.mode.name(),
             evidence: site.evidence.name(),
             hidden_name: by_name.then(|| site.hidden_name.name()),
-            names: site.domains.iter().map(|pattern| NameShown::of(pattern, site)).collect(),
+            dnssec: dnssec.name(),
+            names: site.domains.iter().map(|pattern| NameShown::of(pattern, site, dnssec)).collect(),
         }
     }
 }
 
 impl NameShown {
-    fn of(pattern: &DomainPattern, site: &Site) -> Self {
+    fn of(pattern: &DomainPattern, site: &Site, dnssec: Dnssec) -> Self {
         let lists_itself = site.domains.iter().any(|listed| listed.covers(pattern.name()));
         Self {
             pattern: pattern.to_string(),
@@ -119,6 +127,7 @@ impl NameShown {
                 DomainPattern::Below(_) if lists_itself => Covers::Below,
                 DomainPattern::Below(_) => Covers::BelowOnly,
             },
+            proven_first: dnssec == Dnssec::Required && matches!(pattern, DomainPattern::Below(_)),
         }
     }
 }
@@ -153,10 +162,14 @@ impl fmt::Display for NameShown {
         }
         let apex = self.pattern.trim_start_matches("*.");
         match self.covers {
-            Covers::Itself => writeln!(f),
-            Covers::Below => writeln!(f, ": every name below"),
-            Covers::BelowOnly => writeln!(f, ": every name below, but not {apex} itself"),
+            Covers::Itself => {}
+            Covers::Below => write!(f, ": every name below")?,
+            Covers::BelowOnly => write!(f, ": every name below, but not {apex} itself")?,
         }
+        if self.proven_first {
+            write!(f, "; the gateway proves each (dnssec is required) before it is free")?;
+        }
+        writeln!(f)
     }
 }
 
@@ -184,6 +197,14 @@ class = "free"
 rating_group = 1
 
 [[site]]
+id = "proven"
+domains = ["health.example", "*.health.example"]
+dnssec = "required"
+evidence = "address"
+class = "free"
+rating_group = 1
+
+[[site]]
 id = "network"
 networks = ["203.0.113.0/24"]
 evidence = "address"
@@ -195,7 +216,7 @@ rating_group = 1
         let policies = loaded(&[("p.toml", POLICY)]);
         let numbers = policies.provisional_numbers();
         let plan = compile(&CompileInput::new(&policies, &numbers, instant("2020-03-01T00:00:00Z")));
-        Checked::of(&policies, &plan.expect("it compiles"))
+        Checked::of(&policies, &plan.expect("it compiles"), Dnssec::Off)
     }
 
     /// By hand, from the policy above.
@@ -206,6 +227,9 @@ p/portal: mode observe, evidence name-and-address, hidden name free
   bộytế.vn (xn--byt-9jzwf.vn)
   *.bộytế.vn (*.xn--byt-9jzwf.vn): every name below
   *.xn--80ak6aa92e.example: every name below, but not xn--80ak6aa92e.example itself
+p/proven: mode observe, evidence address
+  health.example
+  *.health.example: every name below; the gateway proves each (dnssec is required) before it is free
 p/network: mode observe, evidence address
 public suffix list ";
 
@@ -214,7 +238,7 @@ public suffix list ";
         let text = checked().to_string();
         let rest = text.strip_prefix(SHOWN).unwrap_or_else(|| panic!("{text}"));
         assert!(
-            rest.starts_with(&format!("{LIST_VERSION}, sha256:{LIST_SHA256}\n1 policies, 2 rules")),
+            rest.starts_with(&format!("{LIST_VERSION}, sha256:{LIST_SHA256}\n1 policies, 3 rules")),
             "{rest}"
         );
     }
@@ -232,6 +256,15 @@ public suffix list ";
         assert_eq!(names[2]["unicode"], "bộytế.vn");
         assert_eq!(names[4]["covers"], "below-only");
         assert_eq!(json["sites"][1]["hidden_name"], serde_json::Value::Null);
+        assert_eq!(
+            (&json["sites"][0]["dnssec"], &json["sites"][1]["dnssec"]),
+            (&"off".into(), &"required".into())
+        );
+        let proven_first = [0, 1].map(|name| json["sites"][1]["names"][name]["proven_first"].as_bool());
+        assert_eq!(
+            (proven_first, names[1]["proven_first"].as_bool()),
+            ([Some(false), Some(true)], Some(false))
+        );
     }
 
     #[test]

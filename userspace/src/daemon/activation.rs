@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use tollfree_core::plan::RuleEntry;
 
 use super::RunError;
+use super::addresses::open;
 use super::engine::Engine;
-use super::plan_names::PlanNames;
 use crate::audit::{
     Activation, ActivationCause, AddressStatement, Addresses, EvidenceStatement, Log, Refused, RuleStatement,
     Statement,
@@ -17,7 +17,7 @@ use crate::dataplane::{Cut, monotonic_ns};
 use crate::diagnostic::Diagnostics;
 use crate::ledger::CloseReason;
 use crate::policy::{CompileInput, Plan, PolicySet, WireName, compile};
-use crate::resolve::{NameTerms, Resolved, ResolverError};
+use crate::resolve::{Moment, NameTerms, Resolved, ResolverError};
 use crate::status::RuleName;
 
 /// How long after a failure a change by date is tried again. Reason: a full disk is not emptied sooner.
@@ -47,7 +47,7 @@ impl Engine {
     /// The first plan: where the kernel has the same policy in force, it goes on under its epoch; else a new one
     /// begins.
     pub(super) fn start_plan(&mut self, plan: Plan) -> Result<(), RunError> {
-        self.parts.names.send_replace(names(&self.policy));
+        self.follow_names();
         let epoch = self.parts.dataplane.control().epoch();
         // Maps that were made just now have no epoch yet.
         if epoch != 0 {
@@ -105,7 +105,9 @@ impl Engine {
         }
         let result =
             self.compile_current().and_then(|plan| self.activate(plan, ActivationCause::CountersRenewed));
-        self.note("counters", result);
+        if !self.note("counters", result) {
+            self.cover_names();
+        }
     }
 
     fn put_in_force(&mut self, policy: PolicySet) -> Result<(), RunError> {
@@ -121,13 +123,14 @@ impl Engine {
         let before = std::mem::replace(&mut self.policy, policy);
         if let Err(error) = self.activate(plan, ActivationCause::PolicyChanged) {
             let policy = std::mem::replace(&mut self.policy, before);
+            self.cover_names();
             if error.is_of_machine() {
                 self.try_again(policy);
             }
             return Err(error);
         }
         self.policy_faults.clear();
-        self.parts.names.send_replace(names(&self.policy));
+        self.follow_names();
         Ok(())
     }
 
@@ -154,6 +157,7 @@ impl Engine {
         let result =
             self.compile_current().and_then(|plan| self.activate(plan, ActivationCause::RuleStartedOrEnded));
         if !self.note("rules by date", result) {
+            self.cover_names();
             let again = Timestamp::now().checked_add(RETRY_INTERVAL).unwrap_or(Timestamp::MAX);
             self.plan.next_change = Some(again);
         }
@@ -206,6 +210,7 @@ impl Engine {
             self.keep_book();
         }
         let stated = address_statements(&plan, &self.bookkeeping.compiled.addresses);
+        let cover = self.covering(&plan);
         let parts = &mut self.parts;
         recover(&mut parts.log)?;
         let last =
@@ -230,11 +235,18 @@ impl Engine {
         statements.extend(Addresses::of_change(&gateway, epoch, at, &BTreeSet::new(), &stated)?);
         let indexes = parts.log.append(&statements)?;
         parts.ledger.record_epoch(epoch, &digest.to_string(), at, indexes.start)?;
-        let cut = parts.dataplane.activate_plan(&plan, epoch)?;
+        let book = std::sync::Arc::clone(&parts.book);
+        // From the switch on, what is learned is learned by the plan that holds from there on.
+        let cut = parts.dataplane.switch_plan(&plan, epoch, || {
+            cover();
+            open(&book).take_changes(Moment::now())
+        })?;
         self.bookkeeping.stated = self.bookkeeping.compiled.version;
         // Its records carry the rating groups of the epoch that ends.
         self.close_before(&cut);
         self.in_force(plan)?;
+        self.change_addresses();
+        self.keep_book();
         tracing::info!(epoch, policy = %self.policy.digest, ?cause, rules = self.plan.rules.len(), "in force");
         Ok(())
     }
@@ -253,7 +265,10 @@ impl Engine {
         let stated = address_statements(&plan, &self.bookkeeping.compiled.addresses);
         self.state(&stated)?;
         self.parts.dataplane.refresh_plan(&plan)?;
-        self.in_force(plan)
+        self.in_force(plan)?;
+        self.cover_names();
+        self.keep_book();
+        Ok(())
     }
 
     /// Says in the audit log how the addresses of names differ from what it said last.
@@ -280,13 +295,10 @@ impl Engine {
     /// What follows from a plan that is in force now.
     fn in_force(&mut self, plan: Plan) -> Result<(), RunError> {
         self.name_rules(&plan)?;
-        self.parts.shared.names.store(std::sync::Arc::new(PlanNames::of(&plan)));
         let listed = plan.names.filter_names().map(|(name, _)| name.as_str());
         self.parts.dataplane.set_names(listed)?;
         self.parts.shared.hotlines.store(std::sync::Arc::new(plan.hotlines.clone()));
         self.plan = plan;
-        self.cover_names();
-        self.keep_book();
         Ok(())
     }
 

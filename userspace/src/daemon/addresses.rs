@@ -4,12 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
+
 use super::RunError;
+use super::activation::names;
 use super::coverage::PlanCoverage;
 use super::engine::Engine;
+use super::plan_names::PlanNames;
 use crate::book::{AddressBook, Change, HoldingEvent};
 use crate::ledger::LedgerError;
-use crate::resolve::Moment;
+use crate::policy::Plan;
+use crate::resolve::{Dnssec, Moment, NameTerms};
 
 /// What is to be recorded of addresses and cannot be, at most. Reason: some tens of megabytes; past it, what is held is
 /// recorded when the ledger can be written again, as of then.
@@ -43,6 +48,13 @@ pub(super) fn open(book: &Mutex<AddressBook>) -> MutexGuard<'_, AddressBook> {
     book.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What is asked of a name that is followed because its answers must be proven.
+pub(super) fn proven() -> NameTerms {
+    let mut terms = NameTerms::default();
+    terms.add(Some(Dnssec::Required), None);
+    terms
+}
+
 impl Engine {
     /// The resolver has other addresses: same epoch, other tables.
     pub(super) fn addresses_changed(&mut self) {
@@ -58,23 +70,43 @@ impl Engine {
         open(&self.parts.book).set_used(used, now);
         self.change_addresses();
         self.keep_book();
+        if open(&self.parts.book).forget_wanted(now) {
+            self.follow_names();
+        }
+    }
+
+    /// Has the resolver follow the names that policies list, and those that must be proven and subscribers ask for.
+    pub(super) fn follow_names(&self) {
+        let listed = names(&self.policy);
+        let terms = self.policy.terms_at(Timestamp::now());
+        let asked = |name: &str| name.parse().map_or_else(|_| proven(), |name| terms.of_name(&name));
+        let book = &self.parts.book;
+        // In there, because who reads answers adds a name to the book first, and then here.
+        self.parts.names.send_modify(|followed| {
+            *followed = listed;
+            for name in open(book).wanted() {
+                followed.entry(name.to_owned()).or_insert_with(|| asked(name));
+            }
+        });
     }
 
     /// Writes what changed of addresses into the plan in force, stated first. An address that cannot be changed keeps none
     /// of the others from it.
-    fn change_addresses(&mut self) {
+    pub(super) fn change_addresses(&mut self) {
         if open(&self.parts.book).version() != self.bookkeeping.stated {
             let result = self.state_addresses();
             self.note("address statements", result);
         }
-        let changes = open(&self.parts.book).take_changes(Moment::now());
         let live = self.parts.dataplane.live_plan();
+        let mut live = live.hold();
+        let changes = open(&self.parts.book).take_changes(Moment::now());
         let mut result = Ok(());
         for Change { address, rules, shared } in changes {
             if let Err(error) = live.set_address(address, &rules, shared) {
                 result = Err(error.into());
             }
         }
+        drop(live);
         self.note("addresses", result);
     }
 
@@ -93,14 +125,22 @@ impl Engine {
         };
     }
 
-    /// The plan that was compiled last is in force: its rules are what the book goes by.
+    /// The plan that was compiled last is in force: its rules are what the book and the reader of names go by.
     pub(super) fn cover_names(&mut self) {
-        let now = Moment::now();
-        let dnssec = self.parts.config.resolver.dnssec;
-        let coverage = PlanCoverage::new(&self.plan, &self.policy, dnssec);
-        open(&self.parts.book).set_coverage(Arc::new(coverage), now);
-        // Most are in the plan already: those are not written again.
+        self.covering(&self.plan)();
         self.change_addresses();
+    }
+
+    /// Makes the rules of `plan`, which was compiled from the policy at hand, what the book and the reader of names go by.
+    pub(super) fn covering(&self, plan: &Plan) -> impl FnOnce() + use<> {
+        let dnssec = self.parts.config.resolver.dnssec;
+        let coverage = Arc::new(PlanCoverage::new(plan, &self.policy, dnssec));
+        let names = Arc::new(PlanNames::of(plan));
+        let (book, shared) = (Arc::clone(&self.parts.book), Arc::clone(&self.parts.shared));
+        move || {
+            shared.names.store(names);
+            open(&book).set_coverage(coverage, Moment::now());
+        }
     }
 
     /// Keeps what is to be remembered of addresses, and their answers for the next start.

@@ -108,6 +108,7 @@ impl Follower {
             shared: Arc::clone(shared),
             book: Arc::clone(&engine.parts.book),
             live: engine.parts.dataplane.live_plan(),
+            names: engine.parts.names.clone(),
             verdicts: engine.parts.dataplane.verdict_table()?,
             transports: MemoryTransports::new(&config.transports),
         });

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
+use tollfree_core::limits::MATCHERS_MAX;
 
 use super::addresses::Bookkeeping;
 use super::holders::Holders;
@@ -238,6 +239,18 @@ impl Engine {
             flows => {
                 let alarm = format!("verdicts: {flows} flows find no room for theirs, and go on waiting");
                 self.alarms.insert("verdicts", alarm);
+            }
+        }
+        let crowded = self.parts.dataplane.live_plan().crowded();
+        match crowded.first() {
+            None => drop(self.alarms.remove("crowded")),
+            Some(first) => {
+                let alarm = format!(
+                    "crowded: {} addresses, {first} among them, have names of rules with more than {MATCHERS_MAX} port \
+                     ranges together; there, networks alone decide. List fewer or broader ranges in these rules",
+                    crowded.len()
+                );
+                self.alarms.insert("crowded", alarm);
             }
         }
         if self.day_ends <= Timestamp::now() {

@@ -1,14 +1,17 @@
 //! What passing packets tell: addresses of names, and the names that flows ask for.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tollfree_core::address::{Address, Family, SubscriberId};
 use tollfree_core::bytes::Frame;
 use tollfree_core::event::CopyHead;
 use tollfree_core::flow::{NO_RULE, Verdict};
 use tollfree_core::interface::Role;
+use tollfree_core::limits::HEARD_NS;
 use tollfree_core::packet::{self, Packet, Start};
 use tollfree_core::plan::Evidence;
 use tollfree_core::reason::{Bucket, Reason};
@@ -16,27 +19,38 @@ use tollfree_wire::dns::{self, Direction, Listener};
 use tollfree_wire::inspect::{self, Finding, Inspector};
 
 use super::Shared;
-use super::addresses::open;
+use super::addresses::{open, proven};
 use super::plan_names::Place;
-use crate::book::{AddressBook, Lesson};
+use crate::book::{AddressBook, Lesson, Refused};
 use crate::dataplane::{LivePlan, VerdictTable, monotonic_ns};
 use crate::memory::MemoryTransports;
 use crate::policy::HiddenName;
-use crate::resolve::Moment;
+use crate::recent::Recent;
+use crate::resolve::{Moment, NameTerms};
 use crate::status::EvidenceStatus;
 
 /// How often flows are looked at that tell nothing any more, and status is told.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is looked whether addresses have been proven that flows wait for.
+const PROOF_INTERVAL: Duration = Duration::from_millis(50);
+/// How long a flow waits for its address to be proven. Reason: the kernel waits no longer with addresses of answers.
+const PROOF_WAIT: Duration = Duration::from_nanos(HEARD_NS);
+/// Addresses that are remembered as waiting for a proof. Reason: those of as many names as one second may ask for, and more.
+const UNPROVEN_MAX: usize = 16_384;
 /// Flows that are remembered, at most. Reason: as many as the inspector holds.
 const FLOWS_MAX: usize = inspect::Limits::FLOWS;
 
 /// A flow that awaits its verdict.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
-    /// The first that asks there.
+    /// The first that asks there. [`NO_RULE`]: its address is to be proven first.
     rule: u32,
     place: Place,
     since: Instant,
+    /// When its first packet was copied.
+    since_ns: u64,
+    /// What was found out before its address was proven.
+    found: Option<Finding>,
 }
 
 /// Reads copies of DNS and of flows that await evidence.
@@ -45,7 +59,12 @@ pub(super) struct EvidenceReader {
     listener: Listener,
     inspector: Inspector,
     waiting: HashMap<u64, Waiting>,
+    /// Addresses in answers that the gateway must prove itself, and until when it is waited with.
+    unproven: Recent<IpAddr, Instant>,
+    /// Flows to them.
+    waiting_for_proof: BTreeSet<u64>,
     next_look: Instant,
+    next_proof: Instant,
     status: EvidenceStatus,
 }
 
@@ -54,6 +73,8 @@ pub(super) struct EvidenceParts {
     pub(super) shared: Arc<Shared>,
     pub(super) book: Arc<Mutex<AddressBook>>,
     pub(super) live: LivePlan,
+    /// Names that are resolved.
+    pub(super) names: watch::Sender<BTreeMap<String, NameTerms>>,
     pub(super) verdicts: VerdictTable,
     pub(super) transports: MemoryTransports,
 }
@@ -66,7 +87,10 @@ impl EvidenceReader {
             listener: Listener::new(dns::Limits::default()),
             inspector: Inspector::new(inspect::Limits::default()),
             waiting: HashMap::new(),
+            unproven: Recent::new(UNPROVEN_MAX),
+            waiting_for_proof: BTreeSet::new(),
             next_look: Instant::now(),
+            next_proof: Instant::now(),
             status: EvidenceStatus::default(),
         }
     }
@@ -102,20 +126,31 @@ impl EvidenceReader {
                 .map(|(address, ttl)| (address, Duration::from_secs(ttl.into())))
                 .collect(),
         };
-        let changes = {
+        // Held from before the lesson is judged: no other policy may come in between.
+        let mut live = self.parts.live.hold();
+        let (taught, changes) = {
             let mut book = open(&self.parts.book);
-            book.learn(&lesson);
-            book.take_changes(now)
+            (book.learn(&lesson), book.take_changes(now))
         };
         self.status.lessons += 1;
         for change in &changes {
-            match self.parts.live.set_address(change.address, &change.rules, change.shared) {
+            match live.set_address(change.address, &change.rules, change.shared) {
                 Ok(()) => self.status.learned += 1,
                 Err(error) => {
                     self.status.failures += 1;
                     tracing::error!("learning {}: {error}", change.address);
                 }
             }
+        }
+        drop(live);
+        if taught.is_wanted {
+            self.parts.names.send_modify(|names| {
+                names.entry(lesson.name).or_insert_with(proven);
+            });
+        }
+        let unproven = taught.refused.iter().filter(|(_, refused)| *refused == Refused::Unproven);
+        for (address, _) in unproven {
+            self.unproven.insert(*address, now.monotonic + PROOF_WAIT);
         }
     }
 
@@ -146,28 +181,85 @@ impl EvidenceReader {
             (packet.source.to_ip(), packet.source_port)
         };
         let (rules, shared) = open(&self.parts.book).told(remote);
-        let place = Place { remote, port, protocol: packet.protocol, shared };
-        let mut rule = head.rule;
-        if rule == NO_RULE {
-            let names = self.parts.shared.names.load_full();
-            let Some(claiming) = names.claiming(&rules, &place) else {
-                self.decide(head.flow, None, Verdict { rule: NO_RULE, reason: Reason::NotListed });
-                return false;
-            };
-            if claiming.evidence == Evidence::Address && !shared {
-                let reason = if claiming.observes { Reason::Observed } else { Reason::Address };
-                self.decide(head.flow, Some(head.at_ns), Verdict { rule: claiming.entry.rule, reason });
-                return false;
+        let mut waiting = Waiting {
+            rule: head.rule,
+            place: Place { remote, port, protocol: packet.protocol, shared },
+            since: Instant::now(),
+            since_ns: head.at_ns,
+            found: None,
+        };
+        if head.rule == NO_RULE {
+            match self.claim(&rules, &waiting.place) {
+                Claim::Decided(verdict) => {
+                    self.decide(head.flow, Some(head.at_ns), verdict);
+                    return false;
+                }
+                Claim::AsksForName(rule) => waiting.rule = rule,
+                Claim::None if self.is_unproven(remote) => drop(self.waiting_for_proof.insert(head.flow)),
+                Claim::None => {
+                    self.decide(head.flow, None, Verdict { rule: NO_RULE, reason: Reason::NotListed });
+                    return false;
+                }
             }
-            rule = claiming.entry.rule;
         }
-        self.waiting.insert(head.flow, Waiting { rule, place, since: Instant::now() });
+        self.waiting.insert(head.flow, waiting);
         true
+    }
+
+    /// Whether an answer has the address that the gateway may be proving now.
+    fn is_unproven(&self, address: IpAddr) -> bool {
+        self.unproven.get(&address).is_some_and(|until| Instant::now() < *until)
+    }
+
+    /// What the rules whose names its address has say of a flow that was opened under none.
+    fn claim(&self, rules: &BTreeSet<u32>, place: &Place) -> Claim {
+        let names = self.parts.shared.names.load_full();
+        let Some(claiming) = names.claiming(rules, place) else { return Claim::None };
+        let rule = claiming.entry.rule;
+        if claiming.evidence == Evidence::Address && !place.shared {
+            let reason = if claiming.observes { Reason::Observed } else { Reason::Address };
+            Claim::Decided(Verdict { rule, reason })
+        } else {
+            Claim::AsksForName(rule)
+        }
+    }
+
+    /// Decides flows whose addresses have been proven, or for which that has been waited for long enough.
+    fn look_for_proofs(&mut self) {
+        let now = Instant::now();
+        if self.waiting_for_proof.is_empty() || now < self.next_proof {
+            return;
+        }
+        self.next_proof = now + PROOF_INTERVAL;
+        for flow in std::mem::take(&mut self.waiting_for_proof) {
+            let Some(mut waiting) = self.waiting.remove(&flow) else { continue };
+            let rules;
+            (rules, waiting.place.shared) = open(&self.parts.book).told(waiting.place.remote);
+            match self.claim(&rules, &waiting.place) {
+                Claim::Decided(verdict) => self.decide(flow, Some(waiting.since_ns), verdict),
+                Claim::AsksForName(rule) => {
+                    waiting.rule = rule;
+                    let found = waiting.found.take();
+                    self.waiting.insert(flow, waiting);
+                    found.iter().for_each(|finding| self.found(finding));
+                }
+                Claim::None if now.duration_since(waiting.since) < PROOF_WAIT => {
+                    self.waiting.insert(flow, waiting);
+                    self.waiting_for_proof.insert(flow);
+                }
+                Claim::None => self.decide(flow, None, Verdict { rule: NO_RULE, reason: Reason::NotListed }),
+            }
+        }
     }
 
     /// What was found out about a flow becomes its verdict.
     fn found(&mut self, finding: &Finding) {
-        let Some(waiting) = self.waiting.remove(&finding.flow) else { return };
+        let Some(mut waiting) = self.waiting.remove(&finding.flow) else { return };
+        if waiting.rule == NO_RULE {
+            waiting.found = Some(finding.clone());
+            self.waiting.insert(finding.flow, waiting);
+            return;
+        }
         let waiting = self.by_name(waiting, &finding.evidence);
         let reason = self.judge(&waiting, &finding.evidence);
         self.decide(finding.flow, finding.first_payload_ns, Verdict { rule: waiting.rule, reason });
@@ -223,6 +315,7 @@ impl EvidenceReader {
 
     /// Gives up flows that have taken too long, and tells status how it stands.
     pub(super) fn look_around(&mut self) {
+        self.look_for_proofs();
         let now = Instant::now();
         if now < self.next_look {
             return;
@@ -244,6 +337,16 @@ impl EvidenceReader {
         self.status.waiting = self.waiting.len() as u64;
         self.parts.shared.evidence.store(Arc::new(self.status.clone()));
     }
+}
+
+/// What rules say of a flow that was opened under none.
+enum Claim {
+    /// None has its address and port.
+    None,
+    /// The address is enough, or never will be.
+    Decided(Verdict),
+    /// This one asks for a name.
+    AsksForName(u32),
 }
 
 fn direction(role: u32) -> Direction {

@@ -17,7 +17,8 @@ use super::pins::Pins;
 use super::plans::PlanTables;
 use super::prefixes::{MappedHints, key_of};
 use super::sets::SetUse;
-use crate::policy::{AddressClass, Ground, NAMED_SETS_MAX, deciding};
+use crate::book::Change;
+use crate::policy::{AddressClass, Ground, NAMED_SETS_MAX, Plan, deciding};
 
 /// Addresses taken out after which what spares looks in vain is derived anew. Reason: each leaves a bit of eight million
 /// behind, so a hundredth of them is filled in vain at most; deriving takes tens of milliseconds.
@@ -32,6 +33,11 @@ const PREFIXES_IN_PLAN_MAX: u32 = 2 * CLASS_PREFIXES_MAX;
 #[derive(Clone)]
 pub struct LivePlan {
     state: Arc<Mutex<State>>,
+}
+
+/// The plan in force, held: nobody else changes an address, and no other plan is put in force.
+pub struct HeldPlan<'a> {
+    state: MutexGuard<'a, State>,
 }
 
 /// What an address's names say.
@@ -65,6 +71,8 @@ struct State {
     ground: Option<Arc<Ground>>,
     /// What was said of addresses since the last mark.
     since_mark: BTreeMap<IpAddr, Named>,
+    /// Addresses that have more rules by name than fit, in the plan in force.
+    crowded: BTreeSet<IpAddr>,
     /// Addresses taken out of the plan in force.
     removed: u32,
 }
@@ -91,37 +99,47 @@ impl LivePlan {
             Array::try_from(Map::Array(open("MATCH_SETS")?)).map_err(DataplaneError::map("MATCH_SETS"))?;
         let kernel = Kernel { prefixes, match_sets, hints, grace };
         let slots = [SlotMirror::default(), SlotMirror::default()];
-        let state = State { kernel, slots, in_force, ground: None, since_mark: BTreeMap::new(), removed: 0 };
+        let state = State {
+            kernel,
+            slots,
+            in_force,
+            ground: None,
+            since_mark: BTreeMap::new(),
+            crowded: BTreeSet::new(),
+            removed: 0,
+        };
         Ok(Self { state: Arc::new(Mutex::new(state)) })
     }
 
-    /// From now on, `address` has names of these rules (permanent numbers; none: what networks alone say), and is one that
-    /// unrelated names share or not. Takes hold at once, under the epoch in force.
-    ///
-    /// Rules that are not in force say nothing until a plan that has them is. Before the first plan, it is only remembered.
+    /// Holds the plan in force. Who finds out by the policy in force what an address is does so while he holds the plan, and
+    /// sets it there: else another policy, or a later change, may come in between. Who holds something else too holds this
+    /// first.
+    pub fn hold(&self) -> HeldPlan<'_> {
+        HeldPlan { state: self.lock() }
+    }
+
+    /// As [`HeldPlan::set_address`], of an address that nobody else sets, and no policy says anything of.
     ///
     /// # Errors
-    /// [`DataplaneError::Crowded`], [`DataplaneError::PlanTooLarge`], and what the kernel refuses: the address is as it was.
+    /// As there.
     pub fn set_address(
         &self,
         address: IpAddr,
         rules: &BTreeSet<u32>,
         shared: bool,
     ) -> Result<(), DataplaneError> {
-        let mut state = self.lock();
-        let named = Named { rules: rules.clone(), shared };
-        if let Some(ground) = state.ground.clone() {
-            let slot = state.in_force;
-            state.name(slot, &ground, address, &named)?;
-        }
-        state.since_mark.insert(address, named);
-        Ok(())
+        self.hold().set_address(address, rules, shared)
     }
 
     /// What was set until now is in the addresses that the next plan is compiled from, so read them after this. What is set
     /// from now on is put on top of that plan, and of those after it. Without any mark, all that was ever set is.
     pub fn mark(&self) {
         self.lock().since_mark.clear();
+    }
+
+    /// Addresses whose names' rules have more port ranges than the kernel tries at one: there, networks alone decide.
+    pub fn crowded(&self) -> BTreeSet<IpAddr> {
+        self.lock().crowded.clone()
     }
 
     /// Whether unrelated names share an address, in the plan in force.
@@ -149,23 +167,32 @@ impl LivePlan {
         *self.lock().mirror_mut(slot) = mirror;
     }
 
-    /// Puts `slot` in force by `flip`, with what was said of addresses since the last mark.
+    /// Puts `slot` in force by `flip`, with what was said of addresses since the last mark, and on top of that what `latest`
+    /// says of them, which is asked while nobody can change any.
     ///
     /// # Errors
     /// What the kernel refuses; what was in force stays in force.
     pub(super) fn swap(
         &self,
         slot: u32,
-        ground: Option<Arc<Ground>>,
+        plan: Option<&Plan>,
+        latest: impl FnOnce() -> Vec<Change>,
         flip: impl FnOnce(),
     ) -> Result<(), DataplaneError> {
         let mut state = self.lock();
-        if let Some(ground) = &ground {
-            state.name_all(slot, ground)?;
+        let named = |Change { address, rules, shared }| (address, Named { rules, shared });
+        state.since_mark.extend(latest().into_iter().map(named));
+        let crowded = plan.map(|plan| plan.crowded.clone()).unwrap_or_default();
+        let crowded = std::mem::replace(&mut state.crowded, crowded);
+        if let Some(plan) = plan
+            && let Err(error) = state.name_all(slot, &plan.ground)
+        {
+            state.crowded = crowded;
+            return Err(error);
         }
         flip();
         state.in_force = slot;
-        state.ground = ground;
+        state.ground = plan.map(|plan| Arc::clone(&plan.ground));
         state.removed = 0;
         Ok(())
     }
@@ -182,6 +209,38 @@ impl fmt::Debug for LivePlan {
     }
 }
 
+impl HeldPlan<'_> {
+    /// From now on, `address` has names of these rules (permanent numbers; none: what networks alone say), and is one that
+    /// unrelated names share or not. Takes hold at once, under the epoch in force.
+    ///
+    /// Rules that are not in force say nothing until a plan that has them is. Before the first plan, it is only remembered.
+    /// Where the rules bring more port ranges to it than the kernel tries, its networks alone decide: see
+    /// [`LivePlan::crowded`].
+    ///
+    /// # Errors
+    /// [`DataplaneError::PlanTooLarge`], and what the kernel refuses: the address is as it was.
+    pub fn set_address(
+        &mut self,
+        address: IpAddr,
+        rules: &BTreeSet<u32>,
+        shared: bool,
+    ) -> Result<(), DataplaneError> {
+        let named = Named { rules: rules.clone(), shared };
+        if let Some(ground) = self.state.ground.clone() {
+            let slot = self.state.in_force;
+            self.state.name_or_crowd(slot, &ground, address, &named)?;
+        }
+        self.state.since_mark.insert(address, named);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for HeldPlan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeldPlan").finish_non_exhaustive()
+    }
+}
+
 impl State {
     fn mirror(&self, slot: u32) -> &SlotMirror {
         &self.slots[slot as usize & 1]
@@ -194,17 +253,36 @@ impl State {
     /// Makes a slot say what was said of addresses since the last mark.
     fn name_all(&mut self, slot: u32, ground: &Ground) -> Result<(), DataplaneError> {
         let since_mark = std::mem::take(&mut self.since_mark);
-        let named = since_mark.iter().try_for_each(|(&address, named)| {
-            match self.name(slot, ground, address, named) {
-                Err(DataplaneError::Crowded(crowded)) => {
-                    tracing::warn!("{crowded}; until then its networks alone decide");
-                    self.name(slot, ground, address, &Named { rules: BTreeSet::new(), shared: named.shared })
-                }
-                named => named,
-            }
-        });
+        let named = since_mark
+            .iter()
+            .try_for_each(|(&address, named)| self.name_or_crowd(slot, ground, address, named));
         self.since_mark = since_mark;
         named
+    }
+
+    /// Makes a slot say what an address is that has these names; where that does not fit, what its networks alone say.
+    fn name_or_crowd(
+        &mut self,
+        slot: u32,
+        ground: &Ground,
+        address: IpAddr,
+        named: &Named,
+    ) -> Result<(), DataplaneError> {
+        match self.name(slot, ground, address, named) {
+            Err(DataplaneError::Crowded(crowded)) => {
+                let without = Named { rules: BTreeSet::new(), shared: named.shared };
+                self.name(slot, ground, address, &without)?;
+                if self.crowded.insert(address) {
+                    tracing::warn!("{crowded}; until then its networks alone decide");
+                }
+                Ok(())
+            }
+            Ok(()) => {
+                self.crowded.remove(&address);
+                Ok(())
+            }
+            failed => failed,
+        }
     }
 
     /// Makes a slot say what an address is that has these names.

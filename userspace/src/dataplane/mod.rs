@@ -46,7 +46,7 @@ pub use control::monotonic_ns;
 pub use counters::{Cut, InterfaceCounts, InterfaceCut};
 pub use error::DataplaneError;
 pub use flows::FlowTables;
-pub use live::LivePlan;
+pub use live::{HeldPlan, LivePlan};
 pub use locals::{NEIGHBOURS, local_prefixes};
 pub use nic::{NicCounts, merges};
 pub use plans::PlanTables;

@@ -1,7 +1,5 @@
 //! Putting a plan into the kernel: built beside the one in force, and made to hold by one store.
 
-use std::sync::Arc;
-
 use aya::Pod;
 use aya::maps::Array;
 use tollfree_core::control::Control;
@@ -10,7 +8,8 @@ use tollfree_core::plan::{MatchSet, RuleEntry, match_set_index, rule_index};
 
 use super::live::SlotMirror;
 use super::{Classes, Cut, Dataplane, DataplaneError};
-use crate::policy::{Ground, Plan};
+use crate::book::Change;
+use crate::policy::Plan;
 
 /// The tables of one plan, in the kernel's terms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +43,7 @@ impl Dataplane {
     /// # Errors
     /// What was in force stays in force.
     pub fn activate(&mut self, tables: &PlanTables, epoch: u32) -> Result<Cut, DataplaneError> {
-        self.activate_with(tables, None, epoch)
+        self.activate_with(tables, None, epoch, Vec::new)
     }
 
     /// Puts `plan` in force as [`Dataplane::activate`] does, with what `LivePlan` was told since its last mark.
@@ -52,7 +51,21 @@ impl Dataplane {
     /// # Errors
     /// What was in force stays in force.
     pub fn activate_plan(&mut self, plan: &Plan, epoch: u32) -> Result<Cut, DataplaneError> {
-        self.activate_with(&PlanTables::from(plan), Some(&plan.ground), epoch)
+        self.switch_plan(plan, epoch, Vec::new)
+    }
+
+    /// The same, with what `latest` says of addresses on top, by the policy that `plan` is of. It is asked right before the
+    /// plan holds, while nobody can change an address: so none is as another policy says.
+    ///
+    /// # Errors
+    /// What was in force stays in force; if `latest` was asked, what it said is not.
+    pub fn switch_plan(
+        &mut self,
+        plan: &Plan,
+        epoch: u32,
+        latest: impl FnOnce() -> Vec<Change>,
+    ) -> Result<Cut, DataplaneError> {
+        self.activate_with(&PlanTables::from(plan), Some(plan), epoch, latest)
     }
 
     /// Puts `tables` in force under the epoch that is in force already: addresses changed, the policy did not.
@@ -62,31 +75,28 @@ impl Dataplane {
 
     /// Puts `plan` in force as [`Dataplane::refresh`] does, with what `LivePlan` was told since its last mark.
     pub fn refresh_plan(&mut self, plan: &Plan) -> Result<(), DataplaneError> {
-        self.refresh_with(&PlanTables::from(plan), Some(&plan.ground))
+        self.refresh_with(&PlanTables::from(plan), Some(plan))
     }
 
     fn activate_with(
         &mut self,
         tables: &PlanTables,
-        ground: Option<&Arc<Ground>>,
+        plan: Option<&Plan>,
         epoch: u32,
+        latest: impl FnOnce() -> Vec<Change>,
     ) -> Result<Cut, DataplaneError> {
         let slot = self.write_resting_slot(tables)?;
         self.cut_by(|dataplane, bank| {
             let flip = || dataplane.control.store(Control::new(epoch, slot, bank));
-            dataplane.live.swap(slot, ground.cloned(), flip)
+            dataplane.live.swap(slot, plan, latest, flip)
         })
     }
 
-    fn refresh_with(
-        &mut self,
-        tables: &PlanTables,
-        ground: Option<&Arc<Ground>>,
-    ) -> Result<(), DataplaneError> {
+    fn refresh_with(&mut self, tables: &PlanTables, plan: Option<&Plan>) -> Result<(), DataplaneError> {
         let slot = self.write_resting_slot(tables)?;
         let now = self.control.load();
         let flip = || self.control.store(Control::new(now.epoch(), slot, now.bank()));
-        self.live.swap(slot, ground.cloned(), flip)?;
+        self.live.swap(slot, plan, Vec::new, flip)?;
         // The slot that is left must be at rest before it is written again.
         self.grace.wait()
     }

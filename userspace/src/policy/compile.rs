@@ -109,7 +109,8 @@ pub enum CompileError {
         /// The first that finds no room.
         network: IpNet,
     },
-    /// More than [`MATCHERS_MAX`] port ranges for one prefix.
+    /// More than [`MATCHERS_MAX`] port ranges for one prefix, names left aside: where they bring too many to one address, it
+    /// is in [`Plan::crowded`].
     #[error(
         "at {network}, the rule {rule} needs more than the {MATCHERS_MAX} port ranges one address may have; \
          list fewer or broader ranges there"
@@ -151,7 +152,8 @@ pub fn compile(input: &CompileInput<'_>) -> Result<Plan, CompileError> {
     let places = rules.iter().map(|rule| (rule.number, rule.reach()));
     let ground = Ground::new(ground_claims(input, &rules), places);
     let claims = claims(input, &rules, &names, &ground)?;
-    let classes = claims.inherit(ground.reaches()).map_err(|overflow| explain(&overflow, &rules))?;
+    let classes =
+        claims.inherit(ground.reaches(), ground.claims()).map_err(|overflow| explain(&overflow, &rules))?;
     Ok(Plan {
         classes: classes.classes,
         match_sets: classes.match_sets,
@@ -159,6 +161,7 @@ pub fn compile(input: &CompileInput<'_>) -> Result<Plan, CompileError> {
         names,
         hotlines: hotlines(input, &rules),
         next_change: next_change(input),
+        crowded: classes.crowded.iter().map(IpNet::addr).collect(),
         ground: Arc::new(ground),
     })
 }

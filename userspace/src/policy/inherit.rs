@@ -67,6 +67,8 @@ pub(super) struct Claims {
 pub(super) struct Classes {
     pub(super) classes: BTreeMap<IpNet, ClassEntry>,
     pub(super) match_sets: Vec<MatchSet>,
+    /// Prefixes where more rules list names than fit: what is said of them without names holds.
+    pub(super) crowded: BTreeSet<IpNet>,
 }
 
 /// A bound of the data plane that a prefix would pass.
@@ -112,14 +114,27 @@ impl Claims {
         self.prefixes.keys()
     }
 
-    /// Lets every prefix inherit; `reaches` are the rules', by place in the plan.
-    pub(super) fn inherit(&self, reaches: &[Reach]) -> Result<Classes, Overflow> {
+    /// Lets every prefix inherit; `reaches` are the rules', by place in the plan. Where names bring more to a prefix than it
+    /// has room for, what `ground` says of it holds, which is the same without names.
+    pub(super) fn inherit(&self, reaches: &[Reach], ground: &Self) -> Result<Classes, Overflow> {
         let mut classes = BTreeMap::new();
+        let mut crowded = BTreeSet::new();
         let mut match_sets = MatchSets::default();
         let mut covering: Vec<Inherited> = Vec::new();
         for (&network, claim) in &self.prefixes {
             while covering.pop_if(|outer| !outer.network.contains(&network)).is_some() {}
-            let inherited = inherit_one(network, claim, covering.last(), reaches)?;
+            let outer = covering.last();
+            let inherited = match inherit_one(network, claim, outer, reaches) {
+                Err(Overflow::Matchers { .. }) if ground.claim(&network) != Some(claim) => {
+                    crowded.insert(network);
+                    let without_names = ground.without_names(&network, claim, outer);
+                    if without_names.is_empty() {
+                        continue;
+                    }
+                    inherit_one(network, &without_names, outer, reaches)?
+                }
+                inherited => inherited?,
+            };
             let match_set = match inherited.match_set() {
                 Some(set) => match_sets.number(set).ok_or(Overflow::MatchSets { network })?,
                 None => 0,
@@ -127,7 +142,17 @@ impl Claims {
             classes.insert(network, ClassEntry { flags: inherited.flags, match_set });
             covering.push(inherited);
         }
-        Ok(Classes { classes, match_sets: match_sets.sets })
+        Ok(Classes { classes, match_sets: match_sets.sets, crowded })
+    }
+
+    /// What is said of `network` here, and that it is shared, if `claim` says so and there is a rule that it matters for.
+    fn without_names(&self, network: &IpNet, claim: &Claim, outer: Option<&Inherited>) -> Claim {
+        let mut own = self.claim(network).cloned().unwrap_or_default();
+        let flags = own.flags | outer.map_or(0, |outer| outer.flags);
+        if flags & ClassEntry::CANDIDATE != 0 {
+            own.mark(claim.flags & ClassEntry::SHARED);
+        }
+        own
     }
 }
 

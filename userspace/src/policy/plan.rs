@@ -1,7 +1,8 @@
 //! A compiled plan: what the kernel looks up, and what userspace needs to explain it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -120,6 +121,8 @@ pub struct Plan {
     pub names: NameIndex,
     /// Numbers that are free to call.
     pub hotlines: HotlineTable,
+    /// Addresses whose names' rules have more port ranges than the kernel tries at one address: there, networks alone decide.
+    pub crowded: BTreeSet<IpAddr>,
     /// When the next rule for this gateway begins or ends; `None`: nothing will change by itself.
     pub next_change: Option<Timestamp>,
     /// What all of it says but for names: by that, single addresses are changed while it is in force.

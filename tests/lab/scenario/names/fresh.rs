@@ -15,6 +15,9 @@ use crate::report::Report;
 /// How many.
 pub(super) const NAMES: u16 = 1000;
 
+/// Names after which each subscriber had one with an address of each IP version.
+const TURN: u16 = 6;
+
 /// Subscribers look each of them up and open its page at once.
 pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
     let mut opened = 0;
@@ -45,12 +48,14 @@ pub(super) fn browse(network: &Network, numbers: Range<u16>) -> Result<u16> {
     Ok(opened)
 }
 
-/// Looks one name up and opens its page, over one IP version: the gateway does not know that a subscriber's IPv4 address and
-/// his IPv6 prefix are one's. In the subscriber's namespace.
+/// Looks one name up and opens its page. Every other time he asks over the other IP version than he connects: the gateway does
+/// not know that a subscriber's IPv4 address and his IPv6 prefix are one's. In the subscriber's namespace.
 fn look(index: u8, number: u16) -> Result<()> {
     let (name, expected) = wild(number);
     let family = Family::of(&expected);
-    let question = Question::ask(subscriber(index, family), resolver(family), &name, family)?;
+    // Turns of their own: subscribers take turns by number, and so do the names' IP versions.
+    let asks_by = if (number / TURN).is_multiple_of(2) { family } else { family.other() };
+    let question = Question::ask(subscriber(index, asks_by), resolver(asks_by), &name, family)?;
     let address = question.answer()?.with_context(|| format!("no answer about {name}"))?;
     ensure!(address == expected, "{name} is at {address}, not {expected}");
     fetch(&name, address)

@@ -2,11 +2,13 @@
 //!
 //! 1. a fresh name below a wildcard is free from the first byte of the first connection after its first answer; 2. with the
 //!    daemon dead, answers are not delayed, what was known stays free, and nothing else becomes so; 3. answers of others'
-//!    resolvers, and forged ones that the subscriber did not ask for, teach nothing.
+//!    resolvers, and forged ones that the subscriber did not ask for, teach nothing; 4. where a rule asks for proofs, the
+//!    gateway proves a fresh name's address itself, and that is free from the first byte too; what it cannot prove is not.
 
 mod dead;
 mod forged;
 mod fresh;
+mod proven;
 mod wild;
 
 use std::collections::BTreeSet;
@@ -30,6 +32,8 @@ pub(super) use wild::prepare;
 
 /// The wildcard's rule.
 const RULE: &str = "wild-site";
+/// The rule of a wildcard whose answers must be proven.
+const PROVEN_RULE: &str = "proven-site";
 /// Whose answers are timed.
 const HONEST: u8 = 0;
 /// Who has an accomplice.
@@ -42,10 +46,11 @@ const VERDICT_LIMIT: Duration = Duration::from_mins(1);
 pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
     prepare(&lab.network.topology)?;
     let _pages = PageServer::start(&lab.network.topology.internet)?;
-    lab.gateway.activate(&wild::policy())?;
+    lab.gateway.activate(&(wild::policy() + &proven::policy()))?;
     fresh::run(lab, report)?;
     dead::run(lab, report)?;
-    forged::run(lab, report)
+    forged::run(lab, report)?;
+    proven::run(lab, report)
 }
 
 /// What the scenario does, but for the gateway: some names are looked up and opened, and every forgery is tried.
@@ -88,12 +93,23 @@ fn check_all(report: &mut Report, prefix: &str, phase: &Phase, free: &BTreeSet<I
 
 /// Of one subscriber: what the wildcard's rule made free is what the captures have to and from `free`; all else is charged.
 fn check(report: &mut Report, prefix: &str, phase: &Phase, index: u8, free: &BTreeSet<IpAddr>) {
+    check_by(report, prefix, phase, (index, RULE), free);
+}
+
+/// The same by another rule.
+fn check_by(
+    report: &mut Report,
+    prefix: &str,
+    phase: &Phase,
+    (index, rule): (u8, &str),
+    free: &BTreeSet<IpAddr>,
+) {
     let is_free = |packet: &Packet| {
         packet.has_ports() && (free.contains(&packet.source) || free.contains(&packet.destination))
     };
     for family in Family::ALL {
         let free = phase.counted_of(index, family, |counter| counter.bucket == "free");
-        let by_rule = phase.counted_of(index, family, |counter| counter.is_free_by(RULE));
+        let by_rule = phase.counted_of(index, family, |counter| counter.is_free_by(rule));
         let charged = phase.counted_of(index, family, |counter| counter.bucket == "charged");
         let name = family.name();
         report.check(format!("{prefix}-free-{name}"), phase.captured_of(index, family, is_free), by_rule);

@@ -221,7 +221,7 @@ impl Tables for ListTables {
         told.map(|(_, verdict)| *verdict)
     }
 
-    fn heard_until_ns(&self, _subscriber: SubscriberId) -> u64 {
+    fn heard_until_ns(&self, _subscriber: SubscriberId, _remote: &Address) -> u64 {
         // The model knows of no names.
         0
     }

@@ -81,6 +81,9 @@ impl AddressBook {
         }
         self.lessons += 1;
         let mut taught = Taught { is_covered: true, ..Taught::default() };
+        if !lesson.addresses.is_empty() && self.is_unproven(&lesson.name) {
+            taught.is_wanted = self.want(lesson);
+        }
         let chain: Arc<[String]> = chain.into();
         for (address, ttl) in &lesson.addresses {
             match self.learn_one(lesson, *address, *ttl, &chain) {
@@ -105,8 +108,9 @@ impl AddressBook {
         chain: &Arc<[String]>,
     ) -> Result<bool, Refused> {
         let Lesson { at: now, name, .. } = lesson;
-        if !Security::Unchecked.suffices(self.coverage.dnssec(name)) {
-            return Err(Refused::Unproven);
+        if self.is_unproven(name) {
+            // What the gateway has proven itself needs no lesson.
+            return if self.has(name, address) { Ok(false) } else { Err(Refused::Unproven) };
         }
         if self.bogus.contains(name) {
             return Err(Refused::Bogus);

@@ -2,6 +2,7 @@
 
 mod learn;
 mod report;
+mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
@@ -13,12 +14,12 @@ use super::change::{Holding, HoldingEvent};
 use super::coverage::{Coverage, NoCoverage};
 use super::known::Known;
 use super::lesson::Refused;
-use super::limits::{NAMES_MAX, PAIRS_MAX, PLACES_MAX};
+use super::limits::{NAMES_MAX, PAIRS_MAX, PLACES_MAX, WANTED_MAX};
 use super::pair::{Heard, Listed, Pair, Use};
 use super::passers_by::{PasserBy, PassersBy};
 use super::place::Place;
 use super::teachers::Teachers;
-use crate::resolve::{Dnssec, Moment, Resolved, ResolverSettings};
+use crate::resolve::{Dnssec, Moment, Resolved, ResolverSettings, Security};
 
 /// Which name has which address: see the [module](super).
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct AddressBook {
     used_read_at: Option<Instant>,
     passers_by: PassersBy,
     teachers: Teachers,
+    /// Names that the gateway is to resolve itself, and when a subscriber asked for them last.
+    wanted: BTreeMap<Arc<str>, Instant>,
     /// Addresses of which something changed that may concern the data plane.
     touched: BTreeSet<IpAddr>,
     /// Answers that changed since they were last kept.
@@ -68,6 +71,7 @@ impl AddressBook {
             used_read_at: None,
             passers_by: PassersBy::default(),
             teachers: Teachers::default(),
+            wanted: BTreeMap::new(),
             touched: BTreeSet::new(),
             unsaved: BTreeSet::new(),
             events: Vec::new(),
@@ -111,6 +115,10 @@ impl AddressBook {
                 }
             }
             self.touch(&one.name, one.address);
+            let is_proven = |(_, answer): &(Source, Answer)| answer.security == Security::Secure;
+            if one.answers.iter().any(is_proven) && self.wanted.len() < WANTED_MAX {
+                self.wanted.insert(one.name.as_str().into(), now.monotonic);
+            }
         }
     }
 
@@ -128,6 +136,7 @@ impl AddressBook {
         for (name, known) in &mut self.names {
             known.rules = self.coverage.rules(name);
         }
+        self.forget_unproven(now);
         let names: Vec<(Arc<str>, IpAddr)> = self.all_pairs().collect();
         for (name, address) in names {
             self.state_rules(&name, address, now);
@@ -136,6 +145,7 @@ impl AddressBook {
             place.judge_again(&*self.coverage);
             self.touched.insert(*address);
         }
+        self.want_what_is_covered();
         self.expire(now);
     }
 

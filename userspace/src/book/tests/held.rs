@@ -6,7 +6,10 @@ use super::*;
 fn the_first_answer_teaches_at_once() {
     let mut play = Play::new(MOH);
     let taught = play.hear_by(0, "a.moh.vn", &["edge.example"], &[7, 8]);
-    assert_eq!(taught, Taught { is_covered: true, new: vec![address(7), address(8)], refused: Vec::new() });
+    assert_eq!(
+        taught,
+        Taught { is_covered: true, new: vec![address(7), address(8)], refused: Vec::new(), is_wanted: false }
+    );
     assert_eq!(play.changes(0), [change(7, &[1], false), change(8, &[1], false)]);
     let events = play.book.take_events();
     let [HoldingEvent::Opened(first), HoldingEvent::Opened(_)] = &events[..] else { panic!("{events:?}") };

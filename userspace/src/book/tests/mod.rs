@@ -20,6 +20,7 @@ mod model;
 mod outage;
 mod restart;
 mod sharing;
+mod wanted;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
