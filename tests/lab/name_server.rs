@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::address::{
-    self, FOREIGN_RESOLVER, Family, RESOLVER, SITES, STRANGER_NAME, WILD_NAMES, stranger_address,
+    self, ENCRYPTING_WILD, FOREIGN_RESOLVER, Family, OPEN_SITE, RESOLVER, SITES, STRANGER_NAME, WILD_NAMES,
+    stranger_address,
 };
 use crate::command;
 use crate::namespace::Namespace;
@@ -20,6 +21,9 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 /// Of the lab's records, in seconds: no name is asked for again while something is measured.
 const TTL_SECONDS: u32 = 3600;
 
+/// A list of one configuration, in base64 (RFC 9849, section 4): version fe0d, cut to what resolvers look at.
+const ECH_CONFIG_LIST: &str = "AEX+DQBBAAAgACAAAAA=";
+
 /// What a resolver knows.
 #[derive(Clone, Debug)]
 pub struct Zone {
@@ -29,6 +33,8 @@ pub struct Zone {
     addresses: Vec<IpAddr>,
     /// Each name with an address. Never empty.
     records: Vec<(String, IpAddr)>,
+    /// Names that publish keys for Encrypted Client Hellos.
+    encrypting: Vec<String>,
 }
 
 impl Zone {
@@ -38,13 +44,20 @@ impl Zone {
             .iter()
             .flat_map(|site| Family::ALL.map(|family| (site.name.to_owned(), site.address(family))));
         let stranger = Family::ALL.map(|family| (STRANGER_NAME.to_owned(), stranger_address(family)));
-        let records = sites.chain((0..WILD_NAMES).map(address::wild)).chain(stranger).collect();
-        Self { name: "unbound", addresses: RESOLVER.to_vec(), records }
+        let open = (OPEN_SITE.0.to_owned(), OPEN_SITE.1.into());
+        let records = sites.chain((0..WILD_NAMES).map(address::wild)).chain(stranger).chain([open]).collect();
+        let encrypting = vec![address::wild(ENCRYPTING_WILD).0];
+        Self { name: "unbound", addresses: RESOLVER.to_vec(), records, encrypting }
     }
 
     /// What an attacker's resolver says: that this name has this address.
     pub fn foreign(name: String, address: IpAddr) -> Self {
-        Self { name: "unbound-foreign", addresses: vec![FOREIGN_RESOLVER], records: vec![(name, address)] }
+        Self {
+            name: "unbound-foreign",
+            addresses: vec![FOREIGN_RESOLVER],
+            records: vec![(name, address)],
+            encrypting: Vec::new(),
+        }
     }
 }
 
@@ -121,6 +134,9 @@ fn configuration(zone: &Zone) -> String {
     );
     for (name, address) in &zone.records {
         lines.push(format!("local-data: \"{name}. {TTL_SECONDS} IN {} {address}\"", kind(address)));
+    }
+    for name in &zone.encrypting {
+        lines.push(format!("local-data: \"{name}. {TTL_SECONDS} IN HTTPS 1 . ech={ECH_CONFIG_LIST}\""));
     }
     lines.push("remote-control:\n    control-enable: no\n".to_owned());
     lines.join("\n    ").replace("    remote-control", "remote-control")

@@ -16,7 +16,8 @@ use crate::web::WebServers;
 pub struct Network {
     /// The SIP proxy and the hotline.
     pub callee: Callee,
-    web: WebServers,
+    /// Web servers.
+    pub web: WebServers,
     /// The carrier's resolver.
     pub names: NameServer,
     /// The namespaces.

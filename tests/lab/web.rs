@@ -12,6 +12,7 @@ use crate::address::{Family, SITES, Site, socket};
 use crate::command;
 use crate::namespace::Namespace;
 use crate::process::Process;
+use crate::quic::Identity;
 use crate::wait;
 
 /// nginx listens within moments.
@@ -33,6 +34,7 @@ const ENDLESS_RATE: &str = "4m";
 #[derive(Debug)]
 pub struct WebServers {
     authority: PathBuf,
+    identity: Identity,
     _process: Process,
 }
 
@@ -59,12 +61,18 @@ impl WebServers {
             let open = internet.within(|| Ok(all_listen()))?;
             Ok(open.then_some(()))
         })?;
-        Ok(Self { authority: home.join("authority.pem"), _process: process })
+        let identity = Identity { certificate: home.join("server.pem"), key: home.join("server.key") };
+        Ok(Self { authority: home.join("authority.pem"), identity, _process: process })
     }
 
     /// The certificate to trust, in PEM.
     pub fn authority(&self) -> &Path {
         &self.authority
+    }
+
+    /// The certificate of all sites and of the names below them, for other servers.
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
     }
 }
 
@@ -83,7 +91,7 @@ fn make_certificates(home: &Path) -> Result<()> {
     authority.current_dir(home).args(key).args(["-subj", "/CN=Tollfree lab"]);
     authority.args(["-keyout", "authority.key", "-out", "authority.pem"]);
     command::run(&mut authority, "")?;
-    let names = SITES.map(|site| format!("DNS:{}", site.name)).join(",");
+    let names = SITES.map(|site| format!("DNS:{0},DNS:*.{0}", site.name)).join(",");
     let mut server = Command::new("openssl");
     server.current_dir(home).args(key).args(["-subj", "/CN=Tollfree lab web", "-addext"]);
     server.arg(format!("subjectAltName={names}")).args(["-addext", "basicConstraints=critical,CA:FALSE"]);

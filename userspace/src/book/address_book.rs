@@ -60,6 +60,8 @@ pub struct AddressBook {
     version: u64,
     /// Names of which the gateway's own resolver found the last answer to be forged.
     bogus: BTreeSet<String>,
+    /// Names whose HTTPS records have keys for Encrypted `ClientHello`s.
+    encrypting: BTreeSet<String>,
     /// The resolver's last state.
     resolved: Arc<Resolved>,
     /// A policy is in force: only then can a name be one that no rule covers.
@@ -90,6 +92,7 @@ impl AddressBook {
             pairs: 0,
             version: 0,
             bogus: BTreeSet::new(),
+            encrypting: BTreeSet::new(),
             resolved: Arc::default(),
             has_coverage: false,
             used: HashSet::new(),
@@ -175,6 +178,8 @@ impl AddressBook {
         }
         let bogus = resolved.status.iter().filter(|status| status.security == Some(Security::Bogus));
         self.bogus = bogus.map(|status| status.name.clone()).collect();
+        let encrypting = resolved.status.iter().filter(|status| status.ech == Some(true));
+        self.encrypting = encrypting.map(|status| status.name.clone()).collect();
         let before = std::mem::replace(&mut self.resolved, Arc::clone(resolved));
         let (mut before, mut latest) = (before.saved.iter().peekable(), resolved.saved.iter().peekable());
         // Both are in the order of names and addresses.
@@ -548,6 +553,16 @@ impl AddressBook {
     /// Whether a name has an address; the name in lower case, without a trailing dot.
     pub fn has(&self, name: &str, address: IpAddr) -> bool {
         self.names.get(name).is_some_and(|known| known.addresses.contains(&address))
+    }
+
+    /// Whether behind an encrypted hello to `name` at `address` another name may be (decision 9): strangers' names have the
+    /// address too, or `name`, or one that has the address, publishes keys for such hellos (RFC 9848). The name in lower case,
+    /// without a trailing dot.
+    pub fn may_encrypt(&self, name: &str, address: IpAddr) -> bool {
+        let is_encrypting = |name: &str| self.encrypting.contains(name);
+        let at_address =
+            |place: &Place| place.told.shared || place.pairs.keys().any(|name| is_encrypting(name));
+        is_encrypting(name) || self.places.get(&address).is_some_and(at_address)
     }
 
     /// A number that is another one whenever [`AddressBook::addresses`] is.

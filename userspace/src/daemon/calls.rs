@@ -109,6 +109,7 @@ impl Follower {
             book: Arc::clone(&engine.parts.book),
             live: engine.parts.dataplane.live_plan(),
             verdicts: engine.parts.dataplane.verdict_table()?,
+            lost: engine.parts.dataplane.lost_copies()?,
             transports: MemoryTransports::new(&config.transports),
         });
         let tables = engine.parts.dataplane.take_flow_tables()?;

@@ -14,12 +14,13 @@ use tollfree_core::packet::{self, Packet, Start, protocol};
 use tollfree_core::plan::{Evidence, Matcher};
 use tollfree_core::reason::{Bucket, Reason};
 use tollfree_wire::dns::{self, Direction, Listener};
-use tollfree_wire::inspect::{self, Finding, Inspector};
+use tollfree_wire::inspect::{self, Finding, Hidden, HostName, Inspector, Undecided};
 
 use super::Shared;
 use super::addresses::open;
+use super::losses::Losses;
 use crate::book::{AddressBook, Lesson};
-use crate::dataplane::{LivePlan, VerdictTable, monotonic_ns};
+use crate::dataplane::{LivePlan, LostCopies, VerdictTable, monotonic_ns};
 use crate::memory::MemoryTransports;
 use crate::policy::{HiddenName, NameIndex, Plan, PlanRule, WireName};
 use crate::resolve::Moment;
@@ -64,6 +65,8 @@ struct Waiting {
     /// Strangers' names have its address too.
     shared: bool,
     since: Instant,
+    /// How many copies had been lost before its first.
+    losses: Option<u64>,
 }
 
 /// Reads copies of DNS and of flows that await evidence.
@@ -72,6 +75,7 @@ pub(super) struct EvidenceReader {
     listener: Listener,
     inspector: Inspector,
     waiting: HashMap<u64, Waiting>,
+    losses: Losses,
     next_look: Instant,
     status: EvidenceStatus,
 }
@@ -82,6 +86,7 @@ pub(super) struct EvidenceParts {
     pub(super) book: Arc<Mutex<AddressBook>>,
     pub(super) live: LivePlan,
     pub(super) verdicts: VerdictTable,
+    pub(super) lost: LostCopies,
     pub(super) transports: MemoryTransports,
 }
 
@@ -93,6 +98,7 @@ impl EvidenceReader {
             listener: Listener::new(dns::Limits::default()),
             inspector: Inspector::new(inspect::Limits::default()),
             waiting: HashMap::new(),
+            losses: Losses::default(),
             next_look: Instant::now(),
             status: EvidenceStatus::default(),
         }
@@ -101,6 +107,24 @@ impl EvidenceReader {
     /// A copy of signalling found its queue full.
     pub(super) fn count_dropped(&mut self) {
         self.status.dropped_signalling += 1;
+    }
+
+    /// What waits in the ring buffer is about to be read.
+    pub(super) fn begin_reading(&mut self) {
+        let lost = self.lost();
+        self.losses.begin_reading(lost);
+    }
+
+    /// How many copies were lost until now; `None`, which agrees with nothing, if the kernel does not say.
+    fn lost(&mut self) -> Option<u64> {
+        match self.parts.lost.count() {
+            Ok(lost) => Some(lost),
+            Err(error) => {
+                self.status.failures += 1;
+                tracing::error!("lost copies: {error}");
+                None
+            }
+        }
     }
 
     /// Learns from DNS between a subscriber and a trusted resolver.
@@ -187,37 +211,54 @@ impl EvidenceReader {
             }
             rule = claiming.entry.rule;
         }
-        self.waiting.insert(head.flow, Waiting { rule, remote, shared, since: Instant::now() });
+        let (since, losses) = (Instant::now(), self.losses.before());
+        self.waiting.insert(head.flow, Waiting { rule, remote, shared, since, losses });
         true
     }
 
     /// What was found out about a flow becomes its verdict.
     fn found(&mut self, finding: &Finding) {
         let Some(waiting) = self.waiting.remove(&finding.flow) else { return };
-        let reason = self.judge(&waiting, &finding.evidence);
+        // What was lost may have been this flow's: other octets in a name's place.
+        let lost = self.lost();
+        let reason = if lost.is_some() && lost == waiting.losses {
+            self.judge(&waiting, &finding.evidence)
+        } else {
+            self.judge(&waiting, &inspect::Evidence::Undecided { why: Undecided::CopiesLost })
+        };
         self.decide(finding.flow, finding.first_payload_ns, Verdict { rule: waiting.rule, reason });
     }
 
     fn judge(&self, waiting: &Waiting, evidence: &inspect::Evidence) -> Reason {
         let names = self.parts.shared.names.load();
         let Some(rule) = names.rules.get(&waiting.rule) else { return Reason::Undecided };
-        let without_name = |reason| {
-            // Where strangers' names have the address too, the name is required, whatever the rule says.
-            let may_hide = rule.hidden_name == HiddenName::Free && !waiting.shared;
-            if may_hide { Reason::HiddenNameFree } else { reason }
+        // Where strangers' names have the address too, the name is required, whatever the rule says.
+        let may_hide = rule.hidden_name == HiddenName::Free && !waiting.shared;
+        let is_own = |name: &HostName| {
+            let name = name.as_str();
+            names.covers(name, waiting.rule)
+                && (open(&self.parts.book).has(name, waiting.remote)
+                    || rule.networks.iter().any(|network| network.contains(&waiting.remote)))
         };
         let reason = match evidence {
-            inspect::Evidence::Name { name, .. } => {
-                let name = name.as_str();
-                let is_own = names.covers(name, waiting.rule)
-                    && (open(&self.parts.book).has(name, waiting.remote)
-                        || rule.networks.iter().any(|network| network.contains(&waiting.remote)));
-                if is_own { Reason::NameAndAddress } else { Reason::OtherName }
+            inspect::Evidence::Name { name, .. } if is_own(name) => Reason::NameAndAddress,
+            inspect::Evidence::Name { .. } => Reason::OtherName,
+            inspect::Evidence::Hidden { why: Hidden::Ech { outer: Some(name) } }
+                if is_own(name) && self.is_for_show(name, waiting) =>
+            {
+                Reason::NameAndAddress
             }
-            inspect::Evidence::Hidden { .. } => without_name(Reason::HiddenName),
-            inspect::Evidence::Undecided { .. } => without_name(Reason::Undecided),
+            inspect::Evidence::Hidden { .. } if may_hide => Reason::HiddenNameFree,
+            inspect::Evidence::Hidden { .. } => Reason::HiddenName,
+            inspect::Evidence::Undecided { .. } if may_hide => Reason::UndecidedFree,
+            inspect::Evidence::Undecided { .. } => Reason::Undecided,
         };
         if rule.observes && reason.bucket() == Bucket::Free { Reason::Observed } else { reason }
+    }
+
+    /// Whether an encrypted hello hides no other name than the one outside, as far as is known of the address (decision 9).
+    fn is_for_show(&self, outer: &HostName, waiting: &Waiting) -> bool {
+        !waiting.shared && !open(&self.parts.book).may_encrypt(outer.as_str(), waiting.remote)
     }
 
     fn decide(&mut self, flow: u64, since_ns: Option<u64>, verdict: Verdict) {
@@ -233,14 +274,15 @@ impl EvidenceReader {
         }
     }
 
-    /// Gives up flows that have taken too long, and tells status how it stands.
-    pub(super) fn look_around(&mut self) {
+    /// Gives up flows that have taken too long, and tells status how it stands. `read_to_ns`: what was copied until then, in
+    /// nanoseconds of `CLOCK_MONOTONIC`, has been read; a flow whose answer still waits in the ring buffer is not given up.
+    pub(super) fn look_around(&mut self, read_to_ns: u64) {
         let now = Instant::now();
         if now < self.next_look {
             return;
         }
         self.next_look = now + LOOK_INTERVAL;
-        for finding in self.inspector.expire(monotonic_ns()) {
+        for finding in self.inspector.expire(read_to_ns) {
             self.found(&finding);
         }
         // The inspector tells of each flow once; what it never heard of goes with the kernel's own bound.
@@ -254,6 +296,8 @@ impl EvidenceReader {
             .map(|(refusal, count)| (refusal.to_string(), count))
             .collect();
         self.status.waiting = self.waiting.len() as u64;
+        let found = self.inspector.stats().iter().filter(|(_, count)| *count > 0);
+        self.status.found = found.map(|(what, count)| (what.to_owned(), count)).collect();
         self.parts.shared.evidence.store(Arc::new(self.status.clone()));
     }
 }

@@ -16,6 +16,7 @@ mod evidence;
 mod holders;
 mod kept_calls;
 mod lock;
+mod losses;
 mod rollback;
 mod watch;
 

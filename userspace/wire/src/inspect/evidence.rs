@@ -36,9 +36,10 @@ pub enum Hidden {
     /// It asks for none, or for an IP address.
     NoName,
     /// Encrypted Client Hello (RFC 9849), or the encrypted server name that came before it. Browsers send an ECH extension
-    /// of random octets where a site has none ("GREASE"), with the true name outside: the two cannot be told apart here.
+    /// of random octets where a site has none ("GREASE", section 6.2), with the true name outside: nobody on the way can
+    /// tell the two apart. Whether the name outside counts all the same is for who knows the server's address.
     Ech {
-        /// The name that everybody can read.
+        /// The name that everybody can read; none with an encrypted server name.
         outer: Option<HostName>,
     },
     /// Two names, or one named twice: which of them the server follows is its own affair.
