@@ -18,6 +18,7 @@ use quinn_proto::{
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::namespace::Namespace;
 
@@ -129,8 +130,8 @@ impl QuicServer {
         let certificates = CertificateDer::pem_file_iter(&identity.certificate)?.collect::<Result<_, _>>()?;
         let key = PrivateKeyDer::from_pem_file(&identity.key)?;
         let config = ServerConfig::with_single_cert(certificates, key)?;
-        let socket = internet
-            .within(|| UdpSocket::bind(address).with_context(|| format!("cannot listen at {address}")))?;
+        let socket =
+            internet.within(|| listen(address).with_context(|| format!("cannot listen at {address}")))?;
         let stop = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&stop);
         let thread = thread::spawn(move || serve(Driver::new(socket, Some(config)), &ends));
@@ -146,6 +147,14 @@ impl Drop for QuicServer {
             let _ = thread.join();
         }
     }
+}
+
+/// A socket at an IPv6 address that the host need not know as its own: it is enough that it gets what is sent there.
+fn listen(address: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_freebind_v6(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
 }
 
 fn serve(mut driver: Driver, stop: &AtomicBool) -> Result<()> {
@@ -221,7 +230,7 @@ impl QuicClient {
     /// # Errors
     /// If the kernel refuses.
     pub fn send(&self, datagram: &[u8], hops: u8) -> Result<()> {
-        let socket = socket2::SockRef::from(&self.driver.socket);
+        let socket = SockRef::from(&self.driver.socket);
         let before = socket.unicast_hops_v6()?;
         socket.set_unicast_hops_v6(hops.into())?;
         self.driver.socket.send_to(datagram, self.server)?;

@@ -65,7 +65,7 @@ struct Waiting {
     /// Strangers' names have its address too.
     shared: bool,
     since: Instant,
-    /// How many copies had been lost before its first.
+    /// How many copies had been lost before its first; `None`: not known.
     losses: Option<u64>,
 }
 
@@ -109,16 +109,19 @@ impl EvidenceReader {
         self.status.dropped_signalling += 1;
     }
 
-    /// What waits in the ring buffer is about to be read.
+    /// What waits in the ring buffer is about to be read: flows that begin from now on are held against this moment.
     pub(super) fn begin_reading(&mut self) {
-        let lost = self.lost();
-        self.losses.begin_reading(lost);
+        // Where the kernel does not say, it says so to whoever asks next.
+        let _ = self.lost();
     }
 
-    /// How many copies were lost until now; `None`, which agrees with nothing, if the kernel does not say.
+    /// How many copies were lost until now; `None` if the kernel does not say.
     fn lost(&mut self) -> Option<u64> {
         match self.parts.lost.count() {
-            Ok(lost) => Some(lost),
+            Ok(lost) => {
+                self.losses.take(monotonic_ns(), lost);
+                Some(lost)
+            }
             Err(error) => {
                 self.status.failures += 1;
                 tracing::error!("lost copies: {error}");
@@ -211,7 +214,7 @@ impl EvidenceReader {
             }
             rule = claiming.entry.rule;
         }
-        let (since, losses) = (Instant::now(), self.losses.before());
+        let (since, losses) = (Instant::now(), self.losses.before(head.at_ns));
         self.waiting.insert(head.flow, Waiting { rule, remote, shared, since, losses });
         true
     }
@@ -282,6 +285,7 @@ impl EvidenceReader {
             return;
         }
         self.next_look = now + LOOK_INTERVAL;
+        self.begin_reading();
         for finding in self.inspector.expire(read_to_ns) {
             self.found(&finding);
         }

@@ -1,34 +1,40 @@
-//! Copies that were lost, and the flows that they may have been of.
+//! How many copies had been lost at which time: what was lost while a flow was looked into may have been of that flow.
 
-/// What is known of lost copies at the times that matter.
-///
-/// The ring buffer was found empty between two readings, so what is read now was put into it after the reading before the
-/// last began: had copies of a flow that is met now for the first time been lost, they would not be in the count that was
-/// taken then.
+use std::collections::VecDeque;
+
+/// Changes that are remembered. Reason: there is a reading at each wake of the reader and each finding; while copies are lost
+/// all the time, flows that began before so many of them are not believed in any case.
+const CHANGES_MAX: usize = 1024;
+
+/// The kernel's count of lost copies, as it was read from time to time.
 #[derive(Debug)]
 pub(super) struct Losses {
-    before: Option<u64>,
-    last: Option<u64>,
+    /// When a count was first read, in nanoseconds of `CLOCK_MONOTONIC`, and the count; both grow.
+    changes: VecDeque<(u64, u64)>,
 }
 
 impl Default for Losses {
-    /// A ring buffer that another controller left may hold copies from before anything was lost.
+    /// Before anything was read, nothing was lost: copies that another controller left are not believed if any ever was.
     fn default() -> Self {
-        Self { before: Some(0), last: Some(0) }
+        Self { changes: VecDeque::from([(0, 0)]) }
     }
 }
 
 impl Losses {
-    /// So many copies have been lost, and what waits in the ring buffer is about to be read until it is empty. `None`: it
-    /// is not known.
-    pub(super) const fn begin_reading(&mut self, lost: Option<u64>) {
-        self.before = self.last;
-        self.last = lost;
+    /// Takes a reading: not later than `at_ns`, `count` copies had been lost.
+    pub(super) fn take(&mut self, at_ns: u64, count: u64) {
+        if self.changes.back().is_some_and(|&(_, last)| last == count) {
+            return;
+        }
+        if self.changes.len() >= CHANGES_MAX {
+            self.changes.pop_front();
+        }
+        self.changes.push_back((at_ns, count));
     }
 
-    /// How many had been lost before any copy of a flow that is met now for the first time; `None`: it is not known.
-    pub(super) const fn before(&self) -> Option<u64> {
-        self.before
+    /// A count of which the last copy was lost before `at_ns`; `None`: it is not remembered.
+    pub(super) fn before(&self, at_ns: u64) -> Option<u64> {
+        self.changes.iter().rev().find(|(since_ns, _)| *since_ns <= at_ns).map(|(_, count)| *count)
     }
 }
 
@@ -37,26 +43,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_lost_while_copies_wait_counts_against_their_flows() {
+    fn a_flow_is_held_against_the_reading_before_it() {
         let mut losses = Losses::default();
-        // Copies from another controller's time: one was lost at some time.
-        losses.begin_reading(Some(1));
-        assert_eq!(losses.before(), Some(0));
-        // The first copy of a flow came, then one was lost, and then both are come to.
-        losses.begin_reading(Some(2));
-        assert_eq!(losses.before(), Some(1));
-        // Nothing is lost any more.
-        losses.begin_reading(Some(2));
-        assert_eq!(losses.before(), Some(2));
+        losses.take(10, 0);
+        losses.take(20, 3);
+        losses.take(30, 3);
+        losses.take(40, 5);
+        for (at_ns, count) in [(0, 0), (19, 0), (20, 3), (39, 3), (40, 5), (u64::MAX, 5)] {
+            assert_eq!(losses.before(at_ns), Some(count), "at {at_ns}");
+        }
     }
 
     #[test]
-    fn what_is_not_known_agrees_with_nothing_until_it_is_known_again() {
+    fn what_another_controller_left_is_not_believed_where_copies_were_lost() {
         let mut losses = Losses::default();
-        losses.begin_reading(None);
-        losses.begin_reading(Some(2));
-        assert_eq!(losses.before(), None);
-        losses.begin_reading(Some(2));
-        assert_eq!(losses.before(), Some(2));
+        losses.take(100, 7);
+        assert_eq!((losses.before(99), losses.before(100)), (Some(0), Some(7)));
+    }
+
+    #[test]
+    fn only_so_many_changes_are_remembered() {
+        let mut losses = Losses::default();
+        (1..=CHANGES_MAX as u64).for_each(|count| losses.take(10 * count, count));
+        assert_eq!((losses.before(9), losses.before(10)), (None, Some(1)));
     }
 }
