@@ -40,6 +40,8 @@ pub trait Tables: Words {
     fn match_set(&self, match_set: u32) -> Option<&MatchSet>;
     /// The rule at this place in the plan.
     fn rule(&self, rule_index: u16) -> Option<RuleEntry>;
+    /// The place of the rule with this permanent number, if the match set has it for this port.
+    fn place_of(&self, match_set: u32, protocol: u8, remote_port: u16, rule: u32) -> Option<u16>;
     /// The grant of a free call's media stream.
     fn grant(&self, key: &FlowKey) -> Option<GrantEntry>;
     /// The flow, over or not.
@@ -438,7 +440,7 @@ fn decide_candidate<T: Tables>(
     class: ClassEntry,
 ) -> Decision {
     let is_listed = class.flags != 0;
-    let matched = if is_listed {
+    let mut matched = if is_listed {
         match match_rule(tables, class.match_set, packet.protocol, key.remote_port) {
             Some(matched) => matched,
             None => return Decision::charged(subscriber, 0, Reason::PortNotListed),
@@ -463,22 +465,28 @@ fn decide_candidate<T: Tables>(
         Err(Reason::NoFlow) if !is_listed => return Decision::charged(subscriber, 0, Reason::NotListed),
         Err(reason) => return Decision::charged(subscriber, matched.rule, reason),
     };
-    if packet.payload_octets != 0 && is_listed {
-        let again_octets = flow.sent_again_octets(tables, role, packet);
-        if again_octets != 0 {
-            tables.count_sent_again(matched.rule, role, again_octets);
-        }
-    }
-    let (by_rule, reason) = match (gives.is_free(), asks) {
-        (false, _) => {
-            return Decision {
-                tag: Some(gives),
-                ..Decision::charged(subscriber, matched.rule, Reason::PriorityOnly)
-            };
-        }
+    let (by_rule, mut reason) = match (gives.is_free(), asks) {
+        (false, _) => (matched.rule, Reason::PriorityOnly),
         (true, false) => (matched.rule, Reason::Address),
         (true, true) => evidence(tables, &flow, &matched),
     };
+    if is_listed && by_rule != matched.rule {
+        match other_rule(tables, class.match_set, &passing, by_rule) {
+            Some(other) => matched = other,
+            None => reason = Reason::EvidenceMissed,
+        }
+    }
+    let by_rule = if is_listed { matched.rule } else { by_rule };
+    let gives = RuleClass::from_number(matched.class);
+    if packet.payload_octets != 0 && is_listed {
+        let again_octets = flow.sent_again_octets(tables, role, packet);
+        if again_octets != 0 {
+            tables.count_sent_again(by_rule, role, again_octets);
+        }
+    }
+    if !gives.is_free() {
+        return Decision { tag: Some(gives), ..Decision::charged(subscriber, by_rule, reason) };
+    }
     let mut bucket = reason.bucket() as u8;
     let reason = if bucket == Bucket::Free as u8 && matched.has(RuleEntry::OBSERVED) {
         bucket = Bucket::Charged as u8;
@@ -522,8 +530,18 @@ const LEARNING: RuleEntry = RuleEntry {
     flags: 0,
 };
 
-/// What is known of a flow's evidence, and the rule that it is for. A verdict is kept in the flow by the first packet that
-/// finds it. A flow that was opened before its address was known takes the rule of its verdict.
+/// The rule that a flow's name is of, where that is not the first that lists this port there.
+#[inline(always)]
+fn other_rule<T: Tables>(tables: &T, match_set: u32, passing: &Passing<'_>, rule: u32) -> Option<RuleEntry> {
+    let place = tables.place_of(match_set, passing.packet.protocol, passing.key.remote_port, rule)?;
+    let other = tables.rule(place)?;
+    let frees = RuleClass::from_number(other.class).is_free() && passing.now_ns < other.valid_until_ns;
+    if frees { Some(other) } else { None }
+}
+
+/// What is known of a flow's evidence, and the rule that it is for, which may be another one than `matched`, whether it
+/// lists the address or not. A verdict is kept in the flow by the first packet that finds it. A flow that was opened before
+/// its address was known takes the rule of its verdict.
 #[inline(always)]
 fn evidence<T: Tables>(tables: &T, flow: &FlowCells, matched: &RuleEntry) -> (u32, Reason) {
     let rule = matched.rule;
@@ -549,12 +567,13 @@ fn evidence<T: Tables>(tables: &T, flow: &FlowCells, matched: &RuleEntry) -> (u3
         (rule, Reason::EvidenceMissed)
     } else if rule == NO_RULE {
         (promise.rule(), reason)
-    } else if promise.rule() == rule
-        || (promise.rule() == NO_RULE && is_charged && reason as u16 != Reason::NotListed as u16)
-    {
-        (rule, reason)
-    } else {
+    } else if promise.rule() == NO_RULE {
+        let is_told = is_charged && reason as u16 != Reason::NotListed as u16;
+        (rule, if is_told { reason } else { Reason::EvidenceMissed })
+    } else if promise.rule() != rule && reason as u16 == Reason::AwaitingEvidence as u16 {
         (rule, Reason::EvidenceMissed)
+    } else {
+        (promise.rule(), reason)
     }
 }
 
@@ -573,17 +592,47 @@ fn past_ceiling<T: Tables>(
     if is_past { Some(Reason::DailyCeiling) } else { None }
 }
 
-/// The first rule of the set that claims this port.
+/// [`Tables::place_of`], by way of the others.
 #[inline(always)]
-fn match_rule<T: Tables>(tables: &T, match_set: u32, protocol: u8, remote_port: u16) -> Option<RuleEntry> {
+pub fn search_place<T: Tables>(
+    tables: &T,
+    match_set: u32,
+    protocol: u8,
+    remote_port: u16,
+    rule: u32,
+) -> Option<u16> {
     let set = tables.match_set(match_set)?;
-    let bit = if protocol == protocol::TCP { Matcher::TCP } else { Matcher::UDP };
     for index in 0..MATCHERS_MAX {
         let matcher = set.matchers[index];
         if matcher.first_port > matcher.last_port {
             return None;
         }
-        if matcher.protocols & bit != 0 && (matcher.first_port..=matcher.last_port).contains(&remote_port) {
+        if claims(&matcher, protocol, remote_port)
+            && tables.rule(matcher.rule_index).is_some_and(|entry| entry.rule == rule)
+        {
+            return Some(matcher.rule_index);
+        }
+    }
+    None
+}
+
+/// Whether a matcher is about this port.
+#[inline(always)]
+fn claims(matcher: &Matcher, protocol: u8, remote_port: u16) -> bool {
+    let bit = if protocol == protocol::TCP { Matcher::TCP } else { Matcher::UDP };
+    matcher.protocols & bit != 0 && (matcher.first_port..=matcher.last_port).contains(&remote_port)
+}
+
+/// The first rule of the set that claims this port.
+#[inline(always)]
+fn match_rule<T: Tables>(tables: &T, match_set: u32, protocol: u8, remote_port: u16) -> Option<RuleEntry> {
+    let set = tables.match_set(match_set)?;
+    for index in 0..MATCHERS_MAX {
+        let matcher = set.matchers[index];
+        if matcher.first_port > matcher.last_port {
+            return None;
+        }
+        if claims(&matcher, protocol, remote_port) {
             return tables.rule(matcher.rule_index);
         }
     }

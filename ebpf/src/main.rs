@@ -8,6 +8,7 @@ mod class;
 mod copies;
 mod maps;
 mod names;
+mod rules;
 mod scratch;
 mod tables;
 mod tagging;

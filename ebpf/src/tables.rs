@@ -14,7 +14,7 @@ use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry, match_set_inde
 use tollfree_core::quota::{QuotaCells, QuotaKey};
 use tollfree_core::stat::Stat;
 
-use crate::{class, maps, scratch};
+use crate::{class, maps, rules, scratch};
 
 /// The maps, of the plan in `slot`.
 pub struct Maps {
@@ -86,6 +86,11 @@ impl Tables for Maps {
     #[inline(always)]
     fn rule(&self, rule: u16) -> Option<RuleEntry> {
         maps::RULES.get(rule_index(self.slot, rule)).copied()
+    }
+
+    #[inline(always)]
+    fn place_of(&self, match_set: u32, protocol: u8, remote_port: u16, rule: u32) -> Option<u16> {
+        rules::place_of(self.slot, match_set, protocol, remote_port, rule)
     }
 
     #[inline(always)]

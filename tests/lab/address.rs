@@ -123,7 +123,23 @@ pub const OTHER_SITE: Site = Site {
     v6: Ipv6Addr::new(0x2001, 0xdb8, 0xf, 0, 0, 0, 0, 0x20),
 };
 
-/// All sites.
+/// A site below the free site's name, on a host that others share.
+pub const PORTAL: Site = Site {
+    name: "www.portal.moh.example.vn",
+    v4: Ipv4Addr::new(203, 0, 113, 210),
+    v6: Ipv6Addr::new(0x2001, 0xdb8, 0xf, 1, 0, 0, 1, 0x1),
+};
+
+/// Another of the same owner's, on the same host.
+pub const ARCHIVE: Site = Site { name: "www.archive.moh.example.vn", ..PORTAL };
+
+/// A stranger's, on the same host.
+pub const NEIGHBOUR: Site = Site { name: "www.stranger.example", ..PORTAL };
+
+/// The sites of that host.
+pub const HOSTED: [Site; 3] = [PORTAL, ARCHIVE, NEIGHBOUR];
+
+/// All sites on addresses of their own.
 pub const SITES: [Site; 2] = [FREE_SITE, OTHER_SITE];
 
 /// How many names below the free site's the resolver knows, each with one address of its own.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::address::{
-    self, ENCRYPTING_WILD, FOREIGN_RESOLVER, Family, OPEN_SITE, RESOLVER, SITES, STRANGER_NAME, WILD_NAMES,
-    stranger_address,
+    self, ENCRYPTING_WILD, FOREIGN_RESOLVER, Family, HOSTED, OPEN_SITE, RESOLVER, SITES, STRANGER_NAME,
+    WILD_NAMES, stranger_address,
 };
 use crate::command;
 use crate::namespace::Namespace;
@@ -42,6 +42,7 @@ impl Zone {
     pub fn carrier() -> Self {
         let sites = SITES
             .iter()
+            .chain(&HOSTED)
             .flat_map(|site| Family::ALL.map(|family| (site.name.to_owned(), site.address(family))));
         let stranger = Family::ALL.map(|family| (STRANGER_NAME.to_owned(), stranger_address(family)));
         let open = (OPEN_SITE.0.to_owned(), OPEN_SITE.1.into());

@@ -16,7 +16,7 @@ use crate::web::WebServers;
 pub struct Network {
     /// The SIP proxy and the hotline.
     pub callee: Callee,
-    /// Web servers.
+    /// The web sites.
     pub web: WebServers,
     /// The carrier's resolver.
     pub names: NameServer,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -21,6 +21,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::namespace::Namespace;
+use crate::web::WebServers;
 
 /// What the server gives, in octets: several packets.
 const PAGE_OCTETS: usize = 20_000;
@@ -32,15 +33,6 @@ const POLL: Duration = Duration::from_millis(50);
 const POLL_MIN: Duration = Duration::from_millis(1);
 /// A page comes within moments.
 const LIMIT: Duration = Duration::from_secs(20);
-
-/// A certificate with its key, in PEM.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// The certificate.
-    pub certificate: PathBuf,
-    /// Its key.
-    pub key: PathBuf,
-}
 
 /// A socket, and the connections that are on it.
 struct Driver {
@@ -122,13 +114,13 @@ pub struct QuicServer {
 }
 
 impl QuicServer {
-    /// Starts it at `address`.
+    /// Starts it at `address`, with the web servers' certificate.
     ///
     /// # Errors
     /// If the address is taken, or the certificate cannot be read.
-    pub fn start(internet: &Namespace, address: SocketAddr, identity: &Identity) -> Result<Self> {
-        let certificates = CertificateDer::pem_file_iter(&identity.certificate)?.collect::<Result<_, _>>()?;
-        let key = PrivateKeyDer::from_pem_file(&identity.key)?;
+    pub fn start(internet: &Namespace, address: SocketAddr, web: &WebServers) -> Result<Self> {
+        let certificates = CertificateDer::pem_file_iter(web.certificate())?.collect::<Result<_, _>>()?;
+        let key = PrivateKeyDer::from_pem_file(web.key())?;
         let config = ServerConfig::with_single_cert(certificates, key)?;
         let socket =
             internet.within(|| listen(address).with_context(|| format!("cannot listen at {address}")))?;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::address::{self, Family, PROXY, RESOLVER, SITES};
+use crate::address::{self, Family, PORTAL, PROXY, RESOLVER, SITES};
 use crate::command;
 use crate::namespace::Namespace;
 use crate::transport::Transport;
@@ -131,7 +131,9 @@ impl Topology {
         self.ran.shell(FORWARDING)?;
         self.ran.ip(RAN_LINES)?;
         self.internet.ip(INTERNET_LINES)?;
-        for server in SITES.iter().flat_map(|site| Family::ALL.map(|family| site.address(family))) {
+        for server in
+            SITES.iter().chain([&PORTAL]).flat_map(|site| Family::ALL.map(|family| site.address(family)))
+        {
             self.add_server(server)?;
         }
         RESOLVER

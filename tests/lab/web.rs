@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::address::{Family, SITES, Site, socket};
+use crate::address::{Family, HOSTED, SITES, Site, socket};
 use crate::command;
 use crate::namespace::Namespace;
 use crate::process::Process;
-use crate::quic::Identity;
 use crate::wait;
 
 /// nginx listens within moments.
@@ -23,6 +22,10 @@ pub const EVERYWHERE_PORT: u16 = 8443;
 pub const PAGE: &str = "/page";
 /// Its size in octets: some hundred packets.
 const PAGE_OCTETS: u64 = 200_000;
+/// Path of a short page.
+pub const SHORT: &str = "/short";
+/// Its size in octets: some twenty packets.
+pub const SHORT_OCTETS: u64 = 20_000;
 /// Path of a download that outlasts every measurement.
 pub const ENDLESS: &str = "/endless";
 /// Its size in octets: at [`ENDLESS_RATE`], more than two hours. The file is sparse.
@@ -33,8 +36,8 @@ const ENDLESS_RATE: &str = "4m";
 /// Running web servers, with a certificate authority of their own.
 #[derive(Debug)]
 pub struct WebServers {
+    home: PathBuf,
     authority: PathBuf,
-    identity: Identity,
     _process: Process,
 }
 
@@ -46,7 +49,7 @@ impl WebServers {
     pub fn start(internet: &Namespace, directory: &Path) -> Result<Self> {
         let home = directory.join("web");
         fs::create_dir(&home)?;
-        for (path, octets) in [(PAGE, PAGE_OCTETS), (ENDLESS, ENDLESS_OCTETS)] {
+        for (path, octets) in [(PAGE, PAGE_OCTETS), (SHORT, SHORT_OCTETS), (ENDLESS, ENDLESS_OCTETS)] {
             File::create(home.join(path.trim_start_matches('/')))?.set_len(octets)?;
         }
         make_certificates(&home)?;
@@ -61,8 +64,7 @@ impl WebServers {
             let open = internet.within(|| Ok(all_listen()))?;
             Ok(open.then_some(()))
         })?;
-        let identity = Identity { certificate: home.join("server.pem"), key: home.join("server.key") };
-        Ok(Self { authority: home.join("authority.pem"), identity, _process: process })
+        Ok(Self { authority: home.join("authority.pem"), home, _process: process })
     }
 
     /// The certificate to trust, in PEM.
@@ -70,9 +72,14 @@ impl WebServers {
         &self.authority
     }
 
-    /// The certificate of all sites and of the names below them, for other servers.
-    pub const fn identity(&self) -> &Identity {
-        &self.identity
+    /// The servers' certificate, of all sites and of the names below those that share with nobody, in PEM.
+    pub fn certificate(&self) -> PathBuf {
+        self.home.join("server.pem")
+    }
+
+    /// Its key, in PEM.
+    pub fn key(&self) -> PathBuf {
+        self.home.join("server.key")
     }
 }
 
@@ -81,7 +88,10 @@ fn all_listen() -> bool {
 }
 
 fn addresses() -> impl Iterator<Item = SocketAddr> {
-    SITES.into_iter().flat_map(|site| Family::ALL.map(|family| socket(site.address(family), 443)))
+    SITES
+        .into_iter()
+        .chain(HOSTED)
+        .flat_map(|site| Family::ALL.map(|family| socket(site.address(family), 443)))
 }
 
 fn make_certificates(home: &Path) -> Result<()> {
@@ -91,7 +101,9 @@ fn make_certificates(home: &Path) -> Result<()> {
     authority.current_dir(home).args(key).args(["-subj", "/CN=Tollfree lab"]);
     authority.args(["-keyout", "authority.key", "-out", "authority.pem"]);
     command::run(&mut authority, "")?;
-    let names = SITES.map(|site| format!("DNS:{0},DNS:*.{0}", site.name)).join(",");
+    let own = SITES.iter().map(|site| format!("DNS:{0},DNS:*.{0}", site.name));
+    let hosted = HOSTED.iter().map(|site| format!("DNS:{}", site.name));
+    let names = own.chain(hosted).collect::<Vec<_>>().join(",");
     let mut server = Command::new("openssl");
     server.current_dir(home).args(key).args(["-subj", "/CN=Tollfree lab web", "-addext"]);
     server.arg(format!("subjectAltName={names}")).args(["-addext", "basicConstraints=critical,CA:FALSE"]);
@@ -110,7 +122,9 @@ fn make_certificates(home: &Path) -> Result<()> {
 
 fn configuration(home: &Path) -> String {
     let home = home.display();
-    let servers: String = SITES.iter().map(server).collect();
+    // The shared host speaks HTTP/2 too, as such hosts do.
+    let own = SITES.iter().map(|site| server(site, "ssl"));
+    let servers: String = own.chain(HOSTED.iter().map(|site| server(site, "ssl http2"))).collect();
     format!(
         "daemon off;
 user root;
@@ -135,14 +149,15 @@ http {{
     )
 }
 
-fn server(site: &Site) -> String {
+/// `tls`: what is said behind the address of the port for HTTPS.
+fn server(site: &Site, tls: &str) -> String {
     format!(
         "    server {{
         server_name {};
         listen {v4}:80;
-        listen {v4}:443 ssl;
+        listen {v4}:443 {tls};
         listen [{v6}]:80;
-        listen [{v6}]:443 ssl;
+        listen [{v6}]:443 {tls};
         location = {ENDLESS} {{ limit_rate {ENDLESS_RATE}; }}
     }}
 ",

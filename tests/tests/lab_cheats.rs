@@ -55,6 +55,7 @@ fn a_name_in_quic_counts_as_in_tcp() {
 fn the_name_outside_an_encrypted_hello_counts_where_nobody_else_is() {
     assert_shown("cheats-ech-own-name-");
     assert_shown("cheats-ech-other-name-");
+    assert_shown("cheats-ech-decoy-");
     assert_shown("cheats-ech-published-");
     assert_shown("cheats-ech-shared-");
 }

@@ -12,7 +12,7 @@ use prefix_trie::PrefixMap;
 use tollfree_core::address::{Address, Family, SubscriberId};
 use tollfree_core::bytes::Frame;
 use tollfree_core::counter::Usage;
-use tollfree_core::decide::{Decision, Tables};
+use tollfree_core::decide::{Decision, Tables, search_place};
 use tollfree_core::event::CopyKind;
 use tollfree_core::flow::{
     FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, Words,
@@ -326,6 +326,10 @@ impl Tables for MemoryTables {
 
     fn rule(&self, rule_index: u16) -> Option<RuleEntry> {
         self.rules.get(usize::from(rule_index)).copied()
+    }
+
+    fn place_of(&self, match_set: u32, protocol: u8, remote_port: u16, rule: u32) -> Option<u16> {
+        search_place(self, match_set, protocol, remote_port, rule)
     }
 
     fn grant(&self, key: &FlowKey) -> Option<GrantEntry> {

@@ -231,6 +231,11 @@ fn status() -> Result<Status, serde_json::Error> {
             },
             "radius": null,
         },
+        "evidence": {
+            "questions": 1, "lessons": 1, "learned": 1, "refused": { "wrong-id": 1 }, "waiting": 0,
+            "decisions": { "name-and-address": 1 }, "latency": [1, 0, 0, 0, 0, 0, 0, 0, 0, 0], "latency_sum_us": 400,
+            "full": 0, "unread": 0, "dropped_signalling": 0, "failures": 0,
+        },
         "names": [], "calls": { "active": 0, "granted": 0, "stats": {} }, "stats": { "copy-sent": 0 }, "alarms": [],
         "ledger": { "intervals": 0, "records": 0, "last_error": null, "export_error": null },
         "audit": { "size": 0, "verifier_key": "" },

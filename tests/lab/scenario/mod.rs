@@ -3,6 +3,7 @@
 mod basic;
 pub mod carrier;
 mod cheats;
+mod clients;
 pub mod names;
 pub mod torture;
 
@@ -47,7 +48,7 @@ pub struct Kept<'a> {
 }
 
 /// All scenarios.
-pub const ALL: [Scenario; 5] = [
+pub const ALL: [Scenario; 6] = [
     Scenario {
         name: "basic",
         about: "sites, tags, a killed daemon, changed policies, strangers, calls, records and the audit log",
@@ -67,6 +68,11 @@ pub const ALL: [Scenario; 5] = [
         name: "cheats",
         about: "forged and decoy names, shared addresses, tunnels, spoofing and floods beside an honest client",
         kind: Kind::Laboratory { crossing: Crossing::Routed, run: cheats::run },
+    },
+    Scenario {
+        name: "clients",
+        about: "curl, openssl and QUIC at a host that a stranger shares: two thousand connections, by name",
+        kind: Kind::Laboratory { crossing: Crossing::Routed, run: clients::run },
     },
     Scenario {
         name: "torture",

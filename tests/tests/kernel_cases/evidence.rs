@@ -5,11 +5,11 @@ use tollfree_core::flow::{FlowKey, Promise};
 use tollfree_core::plan::RuleClass;
 use tollfree_core::reason::Reason;
 
-use crate::case::{Case, Expect, charged, free, pending, priority};
+use crate::case::{Case, Expect, charged, free, free_priority, pending, priority};
 use crate::event::Event;
 use crate::world::{
-    NAMED, NAMED_HOSPITAL, NAMED_HOSPITAL_RULE, NAMED_OBSERVED, NAMED_OBSERVED_RULE, NAMED_RULE, OBSERVED,
-    OBSERVED_RULE, SHARED, SITE, SITE_RULE, SUBSCRIBER, at, port, tcp_flow,
+    NAMED, NAMED_CAPPED_RULE, NAMED_HOSPITAL, NAMED_HOSPITAL_RULE, NAMED_OBSERVED, NAMED_OBSERVED_RULE,
+    NAMED_RULE, OBSERVED, OBSERVED_RULE, SHARED, SITE, SITE_RULE, SUBSCRIBER, TWO_NAMES, at, port, tcp_flow,
 };
 
 /// Reasons by number, as userspace writes them; the last is none.
@@ -23,7 +23,7 @@ const OBSERVED_REASON: u32 = 40;
 const UNKNOWN: u32 = 9999;
 
 pub(crate) fn cases() -> Vec<Case> {
-    [awaited(), told(), kept(), missed(), not_asked(), hidden(), shared(), observed()]
+    [awaited(), told(), kept(), missed(), not_asked(), hidden(), shared(), observed(), two_rules()]
         .into_iter()
         .flatten()
         .collect()
@@ -224,5 +224,55 @@ fn observed() -> Vec<Case> {
         told("observed: its name", NAME_AND_ADDRESS, by(Reason::Observed)),
         told("observed: told so", OBSERVED_REASON, by(Reason::Observed)),
         told("observed: another's name", OTHER_NAME, by(Reason::OtherName)),
+    ]
+}
+
+/// Two rules list the address and port, and each has its own names.
+fn two_rules() -> Vec<Case> {
+    let up = |remote: &str| FrameBuilder::tcp(at(SUBSCRIBER), at(remote));
+    let told = |name, remote: &str, frame: &FrameBuilder, verdict, expect| {
+        Case::uplink(name, frame, expect)
+            .after(&up(remote).syn())
+            .after_events([Event::Told(Promise::new(NAMED_CAPPED_RULE, verdict))])
+    };
+    let second = |volume| free_priority(NAMED_CAPPED_RULE, volume).because(Reason::NameAndAddress);
+    let flow = tcp_flow(SUBSCRIBER, TWO_NAMES);
+    let other_port = port(TWO_NAMES, 8443);
+    vec![
+        Case::uplink("awaits under the first", &up(TWO_NAMES).syn(), pending(NAMED_RULE, 40, flow)),
+        told("the second's name", TWO_NAMES, &up(TWO_NAMES), NAME_AND_ADDRESS, second(40)),
+        told(
+            "the second's name, past the second's ceiling",
+            TWO_NAMES,
+            &up(TWO_NAMES).payload_octets(961),
+            NAME_AND_ADDRESS,
+            charged(Reason::DailyCeiling, 1001).by(NAMED_CAPPED_RULE),
+        ),
+        told(
+            "the second says that it is not its name",
+            TWO_NAMES,
+            &up(TWO_NAMES),
+            OTHER_NAME,
+            charged(Reason::OtherName, 40).by(NAMED_CAPPED_RULE),
+        ),
+        told(
+            "a rule with that name, but not with that port",
+            &other_port,
+            &up(&other_port),
+            NAME_AND_ADDRESS,
+            because(Reason::EvidenceMissed),
+        ),
+        told("a rule with that name, but not with that address", NAMED, &up(NAMED), NAME_AND_ADDRESS, {
+            because(Reason::EvidenceMissed)
+        }),
+        Case::uplink("opened under the second, awaiting", &up(TWO_NAMES), because(Reason::EvidenceMissed))
+            .after(&up(TWO_NAMES).syn())
+            .after_events([Event::Promised(
+                flow,
+                Promise::new(NAMED_CAPPED_RULE, Reason::AwaitingEvidence as u32),
+            )]),
+        Case::uplink("opened under the second, with its name", &up(TWO_NAMES), second(40))
+            .after(&up(TWO_NAMES).syn())
+            .after_events([Event::Promised(flow, Promise::new(NAMED_CAPPED_RULE, NAME_AND_ADDRESS))]),
     ]
 }

@@ -132,6 +132,9 @@ pub(crate) const OBSERVED: &str = "203.0.113.25:443";
 pub(crate) const OBSERVED_RULE: u32 = 1011;
 pub(crate) const NAMED_OBSERVED: &str = "203.0.113.26:443";
 pub(crate) const NAMED_OBSERVED_RULE: u32 = 1012;
+/// On TCP port 443, of the rule that asks for its name and, behind it, of the one with a ceiling that asks for its own; on
+/// port 8443, of the first alone.
+pub(crate) const TWO_NAMES: &str = "203.0.113.27:443";
 /// A trusted resolver, and one that is listed as the site is, on TCP port 443.
 pub(crate) const RESOLVER: &str = "203.0.113.53:53";
 pub(crate) const RESOLVER_V6: &str = "[2001:db8:6000::53]:53";
@@ -326,6 +329,11 @@ pub(crate) fn plan() -> PlanTables {
         set(&[matcher(Matcher::TCP, 443, 443, named_hospital)]),
         set(&[matcher(Matcher::TCP, 443, 443, observed)]),
         set(&[matcher(Matcher::TCP, 443, 443, named_observed)]),
+        set(&[
+            matcher(Matcher::TCP, 443, 443, named),
+            matcher(Matcher::TCP, 8443, 8443, named),
+            matcher(Matcher::TCP, 443, 443, named_capped),
+        ]),
     ];
     let mut plan = PlanTables { match_sets, rules, ..PlanTables::default() };
     for (prefix, flags, match_set) in [
@@ -345,6 +353,7 @@ pub(crate) fn plan() -> PlanTables {
         ("203.0.113.24/32", ClassEntry::CANDIDATE | ClassEntry::SHARED, 0),
         ("203.0.113.25/32", ClassEntry::CANDIDATE, 11),
         ("203.0.113.26/32", ClassEntry::CANDIDATE, 12),
+        ("203.0.113.27/32", ClassEntry::CANDIDATE, 13),
         ("203.0.113.53/32", ClassEntry::RESOLVER | ClassEntry::CANDIDATE, 0),
         ("2001:db8:6000::53/128", ClassEntry::RESOLVER, 0),
         ("192.0.2.0/24", ClassEntry::CANDIDATE, 0),

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use jiff::Timestamp;
 use tollfree_core::address::{Address, Family, SubscriberId};
-use tollfree_core::decide::{Decision, Tables, decide};
+use tollfree_core::decide::{Decision, Tables, decide, search_place};
 use tollfree_core::flow::{FlowCells, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, Words};
 use tollfree_core::interface::Role;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry};
@@ -185,6 +185,10 @@ impl Tables for Moment<'_> {
 
     fn rule(&self, rule_index: u16) -> Option<RuleEntry> {
         self.plan?.rule(rule_index)
+    }
+
+    fn place_of(&self, match_set: u32, protocol: u8, remote_port: u16, rule: u32) -> Option<u16> {
+        search_place(self, match_set, protocol, remote_port, rule)
     }
 
     /// No calls are followed in captures.

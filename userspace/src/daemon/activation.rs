@@ -8,7 +8,7 @@ use tollfree_core::plan::RuleEntry;
 
 use super::RunError;
 use super::engine::Engine;
-use super::evidence::PlanNames;
+use super::plan_names::PlanNames;
 use crate::audit::{
     Activation, ActivationCause, AddressStatement, Addresses, EvidenceStatement, Log, Refused, RuleStatement,
     Statement,

@@ -1,7 +1,6 @@
 //! What passing packets tell: addresses of names, and the names that flows ask for.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,8 +9,8 @@ use tollfree_core::bytes::Frame;
 use tollfree_core::event::CopyHead;
 use tollfree_core::flow::{NO_RULE, Verdict};
 use tollfree_core::interface::Role;
-use tollfree_core::packet::{self, Packet, Start, protocol};
-use tollfree_core::plan::{Evidence, Matcher};
+use tollfree_core::packet::{self, Packet, Start};
+use tollfree_core::plan::Evidence;
 use tollfree_core::reason::{Bucket, Reason};
 use tollfree_wire::dns::{self, Direction, Listener};
 use tollfree_wire::inspect::{self, Finding, Hidden, HostName, Inspector, Undecided};
@@ -19,10 +18,11 @@ use tollfree_wire::inspect::{self, Finding, Hidden, HostName, Inspector, Undecid
 use super::Shared;
 use super::addresses::open;
 use super::losses::Losses;
+use super::plan_names::Place;
 use crate::book::{AddressBook, Lesson};
 use crate::dataplane::{LivePlan, LostCopies, VerdictTable, monotonic_ns};
 use crate::memory::MemoryTransports;
-use crate::policy::{HiddenName, NameIndex, Plan, PlanRule, WireName};
+use crate::policy::HiddenName;
 use crate::resolve::Moment;
 use crate::status::EvidenceStatus;
 
@@ -31,39 +31,12 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Flows that are remembered, at most. Reason: as many as the inspector holds.
 const FLOWS_MAX: usize = inspect::Limits::FLOWS;
 
-/// What a plan in force says of names and rules.
-#[derive(Debug, Default)]
-pub(super) struct PlanNames {
-    names: NameIndex,
-    /// By permanent number; their order is that in which they are tried at an address.
-    rules: BTreeMap<u32, PlanRule>,
-}
-
-impl PlanNames {
-    /// Of the plan that is put in force.
-    pub(super) fn of(plan: &Plan) -> Self {
-        let rules = plan.rules.iter().map(|rule| (rule.entry.rule, rule.clone())).collect();
-        Self { names: plan.names.clone(), rules }
-    }
-
-    /// Whether the rule's policy is only observed.
-    pub(super) fn observes(&self, rule: u32) -> bool {
-        self.rules.get(&rule).is_some_and(|rule| rule.observes)
-    }
-
-    fn covers(&self, name: &str, rule: u32) -> bool {
-        let name = WireName::parse(name.as_bytes());
-        name.host().is_some_and(|host| self.names.rules(host).contains(&rule))
-    }
-}
-
 /// A flow that awaits its verdict.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
+    /// The first that asks there.
     rule: u32,
-    remote: IpAddr,
-    /// Strangers' names have its address too.
-    shared: bool,
+    place: Place,
     since: Instant,
     /// How many copies had been lost before its first; `None`: not known.
     losses: Option<u64>,
@@ -200,10 +173,11 @@ impl EvidenceReader {
             (packet.source.to_ip(), packet.source_port)
         };
         let (rules, shared) = open(&self.parts.book).told(remote);
+        let place = Place { remote, port, protocol: packet.protocol, shared };
         let mut rule = head.rule;
         if rule == NO_RULE {
             let names = self.parts.shared.names.load_full();
-            let Some(claiming) = claiming(&names, &rules, packet.protocol, port) else {
+            let Some(claiming) = names.claiming(&rules, &place) else {
                 self.decide(head.flow, None, Verdict { rule: NO_RULE, reason: Reason::NotListed });
                 return false;
             };
@@ -215,41 +189,62 @@ impl EvidenceReader {
             rule = claiming.entry.rule;
         }
         let (since, losses) = (Instant::now(), self.losses.before(head.at_ns));
-        self.waiting.insert(head.flow, Waiting { rule, remote, shared, since, losses });
+        self.waiting.insert(head.flow, Waiting { rule, place, since, losses });
         true
     }
 
     /// What was found out about a flow becomes its verdict.
     fn found(&mut self, finding: &Finding) {
         let Some(waiting) = self.waiting.remove(&finding.flow) else { return };
+        let evidence = self.believed(&waiting, finding);
+        let rule = self.rule_of(&evidence, &waiting.place).unwrap_or(waiting.rule);
+        let waiting = Waiting { rule, ..waiting };
+        let reason = self.judge(&waiting, &evidence);
+        self.decide(finding.flow, finding.first_payload_ns, Verdict { rule: waiting.rule, reason });
+    }
+
+    /// What counts of a finding.
+    fn believed(&mut self, waiting: &Waiting, finding: &Finding) -> inspect::Evidence {
         // What was lost may have been this flow's: other octets in a name's place.
         let lost = self.lost();
-        let reason = if lost.is_some() && lost == waiting.losses {
-            self.judge(&waiting, &finding.evidence)
-        } else {
-            self.judge(&waiting, &inspect::Evidence::Undecided { why: Undecided::CopiesLost })
+        if lost.is_none() || lost != waiting.losses {
+            return inspect::Evidence::Undecided { why: Undecided::CopiesLost };
+        }
+        if let inspect::Evidence::Hidden { why: Hidden::Ech { outer: Some(name) } } = &finding.evidence
+            && let Some(via) = finding.via
+        {
+            let outer = inspect::Evidence::Name { name: name.clone(), via };
+            if self.rule_of(&outer, &waiting.place).is_some() && self.is_for_show(name, &waiting.place) {
+                return outer;
+            }
+        }
+        finding.evidence.clone()
+    }
+
+    /// Where several rules ask for a name at one place, the flow is judged by the first whose name it has; by the first of
+    /// all, if it has none's.
+    fn rule_of(&self, evidence: &inspect::Evidence, place: &Place) -> Option<u32> {
+        let inspect::Evidence::Name { name, .. } = evidence else { return None };
+        let listed = {
+            let book = open(&self.parts.book);
+            let has_name = book.has(name.as_str(), place.remote);
+            if has_name { book.told(place.remote).0 } else { BTreeSet::new() }
         };
-        self.decide(finding.flow, finding.first_payload_ns, Verdict { rule: waiting.rule, reason });
+        self.parts.shared.names.load().rule_of(name.as_str(), place, &listed)
     }
 
     fn judge(&self, waiting: &Waiting, evidence: &inspect::Evidence) -> Reason {
         let names = self.parts.shared.names.load();
-        let Some(rule) = names.rules.get(&waiting.rule) else { return Reason::Undecided };
+        let Some(rule) = names.rule(waiting.rule) else { return Reason::Undecided };
         // Where strangers' names have the address too, the name is required, whatever the rule says.
-        let may_hide = rule.hidden_name == HiddenName::Free && !waiting.shared;
-        let is_own = |name: &HostName| {
-            let name = name.as_str();
-            names.covers(name, waiting.rule)
-                && (open(&self.parts.book).has(name, waiting.remote)
-                    || rule.networks.iter().any(|network| network.contains(&waiting.remote)))
-        };
+        let may_hide = rule.hidden_name == HiddenName::Free && !waiting.place.shared;
         let reason = match evidence {
-            inspect::Evidence::Name { name, .. } if is_own(name) => Reason::NameAndAddress,
-            inspect::Evidence::Name { .. } => Reason::OtherName,
-            inspect::Evidence::Hidden { why: Hidden::Ech { outer: Some(name) } }
-                if is_own(name) && self.is_for_show(name, waiting) =>
-            {
-                Reason::NameAndAddress
+            inspect::Evidence::Name { name, .. } => {
+                let name = name.as_str();
+                let is_own = names.covers(name, waiting.rule)
+                    && (open(&self.parts.book).has(name, waiting.place.remote)
+                        || waiting.place.length_in(&rule.networks).is_some());
+                if is_own { Reason::NameAndAddress } else { Reason::OtherName }
             }
             inspect::Evidence::Hidden { .. } if may_hide => Reason::HiddenNameFree,
             inspect::Evidence::Hidden { .. } => Reason::HiddenName,
@@ -259,9 +254,9 @@ impl EvidenceReader {
         if rule.observes && reason.bucket() == Bucket::Free { Reason::Observed } else { reason }
     }
 
-    /// Whether an encrypted hello hides no other name than the one outside, as far as is known of the address (decision 9).
-    fn is_for_show(&self, outer: &HostName, waiting: &Waiting) -> bool {
-        !waiting.shared && !open(&self.parts.book).may_encrypt(outer.as_str(), waiting.remote)
+    /// Whether an encrypted hello hides no other name than the one outside, as far as is known of the place (decision 9).
+    fn is_for_show(&self, outer: &HostName, place: &Place) -> bool {
+        !place.shared && !open(&self.parts.book).may_encrypt(outer.as_str(), place.remote)
     }
 
     fn decide(&mut self, flow: u64, since_ns: Option<u64>, verdict: Verdict) {
@@ -304,22 +299,6 @@ impl EvidenceReader {
         self.status.found = found.map(|(what, count)| (what.to_owned(), count)).collect();
         self.parts.shared.evidence.store(Arc::new(self.status.clone()));
     }
-}
-
-/// The first of the rules whose names an address has that claims a port there.
-fn claiming<'a>(
-    names: &'a PlanNames,
-    rules: &BTreeSet<u32>,
-    protocol: u8,
-    port: u16,
-) -> Option<&'a PlanRule> {
-    let bit = if protocol == protocol::TCP { Matcher::TCP } else { Matcher::UDP };
-    let claims = |rule: &&PlanRule| {
-        rule.ports
-            .iter()
-            .any(|range| range.protocols & bit != 0 && (range.first..=range.last).contains(&port))
-    };
-    rules.iter().filter_map(|rule| names.rules.get(rule)).find(claims).filter(|rule| rule.class.is_free())
 }
 
 fn direction(role: u32) -> Direction {

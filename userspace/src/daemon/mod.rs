@@ -17,6 +17,7 @@ mod holders;
 mod kept_calls;
 mod lock;
 mod losses;
+mod plan_names;
 mod rollback;
 mod watch;
 
@@ -39,8 +40,8 @@ use crate::audit::Log;
 use crate::book::{AddressBook, SavedAnswers};
 use crate::config::Config;
 use crate::daemon::engine::{Command, Engine, Parts};
-use crate::daemon::evidence::PlanNames;
 use crate::daemon::holders::{Holders, Radius};
+use crate::daemon::plan_names::PlanNames;
 use crate::daemon::rollback::Rollback;
 use crate::dataplane::{Dataplane, local_prefixes, preflight};
 use crate::ledger::Ledger;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use prometheus::TextEncoder;
-use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
-use super::{Status, Volume};
+use super::{EvidenceStatus, Status, Volume};
 
 /// Labels of one series: name and value.
 type Labels = Vec<(&'static str, String)>;
@@ -48,6 +48,7 @@ pub fn encode(status: &Status) -> Result<String, prometheus::Error> {
             at_risk(status),
         ),
     ];
+    families.extend(evidence(&status.evidence));
     families.extend(gauges(status));
     families.retain(|family| !family.get_metric().is_empty());
     TextEncoder::new().encode_to_string(&families)
@@ -113,6 +114,76 @@ fn sent_again(status: &Status) -> Vec<Row> {
 fn at_risk(status: &Status) -> Vec<Row> {
     let outcomes = [("charged", status.at_risk.charged), ("free", status.at_risk.free)];
     outcomes.map(|(outcome, volume)| (vec![("outcome", outcome.to_owned())], volume.octets)).into()
+}
+
+/// What passing packets tell of names. Counters are since the controller began.
+fn evidence(evidence: &EvidenceStatus) -> Vec<MetricFamily> {
+    let by = |label: &'static str, counts: &BTreeMap<String, u64>| {
+        counts.iter().map(|(name, count)| (vec![(label, name.clone())], *count)).collect()
+    };
+    let dns = [("question", evidence.questions), ("answer", evidence.lessons)];
+    let losses = [
+        ("full", evidence.full),
+        ("unread", evidence.unread),
+        ("dropped-signalling", evidence.dropped_signalling),
+        ("failure", evidence.failures),
+    ];
+    let named = |label, counts: &[(&str, u64)]| {
+        counts.iter().map(|(name, count)| (vec![(label, (*name).to_owned())], *count)).collect()
+    };
+    vec![
+        counters(
+            "tollfree_evidence_decisions_total",
+            "Flows whose evidence was decided.",
+            by("reason", &evidence.decisions),
+        ),
+        latency(evidence),
+        counters(
+            "tollfree_evidence_dns_messages_total",
+            "DNS questions and answers that were heard and believed.",
+            named("kind", &dns),
+        ),
+        counters(
+            "tollfree_evidence_dns_refused_total",
+            "DNS messages that taught nothing.",
+            by("reason", &evidence.refused),
+        ),
+        counters(
+            "tollfree_evidence_addresses_learned_total",
+            "Addresses that answers changed in the plan in force.",
+            vec![(Vec::new(), evidence.learned)],
+        ),
+        counters(
+            "tollfree_evidence_losses_total",
+            "Flows and copies that could not be looked into.",
+            named("kind", &losses),
+        ),
+        gauge("tollfree_evidence_flows", "Flows whose name is looked for.", evidence.waiting),
+    ]
+}
+
+/// How long it took from a flow's first payload to its verdict.
+fn latency(evidence: &EvidenceStatus) -> MetricFamily {
+    let mut count = 0;
+    let buckets = EvidenceStatus::LATENCY_US.iter().zip(&evidence.latency).map(|(end_us, flows)| {
+        count += flows;
+        let mut bucket = Bucket::default();
+        bucket.set_upper_bound(seconds(*end_us));
+        bucket.set_cumulative_count(count);
+        bucket
+    });
+    let mut histogram = Histogram::default();
+    histogram.set_bucket(buckets.collect());
+    histogram.set_sample_count(evidence.latency.iter().sum());
+    histogram.set_sample_sum(seconds(evidence.latency_sum_us));
+    let mut metric = Metric::default();
+    metric.set_histogram(histogram);
+    family(
+        "tollfree_evidence_latency_seconds",
+        "From a flow's first payload to its verdict.",
+        MetricType::HISTOGRAM,
+        vec![metric],
+    )
 }
 
 fn gauges(status: &Status) -> Vec<MetricFamily> {
@@ -193,4 +264,51 @@ fn label((name, value): (&str, String)) -> LabelPair {
 #[allow(clippy::cast_precision_loss, reason = "Prometheus counts in floating point")]
 const fn float(value: u64) -> f64 {
     value as f64
+}
+
+/// Microseconds in seconds, the unit of Prometheus.
+fn seconds(micros: u64) -> f64 {
+    float(micros) / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tollfree_core::reason::Reason;
+
+    /// The text form of Prometheus: buckets are cumulative, and the last has all.
+    #[test]
+    fn latency_is_a_histogram_in_seconds() {
+        let mut status = EvidenceStatus::default();
+        for micros in [400, 500, 501, 40_000, 6_000_000] {
+            status.decided(Reason::NameAndAddress, Some(Duration::from_micros(micros)));
+        }
+        // One that had no payload is decided, and not timed.
+        status.decided(Reason::Undecided, None);
+        let families = [latency(&status)];
+        let text = TextEncoder::new().encode_to_string(&families).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let bucket = |end: &str, count: u32| {
+            format!("tollfree_evidence_latency_seconds_bucket{{le=\"{end}\"}} {count}")
+        };
+        let expected = [
+            bucket("0.0005", 2),
+            bucket("0.001", 3),
+            bucket("0.005", 3),
+            bucket("0.01", 3),
+            bucket("0.05", 4),
+            bucket("0.1", 4),
+            bucket("0.5", 4),
+            bucket("1", 4),
+            bucket("5", 4),
+            bucket("+Inf", 5),
+            "tollfree_evidence_latency_seconds_sum 6.041401".to_owned(),
+            "tollfree_evidence_latency_seconds_count 5".to_owned(),
+        ];
+        assert_eq!(lines, expected);
+        let decided = &evidence(&status)[0];
+        let reasons = decided.get_metric().iter().map(|metric| metric.get_label()[0].value().to_owned());
+        assert_eq!(reasons.collect::<Vec<_>>(), ["name-and-address", "undecided"]);
+    }
 }

@@ -89,7 +89,7 @@ pub(super) fn converse(network: &Network, port: u16, address: IpAddr, said: &[u8
     finish(Connection::open(network, port, (address, PORT))?, said)
 }
 
-fn finish(mut connection: Connection, said: &[u8]) -> Result<()> {
+pub(super) fn finish(mut connection: Connection, said: &[u8]) -> Result<()> {
     connection.say(said)?;
     let heard = connection.hear()?;
     ensure!(heard > PAGE_OCTETS_MIN, "only {heard} octets came");

@@ -7,11 +7,13 @@ use anyhow::{Context as _, Result};
 
 use super::ATTACKER;
 use super::client::look_up;
-use super::decoys::{FIRST_PORT, converse};
+use super::decoys::{FIRST_PORT, converse, finish, request};
+use super::handmade::{Connection, Flag, HOPS_TO_GATEWAY, Segment};
 use super::hello::encrypted_client_hello;
 use super::names::right_name;
 use crate::address::{ENCRYPTING_WILD, FREE_SITE, Family, OTHER_SITE, wild};
 use crate::network::Network;
+use crate::page_server;
 
 /// The first port of these connections.
 const PORT: u16 = FIRST_PORT + 80;
@@ -26,6 +28,15 @@ pub(super) fn own_name(network: &Network) -> Result<()> {
 pub(super) fn other_name(network: &Network) -> Result<()> {
     let (_, address) = right_name(network)?;
     ask(network, PORT + 1, address, OTHER_SITE.name)
+}
+
+/// The right name outside a hello that goes no further than the gateway, and then another's in its place.
+pub(super) fn decoy(network: &Network) -> Result<()> {
+    let (name, address) = right_name(network)?;
+    let hello = encrypted_client_hello(&name).context("too long a name")?;
+    let connection = Connection::open(network, PORT + 4, (address, page_server::PORT))?;
+    connection.send(Segment { payload: &hello, hops: HOPS_TO_GATEWAY, ..Segment::plain(Flag::None) })?;
+    finish(connection, request(OTHER_SITE.name).as_bytes())
 }
 
 /// A name of the rule's outside, at an address that a stranger has too: the name inside may be the stranger's.

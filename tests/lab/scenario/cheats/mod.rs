@@ -55,7 +55,7 @@ struct Cheat {
 }
 
 /// All but those that want more than an attempt, in the order in which they are tried: a name that is shared stays so.
-const ALL: [Cheat; 27] = [
+const ALL: [Cheat; 28] = [
     Cheat { name: "right-tls", may_be_free: is_right, attempt: names::right_tls },
     Cheat { name: "right-http", may_be_free: is_right, attempt: names::right_http },
     Cheat { name: "one-octet-segments", may_be_free: is_right, attempt: names::one_octet_segments },
@@ -73,6 +73,7 @@ const ALL: [Cheat; 27] = [
     Cheat { name: "quic-decoys", may_be_free: nothing, attempt: quic::decoys },
     Cheat { name: "ech-own-name", may_be_free: is_right, attempt: ech::own_name },
     Cheat { name: "ech-other-name", may_be_free: nothing, attempt: ech::other_name },
+    Cheat { name: "ech-decoy", may_be_free: nothing, attempt: ech::decoy },
     Cheat { name: "ech-published", may_be_free: nothing, attempt: ech::published },
     Cheat { name: "syn-and-rst", may_be_free: nothing, attempt: decoys::payload_in_syn_and_rst },
     Cheat { name: "icmp-tunnel", may_be_free: nothing, attempt: packets::icmp_tunnel },
@@ -101,7 +102,7 @@ pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
     let internet = &lab.network.topology.internet;
     let _pages = PageServer::start(internet)?;
     let address = socket(wild(RIGHT_NAME).1, quic::PORT);
-    let _quic = QuicServer::start(internet, address, lab.network.web.identity())?;
+    let _quic = QuicServer::start(internet, address, &lab.network.web)?;
     lab.gateway.activate(&[policy(), proxy::policy(), starved::policy()].concat())?;
     wait_for_hints(lab)?;
     let mut rows = Vec::new();

@@ -180,6 +180,17 @@ impl Tables for ListTables {
         })
     }
 
+    fn place_of(&self, match_set: u32, protocol: u8, remote_port: u16, rule: u32) -> Option<u16> {
+        let is_it = |place: &u16| self.rule(*place).is_some_and(|entry| entry.rule == rule);
+        let bit = if protocol == 6 { Matcher::TCP } else { Matcher::UDP };
+        let set = self.match_set(match_set)?.matchers.iter();
+        set.take_while(|matcher| **matcher != Matcher::END)
+            .filter(|matcher| matcher.protocols & bit != 0)
+            .filter(|matcher| (matcher.first_port..=matcher.last_port).contains(&remote_port))
+            .map(|matcher| matcher.rule_index)
+            .find(is_it)
+    }
+
     fn grant(&self, key: &FlowKey) -> Option<GrantEntry> {
         self.grants.iter().find(|(other, _)| other == key).map(|(_, entry)| *entry)
     }

@@ -78,6 +78,13 @@ impl Hidden {
     }
 }
 
+impl Hidden {
+    /// Whether a name can be read all the same: then it is told once the server has it, as any other is.
+    pub(super) const fn shows_name(&self) -> bool {
+        matches!(self, Self::Ech { outer: Some(_) })
+    }
+}
+
 impl From<NameError> for Hidden {
     fn from(error: NameError) -> Self {
         match error {
@@ -132,6 +139,16 @@ pub enum Evidence {
         /// Why.
         why: Undecided,
     },
+}
+
+impl Evidence {
+    /// What a flow's first octets say.
+    pub(super) fn of_said(said: &Result<HostName, Hidden>, via: Via) -> Self {
+        match said {
+            Ok(name) => Self::Name { name: name.clone(), via },
+            Err(why) => Self::Hidden { why: why.clone() },
+        }
+    }
 }
 
 /// What was found out about one flow. There is one for each flow at most.

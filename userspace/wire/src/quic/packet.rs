@@ -144,9 +144,8 @@ fn long(whole: &[u8]) -> Option<(Packet<'_>, &[u8])> {
     let Some(version) = Version::from_number(number) else {
         return Some((Packet::OtherVersion(number), &[]));
     };
-    if first & FIXED_BIT == 0 {
-        return None;
-    }
+    // The fixed bit may be anything (RFC 9287): a server that has read from its client's hello that it may be so clears it at
+    // random from its first packet on. A peer that allows no such thing discards the packet; whatever it is, it is read.
     let destination = ConnectionId::read(&mut cursor)?;
     let source = ConnectionId::read(&mut cursor)?;
     let kind = version.kind(first);

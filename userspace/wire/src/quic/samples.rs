@@ -5,16 +5,20 @@ use rustls::Side;
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::quic::{self, Keys};
 
-/// A version: its number, rustls's word for it, and the type bits of its Initial packets.
+/// A version: its number, rustls's word for it, and the type bits of its Initial packets; and their fixed bit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Protocol {
     pub(crate) number: u32,
     version: quic::Version,
     kind: u8,
+    fixed: u8,
 }
 
-pub(crate) const V1: Protocol = Protocol { number: 1, version: quic::Version::V1, kind: 0 };
-pub(crate) const V2: Protocol = Protocol { number: 0x6b33_43cf, version: quic::Version::V2, kind: 1 };
+pub(crate) const V1: Protocol = Protocol { number: 1, version: quic::Version::V1, kind: 0, fixed: 0x40 };
+pub(crate) const V2: Protocol =
+    Protocol { number: 0x6b33_43cf, version: quic::Version::V2, kind: 1, fixed: 0x40 };
+/// As V1, of a peer that has been told that the fixed bit may be anything (RFC 9287).
+pub(crate) const V1_GREASED: Protocol = Protocol { fixed: 0, ..V1 };
 
 /// A variable-length integer of two octets (RFC 9000, section 16).
 pub(crate) fn varint(value: usize) -> [u8; 2] {
@@ -31,7 +35,7 @@ fn header(protocol: Protocol, ids: [&[u8]; 2], token: &[u8], number: u32, payloa
     let [destination, source] = ids;
     let id = |id: &[u8]| [&[u8::try_from(id.len()).unwrap()], id].concat();
     [
-        &[0xc3 | protocol.kind << 4][..],
+        &[0x83 | protocol.fixed | protocol.kind << 4][..],
         &protocol.number.to_be_bytes(),
         &id(destination),
         &id(source),

@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use super::super::Count;
 use super::{Direction, NAME, OTHER, Talk, Trust, Undecided, Via, datagram, hidden, named, undecided};
-use crate::inspect::Hidden;
-use crate::quic::samples::{Attempt, V1, V2, crypto};
-use crate::tls::samples::{hello, message, post_quantum_hello, server_name};
+use crate::inspect::{Hidden, HostName};
+use crate::quic::samples::{Attempt, V1, V1_GREASED, V2, crypto};
+use crate::tls::samples::{ECH, hello, message, post_quantum_hello, server_name};
 
 const FIRST_ID: &[u8] = b"first-id";
 const ONE: Attempt<'_> = Attempt { protocol: V1, first: FIRST_ID };
@@ -48,6 +48,32 @@ fn a_server_may_answer_in_another_version() {
     talk.client(&first.padded(0, &asks(NAME)));
     talk.server(&second.server(0, &answer()));
     assert_eq!(talk.evidence(), Some(&named(NAME, Via::Quic)));
+}
+
+/// RFC 9287, section 3: who has read the other's transport parameter of that name clears the bit at random, a server from
+/// its first packet on, a client that comes again likewise.
+#[test]
+fn the_fixed_bit_may_be_anything() {
+    let greased = Attempt { protocol: V1_GREASED, first: FIRST_ID };
+    for (client, server) in [(ONE, greased), (greased, ONE), (greased, greased)] {
+        let mut talk = Talk::new(Trust::Wire);
+        talk.client(&client.padded(0, &asks(NAME)));
+        assert_eq!(talk.evidence(), None);
+        talk.server(&server.server(0, &answer()));
+        assert_eq!(talk.evidence(), Some(&named(NAME, Via::Quic)));
+    }
+}
+
+/// Cheat: the name that the server follows is in a packet without the fixed bit, the decoy in one with it; or the other way.
+#[test]
+fn a_decoy_with_another_fixed_bit_overlaps() {
+    let greased = Attempt { protocol: V1_GREASED, first: FIRST_ID };
+    for (first, second) in [(greased, ONE), (ONE, greased)] {
+        let mut talk = Talk::new(Trust::Wire);
+        talk.client(&first.padded(0, &asks(OTHER)));
+        talk.client(&second.padded(1, &asks(NAME)));
+        assert_eq!(talk.evidence(), Some(&hidden(Hidden::Overlap)));
+    }
 }
 
 #[test]
@@ -125,6 +151,25 @@ fn a_decoy_initial_hides_the_flow() {
         talk.server(&second.server(0, &answer()));
         assert_eq!(talk.evidence(), Some(&hidden(Hidden::ConflictingHosts)));
     }
+}
+
+/// Cheat: the same with an encrypted hello, whose outer name is the right one.
+#[test]
+fn an_encrypted_decoy_initial_hides_the_flow() {
+    let outer = HostName::parse(NAME.as_bytes()).ok();
+    let encrypted = crypto(0, &hello(&[server_name(NAME), (ECH, vec![1; 99])]));
+    let second = Attempt { protocol: V1, first: b"second-id" };
+    let mut talk = Talk::new(Trust::Wire);
+    talk.client(&ONE.padded(0, &encrypted));
+    assert_eq!(talk.evidence(), None);
+    talk.client(&second.padded(0, &asks(OTHER)));
+    talk.server(&second.server(0, &answer()));
+    assert_eq!(talk.evidence(), Some(&hidden(Hidden::ConflictingHosts)));
+    // One that gets there is told.
+    let mut talk = Talk::new(Trust::Wire);
+    talk.client(&ONE.padded(0, &encrypted));
+    talk.server(&ONE.server(0, &answer()));
+    assert_eq!(talk.evidence(), Some(&hidden(Hidden::Ech { outer })));
 }
 
 /// Cheat: a decoy Initial, and nothing that the server answers to it.
