@@ -40,8 +40,9 @@ pub trait Tables: Words {
     fn match_set(&self, match_set: u32) -> Option<&MatchSet>;
     /// The rule at this place in the plan.
     fn rule(&self, rule_index: u16) -> Option<RuleEntry>;
-    /// The place of the rule with this permanent number, if the match set has it for this port.
-    fn place_of(&self, match_set: u32, protocol: u8, remote_port: u16, rule: u32) -> Option<u16>;
+    /// The place of the rule with this permanent number, if the match set has it for this port of the protocol with this bit
+    /// ([`Matcher::bit`]).
+    fn place_of(&self, match_set: u32, bit: u16, remote_port: u16, rule: u32) -> Option<u16>;
     /// The grant of a free call's media stream.
     fn grant(&self, key: &FlowKey) -> Option<GrantEntry>;
     /// The flow, over or not.
@@ -533,7 +534,8 @@ const LEARNING: RuleEntry = RuleEntry {
 /// The rule that a flow's name is of, where that is not the first that lists this port there.
 #[inline(always)]
 fn other_rule<T: Tables>(tables: &T, match_set: u32, passing: &Passing<'_>, rule: u32) -> Option<RuleEntry> {
-    let place = tables.place_of(match_set, passing.packet.protocol, passing.key.remote_port, rule)?;
+    let bit = Matcher::bit(passing.packet.protocol);
+    let place = tables.place_of(match_set, bit, passing.key.remote_port, rule)?;
     let other = tables.rule(place)?;
     let frees = RuleClass::from_number(other.class).is_free() && passing.now_ns < other.valid_until_ns;
     if frees { Some(other) } else { None }
@@ -592,47 +594,17 @@ fn past_ceiling<T: Tables>(
     if is_past { Some(Reason::DailyCeiling) } else { None }
 }
 
-/// [`Tables::place_of`], by way of the others.
-#[inline(always)]
-pub fn search_place<T: Tables>(
-    tables: &T,
-    match_set: u32,
-    protocol: u8,
-    remote_port: u16,
-    rule: u32,
-) -> Option<u16> {
-    let set = tables.match_set(match_set)?;
-    for index in 0..MATCHERS_MAX {
-        let matcher = set.matchers[index];
-        if matcher.first_port > matcher.last_port {
-            return None;
-        }
-        if claims(&matcher, protocol, remote_port)
-            && tables.rule(matcher.rule_index).is_some_and(|entry| entry.rule == rule)
-        {
-            return Some(matcher.rule_index);
-        }
-    }
-    None
-}
-
-/// Whether a matcher is about this port.
-#[inline(always)]
-fn claims(matcher: &Matcher, protocol: u8, remote_port: u16) -> bool {
-    let bit = if protocol == protocol::TCP { Matcher::TCP } else { Matcher::UDP };
-    matcher.protocols & bit != 0 && (matcher.first_port..=matcher.last_port).contains(&remote_port)
-}
-
 /// The first rule of the set that claims this port.
 #[inline(always)]
 fn match_rule<T: Tables>(tables: &T, match_set: u32, protocol: u8, remote_port: u16) -> Option<RuleEntry> {
     let set = tables.match_set(match_set)?;
+    let bit = Matcher::bit(protocol);
     for index in 0..MATCHERS_MAX {
         let matcher = set.matchers[index];
         if matcher.first_port > matcher.last_port {
             return None;
         }
-        if claims(&matcher, protocol, remote_port) {
+        if matcher.claims(bit, remote_port) {
             return tables.rule(matcher.rule_index);
         }
     }

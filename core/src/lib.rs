@@ -30,5 +30,6 @@ pub mod quota;
 pub mod reason;
 mod rewrite;
 pub mod settings;
+pub mod sought;
 pub mod stat;
 pub mod tag;

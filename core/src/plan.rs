@@ -3,6 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::limits::{MATCH_SETS_MAX, MATCHERS_MAX, RULES_MAX};
+use crate::packet::protocol;
 
 /// Value of `PREFIXES`: what a remote address is. All zero: not listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -54,6 +55,18 @@ impl Matcher {
     pub const TCP: u16 = 1;
     /// Matches UDP.
     pub const UDP: u16 = 2;
+    /// The bit of an IP protocol that has ports.
+    #[inline(always)]
+    pub const fn bit(protocol: u8) -> u16 {
+        if protocol == protocol::TCP { Self::TCP } else { Self::UDP }
+    }
+
+    /// Whether it is about this port of the protocol with this bit.
+    #[inline(always)]
+    pub fn claims(&self, bit: u16, port: u16) -> bool {
+        self.protocols & bit != 0 && (self.first_port..=self.last_port).contains(&port)
+    }
+
     /// Ends a set.
     pub const END: Self = Self { first_port: 1, last_port: 0, rule_index: 0, protocols: 0 };
 }

@@ -9,6 +9,7 @@ use tollfree_core::limits::{SECOND_NS, SPARED_COPIES_MAX};
 use tollfree_core::names::Asked;
 use tollfree_core::packet::Work;
 use tollfree_core::prefix::Look;
+use tollfree_core::sought::Sought;
 
 /// Not on the stack, which is 512 octets.
 #[map]
@@ -29,6 +30,19 @@ pub fn look() -> Option<&'static Look> {
     let look = SCRATCH_LOOK.get_ptr(0)?;
     // SAFETY: as in `flow`; what it holds is in cells. JUSTIFICATION: likewise.
     Some(unsafe { &*look.cast() })
+}
+
+/// A rule that is looked for, likewise: a [`Sought`], as words for the same reason.
+#[map]
+static SCRATCH_SOUGHT: PerCpuArray<[u64; SOUGHT_WORDS]> = PerCpuArray::with_max_entries(1, 0);
+const SOUGHT_WORDS: usize = size_of::<Sought>() / size_of::<u64>();
+
+/// This CPU's place for looking a rule up.
+#[inline(always)]
+pub fn sought() -> Option<&'static Sought> {
+    let sought = SCRATCH_SOUGHT.get_ptr(0)?;
+    // SAFETY: as in `look`. JUSTIFICATION: likewise.
+    Some(unsafe { &*sought.cast() })
 }
 
 /// This CPU's place for a flow that is opened.

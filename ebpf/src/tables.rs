@@ -89,8 +89,8 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn place_of(&self, match_set: u32, protocol: u8, remote_port: u16, rule: u32) -> Option<u16> {
-        rules::place_of(self.slot, match_set, protocol, remote_port, rule)
+    fn place_of(&self, match_set: u32, bit: u16, remote_port: u16, rule: u32) -> Option<u16> {
+        rules::place_of(self.slot, match_set, bit, remote_port, rule)
     }
 
     #[inline(always)]

@@ -12,7 +12,7 @@ use prefix_trie::PrefixMap;
 use tollfree_core::address::{Address, Family, SubscriberId};
 use tollfree_core::bytes::Frame;
 use tollfree_core::counter::Usage;
-use tollfree_core::decide::{Decision, Tables, search_place};
+use tollfree_core::decide::{Decision, Tables};
 use tollfree_core::event::CopyKind;
 use tollfree_core::flow::{
     FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, Words,
@@ -25,6 +25,7 @@ use tollfree_core::packet::tunnel::Transports;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry};
 use tollfree_core::quota::{QuotaCells, QuotaEntry, QuotaKey};
 use tollfree_core::reason::Reason;
+use tollfree_core::sought::Sought;
 
 use crate::dataplane::PlanTables;
 use crate::recent::Recent;
@@ -328,8 +329,9 @@ impl Tables for MemoryTables {
         self.rules.get(usize::from(rule_index)).copied()
     }
 
-    fn place_of(&self, match_set: u32, protocol: u8, remote_port: u16, rule: u32) -> Option<u16> {
-        search_place(self, match_set, protocol, remote_port, rule)
+    fn place_of(&self, match_set: u32, bit: u16, remote_port: u16, rule: u32) -> Option<u16> {
+        let place = Sought::new().place_of(self, match_set, bit, remote_port, rule);
+        u16::try_from(place.checked_sub(1)?).ok()
     }
 
     fn grant(&self, key: &FlowKey) -> Option<GrantEntry> {

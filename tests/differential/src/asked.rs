@@ -110,8 +110,8 @@ impl Tables for Asked<'_> {
         self.tables.rule(rule_index)
     }
 
-    fn place_of(&self, match_set: u32, protocol: u8, remote_port: u16, rule: u32) -> Option<u16> {
-        self.tables.place_of(match_set, protocol, remote_port, rule)
+    fn place_of(&self, match_set: u32, bit: u16, remote_port: u16, rule: u32) -> Option<u16> {
+        self.tables.place_of(match_set, bit, remote_port, rule)
     }
 
     fn grant(&self, key: &FlowKey) -> Option<GrantEntry> {

@@ -6,12 +6,13 @@ use std::sync::atomic::AtomicU64;
 
 use jiff::Timestamp;
 use tollfree_core::address::{Address, Family, SubscriberId};
-use tollfree_core::decide::{Decision, Tables, decide, search_place};
+use tollfree_core::decide::{Decision, Tables, decide};
 use tollfree_core::flow::{FlowCells, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, Words};
 use tollfree_core::interface::Role;
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry};
 use tollfree_core::quota::{QuotaCells, QuotaKey};
 use tollfree_core::reason::{Bucket, Reason};
+use tollfree_core::sought::Sought;
 
 use super::encap::ip;
 use super::flow::{Flow, Judgement};
@@ -187,8 +188,9 @@ impl Tables for Moment<'_> {
         self.plan?.rule(rule_index)
     }
 
-    fn place_of(&self, match_set: u32, protocol: u8, remote_port: u16, rule: u32) -> Option<u16> {
-        search_place(self, match_set, protocol, remote_port, rule)
+    fn place_of(&self, match_set: u32, bit: u16, remote_port: u16, rule: u32) -> Option<u16> {
+        let place = Sought::new().place_of(self, match_set, bit, remote_port, rule);
+        u16::try_from(place.checked_sub(1)?).ok()
     }
 
     /// No calls are followed in captures.

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use tollfree_core::packet::protocol;
 use tollfree_core::plan::{Evidence, Matcher};
 
 use crate::policy::network::single;
@@ -92,7 +91,7 @@ impl Place {
     }
 
     fn is_claimed(&self, rule: &PlanRule) -> bool {
-        let bit = if self.protocol == protocol::TCP { Matcher::TCP } else { Matcher::UDP };
+        let bit = Matcher::bit(self.protocol);
         let mut ports = rule.ports.iter().filter(|range| range.protocols & bit != 0);
         ports.any(|range| (range.first..=range.last).contains(&self.port))
     }
@@ -100,6 +99,8 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
+    use tollfree_core::packet::protocol;
+
     use super::*;
     use crate::policy::{CompileInput, RuleKey, compile, load};
 

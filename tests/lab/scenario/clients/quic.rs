@@ -86,6 +86,9 @@ async fn listen(endpoint: Endpoint) {
 }
 
 async fn serve(incoming: Incoming) -> Result<()> {
+    if has_to_prove(incoming.remote_address().port()) && incoming.may_retry() {
+        return Ok(incoming.retry()?);
+    }
     let connection = incoming.await?;
     let (mut send, mut receive) = connection.accept_bi().await?;
     receive.read_to_end(REQUEST_OCTETS_MAX).await?;
@@ -93,6 +96,12 @@ async fn serve(incoming: Incoming) -> Result<()> {
     send.finish()?;
     connection.closed().await;
     Ok(())
+}
+
+/// Whether a client at this port has to prove its address first, by a Retry (RFC 9000, section 8.1.2): so it is for ports in
+/// turns, so many at a time that both sorts are of every subscriber and IP version.
+const fn has_to_prove(port: u16) -> bool {
+    port / 16 % 2 == 0
 }
 
 /// What a subscriber's QUIC client knows: whom it trusts, and the sessions that it may resume.

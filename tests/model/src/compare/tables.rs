@@ -180,9 +180,8 @@ impl Tables for ListTables {
         })
     }
 
-    fn place_of(&self, match_set: u32, protocol: u8, remote_port: u16, rule: u32) -> Option<u16> {
+    fn place_of(&self, match_set: u32, bit: u16, remote_port: u16, rule: u32) -> Option<u16> {
         let is_it = |place: &u16| self.rule(*place).is_some_and(|entry| entry.rule == rule);
-        let bit = if protocol == 6 { Matcher::TCP } else { Matcher::UDP };
         let set = self.match_set(match_set)?.matchers.iter();
         set.take_while(|matcher| **matcher != Matcher::END)
             .filter(|matcher| matcher.protocols & bit != 0)
