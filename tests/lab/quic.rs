@@ -24,7 +24,7 @@ use crate::namespace::Namespace;
 use crate::web::WebServers;
 
 /// What the server gives, in octets: several packets.
-const PAGE_OCTETS: usize = 20_000;
+const PAGE_OCTETS: usize = 16_000;
 /// Larger than any datagram of either side.
 const DATAGRAM_OCTETS_MAX: usize = 1 << 11;
 /// Between two looks at whether the server is to end.

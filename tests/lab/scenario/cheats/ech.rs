@@ -1,4 +1,4 @@
-//! ClientHellos with an Encrypted Client Hello: for show, as browsers send them everywhere, or with another name inside.
+//! Hellos with an Encrypted Client Hello: for show, as browsers send them everywhere, or with another name inside.
 //! Nobody on the way can tell, so each of these hellos is both.
 
 use std::net::IpAddr;

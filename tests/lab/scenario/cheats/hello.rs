@@ -1,4 +1,4 @@
-//! TLS ClientHellos built octet by octet.
+//! Hellos of TLS clients, built octet by octet.
 
 /// Supported versions: TLS 1.3 alone (RFC 8446, section 4.2.1).
 const VERSIONS: [u8; 7] = [0, 0x2b, 0, 3, 2, 0x03, 0x04];

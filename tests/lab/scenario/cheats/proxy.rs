@@ -49,7 +49,7 @@ daily_ceiling = "100 kB"
 /// Tries it, beside the honest client, and compares.
 pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<Row> {
     let name = "open-proxy";
-    let phase = super::measure(lab, name, |network| ask(network))?;
+    let phase = super::measure(lab, name, ask)?;
     let is_capped = |packet: &Packet| packet.has_ports() && packet.touches(&CAPPED);
     let [up, down] = [Point::UplinkIn, Point::DownlinkIn].map(|point| phase.traffic.volume(point, is_capped));
     // All of one size and strictly in turn: how many are within the ceiling does not depend on which they are.
