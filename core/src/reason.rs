@@ -74,6 +74,8 @@ reasons! {
     NameAndAddress = 3, Free, "name-and-address";
     /// The subscriber's flow hides its name, the remote address is the rule's, and the rule says that this is enough.
     HiddenNameFree = 4, Free, "hidden-name-free";
+    /// No evidence came in time, the remote address is the rule's, and the rule frees flows that hide their name.
+    UndecidedFree = 5, Free, "undecided-free";
 
     /// The remote address is in no rule.
     NotListed = 16, Charged, "not-listed";
@@ -172,10 +174,11 @@ impl Reason {
     /// The reason that a flow's evidence gave, by number; one that is unknown gives nothing away.
     #[inline(always)]
     pub const fn of_verdict(number: u32) -> Self {
-        const LISTED: [Reason; 8] = [
+        const LISTED: [Reason; 9] = [
             Reason::Address,
             Reason::NameAndAddress,
             Reason::HiddenNameFree,
+            Reason::UndecidedFree,
             Reason::NotListed,
             Reason::OtherName,
             Reason::HiddenName,

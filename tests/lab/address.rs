@@ -202,6 +202,14 @@ pub const FORGED_PROVEN_SIGNED: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 240);
 /// See [`FORGED_PROVEN_SIGNED`].
 pub const FORGED_PROVEN: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 241);
 
+/// Number of a name below the free site's that publishes keys for Encrypted Client Hellos (RFC 9848).
+pub const ENCRYPTING_WILD: u16 = 17;
+/// A name that is not below the free site's, and its only address.
+pub const OPEN_SITE: (&str, Ipv6Addr) =
+    ("open.example.vn", Ipv6Addr::new(0x2001, 0xdb8, 0xf, 1, 0, 0, 0, 0xf00));
+/// The address of a site that has no name.
+pub const CAPPED: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 250));
+
 /// Number of a name below the free site's that shares its address with a stranger's.
 pub const SHARED_WILD: u16 = 12;
 /// A stranger's name, of another owner. Nobody but the scenario of cheats asks for it.

@@ -120,6 +120,22 @@ impl Gateway {
         Ok(())
     }
 
+    /// Lets it do nothing, until [`Gateway::go_on`]: the data plane goes on.
+    ///
+    /// # Errors
+    /// If it does not run, or does not stop.
+    pub fn pause(&mut self) -> Result<()> {
+        self.process.as_mut().context("tollfree does not run")?.pause()
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// If it does not run, or the kernel refuses.
+    pub fn go_on(&mut self) -> Result<()> {
+        self.process.as_mut().context("tollfree does not run")?.go_on()
+    }
+
     /// Ends it in order.
     ///
     /// # Errors

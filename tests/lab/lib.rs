@@ -41,6 +41,7 @@ pub mod phase;
 pub mod private_tunnel;
 pub mod process;
 pub mod question;
+pub mod quic;
 pub mod reconcile;
 pub mod records;
 pub mod report;

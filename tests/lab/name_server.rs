@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::address::{
-    self, FOREIGN_RESOLVER, Family, HOSTED, RESOLVER, SITES, STRANGER_NAME, WILD_NAMES, stranger_address,
+    self, ENCRYPTING_WILD, FOREIGN_RESOLVER, Family, HOSTED, OPEN_SITE, RESOLVER, SITES, STRANGER_NAME,
+    WILD_NAMES, stranger_address,
 };
 use crate::command;
 use crate::namespace::Namespace;
@@ -21,6 +22,9 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 /// Of the lab's records, in seconds: no name is asked for again while something is measured.
 const TTL_SECONDS: u32 = 3600;
 
+/// A list of one configuration, in base64 (RFC 9849, section 4): version fe0d, cut to what resolvers look at.
+const ECH_CONFIG_LIST: &str = "AEX+DQBBAAAgACAAAAA=";
+
 /// What a resolver knows.
 #[derive(Clone, Debug)]
 pub struct Zone {
@@ -32,6 +36,8 @@ pub struct Zone {
     records: Vec<(String, IpAddr)>,
     /// What else exists is in the [signed root](signed_zone); else nothing does.
     has_root: bool,
+    /// Names that publish keys for Encrypted Client Hellos.
+    encrypting: Vec<String>,
 }
 
 impl Zone {
@@ -42,14 +48,21 @@ impl Zone {
             .chain(&HOSTED)
             .flat_map(|site| Family::ALL.map(|family| (site.name.to_owned(), site.address(family))));
         let stranger = Family::ALL.map(|family| (STRANGER_NAME.to_owned(), stranger_address(family)));
-        let records = sites.chain((0..WILD_NAMES).map(address::wild)).chain(stranger).collect();
-        Self { name: "unbound", addresses: RESOLVER.to_vec(), records, has_root: true }
+        let open = (OPEN_SITE.0.to_owned(), OPEN_SITE.1.into());
+        let records = sites.chain((0..WILD_NAMES).map(address::wild)).chain(stranger).chain([open]).collect();
+        let encrypting = vec![address::wild(ENCRYPTING_WILD).0];
+        Self { name: "unbound", addresses: RESOLVER.to_vec(), records, has_root: true, encrypting }
     }
 
     /// What an attacker's resolver says: that this name has this address.
     pub fn foreign(name: String, address: IpAddr) -> Self {
-        let (addresses, records) = (vec![FOREIGN_RESOLVER], vec![(name, address)]);
-        Self { name: "unbound-foreign", addresses, records, has_root: false }
+        Self {
+            name: "unbound-foreign",
+            addresses: vec![FOREIGN_RESOLVER],
+            records: vec![(name, address)],
+            has_root: false,
+            encrypting: Vec::new(),
+        }
     }
 }
 
@@ -128,6 +141,9 @@ fn configuration(zone: &Zone, directory: &Path) -> String {
     );
     for (name, address) in &zone.records {
         lines.push(format!("local-data: \"{name}. {TTL_SECONDS} IN {} {address}\"", kind(address)));
+    }
+    for name in &zone.encrypting {
+        lines.push(format!("local-data: \"{name}. {TTL_SECONDS} IN HTTPS 1 . ech={ECH_CONFIG_LIST}\""));
     }
     if !zone.has_root {
         lines.push("local-zone: \".\" always_nxdomain".to_owned());

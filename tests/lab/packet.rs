@@ -61,8 +61,19 @@ pub struct Packet {
     pub is_fragment: bool,
     /// Whether it is a fragment, but not the first.
     pub is_later_fragment: bool,
+    /// Of a TCP segment that is no fragment: where it stands in its stream.
+    pub segment: Option<Segment>,
     /// What stands in front of it.
     pub carriage: Carriage,
+}
+
+/// Where a TCP segment stands in its stream (RFC 9293, section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Its sequence number.
+    pub sequence: u32,
+    /// Octets of its payload.
+    pub payload: u16,
 }
 
 impl Packet {
@@ -117,9 +128,10 @@ impl Packet {
             outer_dscp: ip[1] >> 2,
             is_fragment: more || offset > 0,
             is_later_fragment: offset > 0,
+            segment: None,
             carriage: Carriage::default(),
         };
-        packet.with_ports(payload)
+        packet.with_ports(payload, u16::try_from(ip.len() - payload.len()).ok()?)
     }
 
     /// RFC 8200, section 3; the lab's packets have no extension headers but the fragment header (section 4.5).
@@ -136,6 +148,7 @@ impl Packet {
             outer_dscp: dscp,
             is_fragment: false,
             is_later_fragment: false,
+            segment: None,
             carriage: Carriage::default(),
         };
         if packet.protocol == IPV6_FRAGMENT {
@@ -144,16 +157,19 @@ impl Packet {
             packet.is_later_fragment = short(payload, 2)? >> 3 > 0;
             payload = payload.get(8..)?;
         }
-        packet.with_ports(payload)
+        packet.with_ports(payload, u16::try_from(ip.len() - payload.len()).ok()?)
     }
 
-    fn with_ports(self, payload: &[u8]) -> Option<(Self, &[u8])> {
+    /// What the transport header says, in front of which are `header` octets of IP.
+    fn with_ports(self, payload: &[u8], header: u16) -> Option<(Self, &[u8])> {
         let ports = if self.has_ports() && !self.is_later_fragment {
             [short(payload, 0)?, short(payload, 2)?]
         } else {
             [0; 2]
         };
-        Some((Self { ports, ..self }, payload))
+        let is_segment = self.protocol == TCP && !self.is_fragment;
+        let segment = is_segment.then(|| Segment::read(payload, self.volume.checked_sub(header)?)).flatten();
+        Some((Self { ports, segment, ..self }, payload))
     }
 
     /// Of a T-PDU between the carrier's tunnel ends: how many header extensions it has, and the packet in it.
@@ -191,6 +207,17 @@ impl Packet {
     /// Whether it has ports.
     pub const fn has_ports(&self) -> bool {
         matches!(self.protocol, TCP | UDP)
+    }
+}
+
+impl Segment {
+    /// Of a TCP header, with `octets` from there to the packet's end; `None` if it is cut or claims more.
+    fn read(header: &[u8], octets: u16) -> Option<Self> {
+        let offset = u16::from(*header.get(12)? >> 4) * 4;
+        Some(Self {
+            sequence: self::octets(header, 4).map(u32::from_be_bytes)?,
+            payload: octets.checked_sub(offset)?,
+        })
     }
 }
 

@@ -72,7 +72,7 @@ impl WebServers {
         &self.authority
     }
 
-    /// The servers' certificate, of all sites, in PEM.
+    /// The servers' certificate, of all sites and of the names below those that share with nobody, in PEM.
     pub fn certificate(&self) -> PathBuf {
         self.home.join("server.pem")
     }
@@ -101,8 +101,9 @@ fn make_certificates(home: &Path) -> Result<()> {
     authority.current_dir(home).args(key).args(["-subj", "/CN=Tollfree lab"]);
     authority.args(["-keyout", "authority.key", "-out", "authority.pem"]);
     command::run(&mut authority, "")?;
-    let names =
-        SITES.iter().chain(&HOSTED).map(|site| format!("DNS:{}", site.name)).collect::<Vec<_>>().join(",");
+    let own = SITES.iter().map(|site| format!("DNS:{0},DNS:*.{0}", site.name));
+    let hosted = HOSTED.iter().map(|site| format!("DNS:{}", site.name));
+    let names = own.chain(hosted).collect::<Vec<_>>().join(",");
     let mut server = Command::new("openssl");
     server.current_dir(home).args(key).args(["-subj", "/CN=Tollfree lab web", "-addext"]);
     server.arg(format!("subjectAltName={names}")).args(["-addext", "basicConstraints=critical,CA:FALSE"]);

@@ -45,6 +45,48 @@ fn decoys_free_nothing() {
 }
 
 #[test]
+fn a_name_in_quic_counts_as_in_tcp() {
+    assert_shown("cheats-right-quic-");
+    assert_shown("cheats-wrong-quic-");
+    assert_shown("cheats-quic-decoys-");
+}
+
+#[test]
+fn the_name_outside_an_encrypted_hello_counts_where_nobody_else_is() {
+    assert_shown("cheats-ech-own-name-");
+    assert_shown("cheats-ech-other-name-");
+    assert_shown("cheats-ech-decoy-");
+    assert_shown("cheats-ech-published-");
+    assert_shown("cheats-ech-shared-");
+}
+
+#[test]
+fn what_is_sent_again_is_billed_and_counted_apart() {
+    assert_shown("cheats-sent-again-");
+}
+
+#[test]
+fn a_free_proxy_ends_at_the_daily_ceiling() {
+    assert_shown("cheats-open-proxy-");
+}
+
+#[test]
+fn a_slow_controller_decides_late_and_the_same() {
+    assert_shown("cheats-slow-controller-");
+}
+
+#[test]
+fn names_are_not_believed_while_copies_are_lost() {
+    assert_shown("cheats-full-ring-decoy-");
+}
+
+#[test]
+fn without_evidence_the_rule_decides_and_the_risk_is_counted() {
+    assert_shown("cheats-full-ring-paused-");
+    assert_shown("cheats-full-ring-killed-");
+}
+
+#[test]
 fn payload_in_syn_and_rst_is_charged() {
     assert_shown("cheats-syn-and-rst-");
 }

@@ -15,6 +15,7 @@ use crate::world::{
 /// Reasons by number, as userspace writes them; the last is none.
 const NAME_AND_ADDRESS: u32 = 3;
 const HIDDEN_NAME_FREE: u32 = 4;
+const UNDECIDED_FREE: u32 = 5;
 const OTHER_NAME: u32 = 36;
 const HIDDEN_NAME: u32 = 37;
 const UNDECIDED: u32 = 38;
@@ -162,6 +163,11 @@ fn hidden() -> Vec<Case> {
             "a name that may be hidden",
             HIDDEN_NAME_FREE,
             free(NAMED_RULE, 40).because(Reason::HiddenNameFree),
+        ),
+        told(
+            "no evidence, where names may be hidden",
+            UNDECIDED_FREE,
+            free(NAMED_RULE, 40).because(Reason::UndecidedFree),
         ),
         Case::uplink("a verdict for another rule", &up(), because(Reason::EvidenceMissed))
             .after(&up().syn())

@@ -13,7 +13,7 @@ use super::engine::{Engine, Parts};
 use crate::dataplane::{Cut, PastCeiling};
 use crate::export;
 use crate::ledger::{CallRow, CeilingPassed, CloseReason, ClosedInterval, InterfaceCut, IntervalClose};
-use crate::status::{self, AuditStatus, FlowsStatus, LedgerStatus, NameStatus, RuleStatus, Status};
+use crate::status::{self, AtRisk, AuditStatus, FlowsStatus, LedgerStatus, NameStatus, RuleStatus, Status};
 
 impl Engine {
     /// Closes the interval now. What cannot be recorded stays in the kernel, and is recorded by the next close.
@@ -217,6 +217,7 @@ impl Engine {
             identity: parts.holders.status(),
             calls: parts.shared.calls.load().as_ref().clone(),
             evidence: parts.shared.evidence.load().as_ref().clone(),
+            at_risk: AtRisk::of(&standing),
             stats: stats.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
             alarms,
             ledger: LedgerStatus {

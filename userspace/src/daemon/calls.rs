@@ -110,6 +110,7 @@ impl Follower {
             live: engine.parts.dataplane.live_plan(),
             names: engine.parts.names.clone(),
             verdicts: engine.parts.dataplane.verdict_table()?,
+            lost: engine.parts.dataplane.lost_copies()?,
             transports: MemoryTransports::new(&config.transports),
         });
         let tables = engine.parts.dataplane.take_flow_tables()?;

@@ -13,6 +13,7 @@ use tollfree_core::interface::Role;
 
 use super::calls::Input;
 use super::evidence::EvidenceReader;
+use crate::dataplane::monotonic_ns;
 
 /// How long the reader waits for a copy before it looks at its clock, and whether it is to end.
 const WAIT_MS: u16 = 100;
@@ -41,8 +42,11 @@ pub(super) fn read(
     std::thread::spawn(move || {
         while !stop.load(Ordering::Relaxed) {
             wait(&copies);
+            evidence.begin_reading();
             while let Some(record) = copies.next() {
                 let Some((head, frame)) = CopyHead::read(&record) else { continue };
+                // Under load this may not end: flows and status are looked after all the same, on the copies' clock.
+                evidence.look_around(head.at_ns);
                 match CopyKind::from_number(head.kind) {
                     CopyKind::Names | CopyKind::NamesListed => evidence.names(&head, frame),
                     CopyKind::Evidence => evidence.packet(&head, frame),
@@ -54,7 +58,7 @@ pub(super) fn read(
                     CopyKind::None => {}
                 }
             }
-            evidence.look_around();
+            evidence.look_around(monotonic_ns());
         }
     })
 }

@@ -16,13 +16,14 @@ use tollfree_core::packet::{self, Packet, Start};
 use tollfree_core::plan::Evidence;
 use tollfree_core::reason::{Bucket, Reason};
 use tollfree_wire::dns::{self, Direction, Listener};
-use tollfree_wire::inspect::{self, Finding, Inspector};
+use tollfree_wire::inspect::{self, Finding, Hidden, HostName, Inspector, Undecided};
 
 use super::Shared;
 use super::addresses::{open, proven};
+use super::losses::Losses;
 use super::plan_names::Place;
 use crate::book::{AddressBook, Lesson, Refused};
-use crate::dataplane::{LivePlan, VerdictTable, monotonic_ns};
+use crate::dataplane::{LivePlan, LostCopies, VerdictTable, monotonic_ns};
 use crate::memory::MemoryTransports;
 use crate::policy::HiddenName;
 use crate::recent::Recent;
@@ -51,6 +52,8 @@ struct Waiting {
     since_ns: u64,
     /// What was found out before its address was proven.
     found: Option<Finding>,
+    /// How many copies had been lost before its first; `None`: not known.
+    losses: Option<u64>,
 }
 
 /// Reads copies of DNS and of flows that await evidence.
@@ -63,6 +66,7 @@ pub(super) struct EvidenceReader {
     unproven: Recent<IpAddr, Instant>,
     /// Flows to them.
     waiting_for_proof: BTreeSet<u64>,
+    losses: Losses,
     next_look: Instant,
     next_proof: Instant,
     status: EvidenceStatus,
@@ -76,6 +80,7 @@ pub(super) struct EvidenceParts {
     /// Names that are resolved.
     pub(super) names: watch::Sender<BTreeMap<String, NameTerms>>,
     pub(super) verdicts: VerdictTable,
+    pub(super) lost: LostCopies,
     pub(super) transports: MemoryTransports,
 }
 
@@ -89,6 +94,7 @@ impl EvidenceReader {
             waiting: HashMap::new(),
             unproven: Recent::new(UNPROVEN_MAX),
             waiting_for_proof: BTreeSet::new(),
+            losses: Losses::default(),
             next_look: Instant::now(),
             next_proof: Instant::now(),
             status: EvidenceStatus::default(),
@@ -98,6 +104,27 @@ impl EvidenceReader {
     /// A copy of signalling found its queue full.
     pub(super) fn count_dropped(&mut self) {
         self.status.dropped_signalling += 1;
+    }
+
+    /// What waits in the ring buffer is about to be read: flows that begin from now on are held against this moment.
+    pub(super) fn begin_reading(&mut self) {
+        // Where the kernel does not say, it says so to whoever asks next.
+        let _ = self.lost();
+    }
+
+    /// How many copies were lost until now; `None` if the kernel does not say.
+    fn lost(&mut self) -> Option<u64> {
+        match self.parts.lost.count() {
+            Ok(lost) => {
+                self.losses.take(monotonic_ns(), lost);
+                Some(lost)
+            }
+            Err(error) => {
+                self.status.failures += 1;
+                tracing::error!("lost copies: {error}");
+                None
+            }
+        }
     }
 
     /// Learns from DNS between a subscriber and a trusted resolver.
@@ -187,6 +214,7 @@ impl EvidenceReader {
             since: Instant::now(),
             since_ns: head.at_ns,
             found: None,
+            losses: self.losses.before(head.at_ns),
         };
         if head.rule == NO_RULE {
             match self.claim(&rules, &waiting.place) {
@@ -260,32 +288,47 @@ impl EvidenceReader {
             self.waiting.insert(finding.flow, waiting);
             return;
         }
-        let waiting = self.by_name(waiting, &finding.evidence);
-        let reason = self.judge(&waiting, &finding.evidence);
+        let evidence = self.believed(&waiting, finding);
+        waiting.rule = self.rule_of(&evidence, &waiting.place).unwrap_or(waiting.rule);
+        let reason = self.judge(&waiting, &evidence);
         self.decide(finding.flow, finding.first_payload_ns, Verdict { rule: waiting.rule, reason });
+    }
+
+    /// What counts of a finding.
+    fn believed(&mut self, waiting: &Waiting, finding: &Finding) -> inspect::Evidence {
+        // What was lost may have been this flow's: other octets in a name's place.
+        let lost = self.lost();
+        if lost.is_none() || lost != waiting.losses {
+            return inspect::Evidence::Undecided { why: Undecided::CopiesLost };
+        }
+        if let inspect::Evidence::Hidden { why: Hidden::Ech { outer: Some(name) } } = &finding.evidence
+            && let Some(via) = finding.via
+        {
+            let outer = inspect::Evidence::Name { name: name.clone(), via };
+            if self.rule_of(&outer, &waiting.place).is_some() && self.is_for_show(name, &waiting.place) {
+                return outer;
+            }
+        }
+        finding.evidence.clone()
     }
 
     /// Where several rules ask for a name at one place, the flow is judged by the first whose name it has; by the first of
     /// all, if it has none's.
-    fn by_name(&self, waiting: Waiting, evidence: &inspect::Evidence) -> Waiting {
-        let inspect::Evidence::Name { name, .. } = evidence else { return waiting };
+    fn rule_of(&self, evidence: &inspect::Evidence, place: &Place) -> Option<u32> {
+        let inspect::Evidence::Name { name, .. } = evidence else { return None };
         let listed = {
             let book = open(&self.parts.book);
-            let has_name = book.has(name.as_str(), waiting.place.remote);
-            if has_name { book.told(waiting.place.remote).0 } else { BTreeSet::new() }
+            let has_name = book.has(name.as_str(), place.remote);
+            if has_name { book.told(place.remote).0 } else { BTreeSet::new() }
         };
-        let rule = self.parts.shared.names.load().rule_of(name.as_str(), &waiting.place, &listed);
-        Waiting { rule: rule.unwrap_or(waiting.rule), ..waiting }
+        self.parts.shared.names.load().rule_of(name.as_str(), place, &listed)
     }
 
     fn judge(&self, waiting: &Waiting, evidence: &inspect::Evidence) -> Reason {
         let names = self.parts.shared.names.load();
         let Some(rule) = names.rule(waiting.rule) else { return Reason::Undecided };
-        let without_name = |reason| {
-            // Where strangers' names have the address too, the name is required, whatever the rule says.
-            let may_hide = rule.hidden_name == HiddenName::Free && !waiting.place.shared;
-            if may_hide { Reason::HiddenNameFree } else { reason }
-        };
+        // Where strangers' names have the address too, the name is required, whatever the rule says.
+        let may_hide = rule.hidden_name == HiddenName::Free && !waiting.place.shared;
         let reason = match evidence {
             inspect::Evidence::Name { name, .. } => {
                 let name = name.as_str();
@@ -294,10 +337,17 @@ impl EvidenceReader {
                         || waiting.place.length_in(&rule.networks).is_some());
                 if is_own { Reason::NameAndAddress } else { Reason::OtherName }
             }
-            inspect::Evidence::Hidden { .. } => without_name(Reason::HiddenName),
-            inspect::Evidence::Undecided { .. } => without_name(Reason::Undecided),
+            inspect::Evidence::Hidden { .. } if may_hide => Reason::HiddenNameFree,
+            inspect::Evidence::Hidden { .. } => Reason::HiddenName,
+            inspect::Evidence::Undecided { .. } if may_hide => Reason::UndecidedFree,
+            inspect::Evidence::Undecided { .. } => Reason::Undecided,
         };
         if rule.observes && reason.bucket() == Bucket::Free { Reason::Observed } else { reason }
+    }
+
+    /// Whether an encrypted hello hides no other name than the one outside, as far as is known of the place (decision 9).
+    fn is_for_show(&self, outer: &HostName, place: &Place) -> bool {
+        !place.shared && !open(&self.parts.book).may_encrypt(outer.as_str(), place.remote)
     }
 
     fn decide(&mut self, flow: u64, since_ns: Option<u64>, verdict: Verdict) {
@@ -313,15 +363,17 @@ impl EvidenceReader {
         }
     }
 
-    /// Gives up flows that have taken too long, and tells status how it stands.
-    pub(super) fn look_around(&mut self) {
+    /// Gives up flows that have taken too long, and tells status how it stands. `read_to_ns`: what was copied until then, in
+    /// nanoseconds of `CLOCK_MONOTONIC`, has been read; a flow whose answer still waits in the ring buffer is not given up.
+    pub(super) fn look_around(&mut self, read_to_ns: u64) {
         self.look_for_proofs();
         let now = Instant::now();
         if now < self.next_look {
             return;
         }
         self.next_look = now + LOOK_INTERVAL;
-        for finding in self.inspector.expire(monotonic_ns()) {
+        self.begin_reading();
+        for finding in self.inspector.expire(read_to_ns) {
             self.found(&finding);
         }
         // The inspector tells of each flow once; what it never heard of goes with the kernel's own bound.
@@ -335,6 +387,8 @@ impl EvidenceReader {
             .map(|(refusal, count)| (refusal.to_string(), count))
             .collect();
         self.status.waiting = self.waiting.len() as u64;
+        let found = self.inspector.stats().iter().filter(|(_, count)| *count > 0);
+        self.status.found = found.map(|(what, count)| (what.to_owned(), count)).collect();
         self.parts.shared.evidence.store(Arc::new(self.status.clone()));
     }
 }

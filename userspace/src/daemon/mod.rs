@@ -16,6 +16,7 @@ mod evidence;
 mod holders;
 mod kept_calls;
 mod lock;
+mod losses;
 mod plan_names;
 mod rollback;
 mod watch;

@@ -168,7 +168,7 @@ impl Dataplane {
             Some(entry) if entry.has(RuleEntry::HIDDEN_FREE) && entry.has(RuleEntry::OBSERVED) => {
                 Reason::Observed
             }
-            Some(entry) if entry.has(RuleEntry::HIDDEN_FREE) => Reason::HiddenNameFree,
+            Some(entry) if entry.has(RuleEntry::HIDDEN_FREE) => Reason::UndecidedFree,
             _ => Reason::Undecided,
         };
         Verdict { rule, reason }

@@ -25,8 +25,8 @@ use crate::dataplane::{self, NicCounts, local_prefixes, monotonic_ns};
 use crate::day::DayEnd;
 use crate::identity::IdentityStatus;
 use crate::status::{
-    self, AuditStatus, CallsStatus, EvidenceStatus, FlowsStatus, InterfaceStatus, LedgerStatus, Status,
-    render,
+    self, AtRisk, AuditStatus, CallsStatus, EvidenceStatus, FlowsStatus, InterfaceStatus, LedgerStatus,
+    Status, render,
 };
 
 /// Frames counted between two looks at anything else. Reason: less than a millisecond's work.
@@ -283,6 +283,7 @@ impl Session {
             identity: IdentityStatus::default(),
             calls: CallsStatus::default(),
             evidence: EvidenceStatus::default(),
+            at_risk: AtRisk::of(&standing),
             stats: self.stats(),
             alarms: self.alarms(),
             ledger: LedgerStatus::default(),

@@ -42,6 +42,11 @@ pub fn encode(status: &Status) -> Result<String, prometheus::Error> {
             sent_again(status),
         ),
         counters("tollfree_events_total", "Events of the data plane.", events),
+        counters(
+            "tollfree_at_risk_bytes_total",
+            "Volume that was charged or freed without evidence, by outcome.",
+            at_risk(status),
+        ),
     ];
     families.extend(evidence(&status.evidence));
     families.extend(gauges(status));
@@ -103,6 +108,12 @@ fn sent_again(status: &Status) -> Vec<Row> {
         })
     });
     rows.collect()
+}
+
+/// Volume that was charged or freed without evidence.
+fn at_risk(status: &Status) -> Vec<Row> {
+    let outcomes = [("charged", status.at_risk.charged), ("free", status.at_risk.free)];
+    outcomes.map(|(outcome, volume)| (vec![("outcome", outcome.to_owned())], volume.octets)).into()
 }
 
 /// What passing packets tell of names. Counters are since the controller began.

@@ -70,6 +70,9 @@ pub struct Status {
     /// What passing packets tell of names.
     #[serde(default)]
     pub evidence: EvidenceStatus,
+    /// Volume of which no evidence told whether it is free.
+    #[serde(default)]
+    pub at_risk: AtRisk,
     /// Event counters.
     pub stats: BTreeMap<String, u64>,
     /// What wants an operator's attention.
@@ -267,6 +270,9 @@ pub struct EvidenceStatus {
     pub waiting: u64,
     /// Flows that were decided, by reason.
     pub decisions: BTreeMap<String, u64>,
+    /// What their packets showed, and what was passed over, by name.
+    #[serde(default)]
+    pub found: BTreeMap<String, u64>,
     /// Of those, how long it took from the first payload to the verdict: how many took so many microseconds at most, by the
     /// numbers of [`EvidenceStatus::LATENCY_US`]; the last: more.
     pub latency: [u64; EvidenceStatus::LATENCY_US.len() + 1],
@@ -296,6 +302,36 @@ impl EvidenceStatus {
         let place = Self::LATENCY_US.iter().position(|end| micros <= *end).unwrap_or(Self::LATENCY_US.len());
         self.latency[place] += 1;
         self.latency_sum_us = self.latency_sum_us.saturating_add(micros);
+    }
+}
+
+/// Volume of which no evidence told whether it is free: because copies were lost, or the controller was slow or dead, or
+/// nothing came that could have told it. All of it is in the buckets too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtRisk {
+    /// It is still waited for.
+    pub pending: Volume,
+    /// Charged, although it may be what a rule frees.
+    pub charged: Volume,
+    /// Free, because the rule frees what hides its name, although it may be a stranger's.
+    pub free: Volume,
+}
+
+impl AtRisk {
+    /// Of all counters.
+    pub fn of(standing: &Standing) -> Self {
+        let mut at_risk = Self::default();
+        for ((_, _, reason, _), usage) in standing {
+            let sum = match Reason::from_number(*reason) {
+                Some(Reason::AwaitingEvidence) => &mut at_risk.pending,
+                Some(Reason::Undecided) => &mut at_risk.charged,
+                Some(Reason::UndecidedFree) => &mut at_risk.free,
+                _ => continue,
+            };
+            sum.packets += usage.packets();
+            sum.octets += usage.octets();
+        }
+        at_risk
     }
 }
 

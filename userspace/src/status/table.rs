@@ -38,6 +38,13 @@ pub fn render(status: &Status) -> String {
     );
     let _ = writeln!(
         text,
+        "without evidence: {} pending, {} charged, {} free",
+        octets(status.at_risk.pending.octets),
+        octets(status.at_risk.charged.octets),
+        octets(status.at_risk.free.octets)
+    );
+    let _ = writeln!(
+        text,
         "calls: {} active, {} streams free   ledger: {} intervals, {} records   audit log: {} entries",
         status.calls.active,
         status.calls.granted,

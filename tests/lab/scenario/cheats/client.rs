@@ -25,18 +25,6 @@ pub(super) fn look_up(network: &Network, index: u8, name: &str, family: Family) 
     })
 }
 
-/// The same over TCP (RFC 7766), where the gateway hears every answer.
-pub(super) fn look_up_over_tcp(network: &Network, index: u8, name: &str, family: Family) -> Result<IpAddr> {
-    let kind = match family {
-        Family::V4 => "A",
-        Family::V6 => "AAAA",
-    };
-    let mut dig = network.topology.subscribers[usize::from(index)].command("dig");
-    dig.args(["+tcp", "+short", &format!("@{}", resolver(family)), name, kind]);
-    let answer = command::run(&mut dig, "")?;
-    answer.trim().parse().with_context(|| format!("dig {name} {kind} answered {answer:?}"))
-}
-
 /// Subscriber `index` opens `address` and asks for `name` over TLS.
 pub(super) fn open_tls(network: &Network, index: u8, name: &str, address: IpAddr) -> Result<()> {
     let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };

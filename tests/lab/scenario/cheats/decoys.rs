@@ -12,7 +12,7 @@ use crate::network::Network;
 use crate::page_server::PORT;
 
 /// The first of the attacker's ports: each connection has one of its own.
-const FIRST_PORT: u16 = 30_000;
+pub(super) const FIRST_PORT: u16 = 30_000;
 /// Of every page, in octets: less would be no page.
 const PAGE_OCTETS_MIN: usize = 5000;
 /// Farther ahead than any server's window, in octets.
@@ -85,11 +85,11 @@ pub(super) fn second_on_a_port(network: &Network) -> Result<()> {
 }
 
 /// A connection in which the client says one thing.
-fn converse(network: &Network, port: u16, address: IpAddr, said: &[u8]) -> Result<()> {
+pub(super) fn converse(network: &Network, port: u16, address: IpAddr, said: &[u8]) -> Result<()> {
     finish(Connection::open(network, port, (address, PORT))?, said)
 }
 
-fn finish(mut connection: Connection, said: &[u8]) -> Result<()> {
+pub(super) fn finish(mut connection: Connection, said: &[u8]) -> Result<()> {
     connection.say(said)?;
     let heard = connection.hear()?;
     ensure!(heard > PAGE_OCTETS_MIN, "only {heard} octets came");
@@ -111,6 +111,6 @@ pub(super) fn payload_in_syn_and_rst(network: &Network) -> Result<()> {
 }
 
 /// RFC 9112, section 3.
-fn request(name: &str) -> String {
+pub(super) fn request(name: &str) -> String {
     format!("GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n")
 }

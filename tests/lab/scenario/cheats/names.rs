@@ -4,9 +4,7 @@ use std::net::IpAddr;
 
 use anyhow::{Result, ensure};
 
-use super::client::{
-    look_up, look_up_over_tcp, open_http, open_tls, open_tls_through, open_tls_without_name,
-};
+use super::client::{look_up, open_http, open_tls, open_tls_through, open_tls_without_name};
 use super::decoys;
 use super::trickle::Trickle;
 use super::{ACCOMPLICE, ATTACKER, HONEST_NAMES, RIGHT_NAME};
@@ -85,7 +83,7 @@ pub(super) fn shared_by_name(network: &Network) -> Result<()> {
     let address = look_up(network, ACCOMPLICE, &own, Family::V4)?;
     ensure!(address == expected, "{own} is at {address}, not {expected}");
     for family in Family::ALL {
-        let address = look_up_over_tcp(network, ATTACKER, STRANGER_NAME, family)?;
+        let address = look_up(network, ATTACKER, STRANGER_NAME, family)?;
         ensure!(address == stranger_address(family), "the stranger is at {address}");
     }
     open_tls(network, ATTACKER, STRANGER_NAME, address)?;

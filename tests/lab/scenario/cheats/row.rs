@@ -24,10 +24,19 @@ pub(super) struct Row {
 impl Row {
     /// Compares what was counted with what was captured.
     pub(super) fn check(report: &mut Report, cheat: &Cheat, phase: &Phase) -> Result<Self> {
-        let prefix = format!("cheats-{}", cheat.name);
+        Self::compare(report, cheat.name, phase, attacked(phase, cheat.may_be_free))
+    }
+
+    /// The same, where `allowed` of the attack may be free.
+    pub(super) fn compare(
+        report: &mut Report,
+        attack: &'static str,
+        phase: &Phase,
+        allowed: Volume,
+    ) -> Result<Self> {
+        let prefix = format!("cheats-{attack}");
         let tried = attacked(phase, |_| true);
-        ensure!(tried.packets > 0, "nothing of {} was seen", cheat.name);
-        let allowed = attacked(phase, cheat.may_be_free);
+        ensure!(tried.packets > 0, "nothing of {attack} was seen");
         let is_honest = |who: &str| Family::ALL.iter().any(|family| who == subscriber_name(HONEST, *family));
         let free =
             phase.counted(|counter| counter.bucket == "free" && !is_honest(&counter.subscriber)).total();
@@ -36,7 +45,7 @@ impl Row {
         report.check(format!("{prefix}-honest-client-was-there"), true, expected[0].total().octets > 0);
         report.check(format!("{prefix}-honest-client"), expected, measured);
         Ok(Self {
-            attack: cheat.name,
+            attack,
             octets_tried: tried.octets,
             octets_free: free.octets,
             octets_allowed: allowed.octets,

@@ -13,8 +13,9 @@ pub struct Histogram {
 
 /// What the model knows nothing of: names, policies that are only observed, and calls' bounds. Rows of `kernel_cases` try
 /// them.
-pub const NOT_MODELLED: [Reason; 6] = [
+pub const NOT_MODELLED: [Reason; 7] = [
     Reason::HiddenNameFree,
+    Reason::UndecidedFree,
     Reason::HiddenName,
     Reason::Observed,
     Reason::MediaRate,

@@ -22,6 +22,8 @@ impl AddressBook {
         }
         let bogus = resolved.status.iter().filter(|status| status.security == Some(Security::Bogus));
         self.bogus = bogus.map(|status| status.name.clone()).collect();
+        let encrypting = resolved.status.iter().filter(|status| status.ech == Some(true));
+        self.encrypting = encrypting.map(|status| status.name.clone()).collect();
         let before = std::mem::replace(&mut self.resolved, Arc::clone(resolved));
         let (mut before, mut latest) = (before.saved.iter().peekable(), resolved.saved.iter().peekable());
         // Both are in the order of names and addresses.

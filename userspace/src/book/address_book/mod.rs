@@ -33,6 +33,8 @@ pub struct AddressBook {
     version: u64,
     /// Names of which the gateway's own resolver found the last answer to be forged.
     bogus: BTreeSet<String>,
+    /// Names whose HTTPS records have keys for Encrypted `ClientHello`s.
+    encrypting: BTreeSet<String>,
     /// The resolver's last state.
     resolved: Arc<Resolved>,
     /// A policy is in force: only then can a name be one that no rule covers.
@@ -65,6 +67,7 @@ impl AddressBook {
             pairs: 0,
             version: 0,
             bogus: BTreeSet::new(),
+            encrypting: BTreeSet::new(),
             resolved: Arc::default(),
             has_coverage: false,
             used: HashSet::new(),

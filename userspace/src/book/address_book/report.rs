@@ -99,6 +99,16 @@ impl AddressBook {
         self.names.get(name).is_some_and(|known| known.addresses.contains(&address))
     }
 
+    /// Whether behind an encrypted hello to `name` at `address` another name may be (decision 9): strangers' names have the
+    /// address too, or `name`, or one that has the address, publishes keys for such hellos (RFC 9848). The name in lower case,
+    /// without a trailing dot.
+    pub fn may_encrypt(&self, name: &str, address: IpAddr) -> bool {
+        let is_encrypting = |name: &str| self.encrypting.contains(name);
+        let at_address =
+            |place: &Place| place.told.shared || place.pairs.keys().any(|name| is_encrypting(name));
+        is_encrypting(name) || self.places.get(&address).is_some_and(at_address)
+    }
+
     /// A number that is another one whenever [`AddressBook::addresses`] is.
     pub const fn version(&self) -> u64 {
         self.version

@@ -125,3 +125,44 @@ fn many_listed_names_do_not_hide_a_stranger() {
     }
     assert_eq!(play.shared(2, [1]), [true]);
 }
+
+#[test]
+fn encrypted_hellos_hide_names_where_keys_are_published_or_strangers_are() {
+    let mut play = Play::new(MOH);
+    let resolved = play.resolved(0, &[("a.moh.vn", &[1, 2]), ("b.moh.vn", &[2, 3])], Security::Unchecked);
+    let now = play.at(0);
+    // b has HTTPS records without keys, c has some, and nothing is known of a.
+    let statuses = vec![status("b.moh.vn", Some(false)), status("c.moh.vn", Some(true))];
+    play.book.take_resolved(&Arc::new(Resolved { status: statuses, ..resolved.clone() }), now);
+    play.hear(0, "stranger.example", &[3]);
+    play.changes(0);
+    let may = |play: &Play, name, last| play.book.may_encrypt(name, address(last));
+    assert!(!may(&play, "a.moh.vn", 1) && !may(&play, "b.moh.vn", 2));
+    assert!(may(&play, "b.moh.vn", 3), "a stranger has the address");
+    assert!(may(&play, "c.moh.vn", 9), "whatever the address");
+    // Another name of the address takes encrypted hellos: so does whoever answers there.
+    let statuses = vec![status("a.moh.vn", Some(true)), status("b.moh.vn", Some(false))];
+    play.book.take_resolved(&Arc::new(Resolved { status: statuses, ..resolved }), play.at(1));
+    assert!(may(&play, "a.moh.vn", 1) && may(&play, "b.moh.vn", 2));
+    assert!(!may(&play, "c.moh.vn", 9), "its record has gone");
+}
+
+fn status(name: &str, ech: Option<bool>) -> NameStatus {
+    NameStatus {
+        name: name.into(),
+        family: Family::V4,
+        addresses: BTreeSet::new(),
+        aliases: Vec::new(),
+        foreign: Vec::new(),
+        learned_at: None,
+        expires_at: None,
+        stale: false,
+        last_error: None,
+        security: None,
+        refused: BTreeMap::new(),
+        refused_total: 0,
+        ech,
+        hints: BTreeSet::new(),
+        service_aliases: Vec::new(),
+    }
+}

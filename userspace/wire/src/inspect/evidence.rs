@@ -36,9 +36,10 @@ pub enum Hidden {
     /// It asks for none, or for an IP address.
     NoName,
     /// Encrypted Client Hello (RFC 9849), or the encrypted server name that came before it. Browsers send an ECH extension
-    /// of random octets where a site has none ("GREASE"), with the true name outside: the two cannot be told apart here.
+    /// of random octets where a site has none ("GREASE", section 6.2), with the true name outside: nobody on the way can
+    /// tell the two apart. Whether the name outside counts all the same is for who knows the server's address.
     Ech {
-        /// The name that everybody can read.
+        /// The name that everybody can read; none with an encrypted server name.
         outer: Option<HostName>,
     },
     /// Two names, or one named twice: which of them the server follows is its own affair.
@@ -74,6 +75,13 @@ impl Hidden {
             Self::Urgent => "urgent",
             Self::Handshake => "handshake",
         }
+    }
+}
+
+impl Hidden {
+    /// Whether a name can be read all the same: then it is told once the server has it, as any other is.
+    pub(super) const fn shows_name(&self) -> bool {
+        matches!(self, Self::Ech { outer: Some(_) })
     }
 }
 
@@ -131,6 +139,16 @@ pub enum Evidence {
         /// Why.
         why: Undecided,
     },
+}
+
+impl Evidence {
+    /// What a flow's first octets say.
+    pub(super) fn of_said(said: &Result<HostName, Hidden>, via: Via) -> Self {
+        match said {
+            Ok(name) => Self::Name { name: name.clone(), via },
+            Err(why) => Self::Hidden { why: why.clone() },
+        }
+    }
 }
 
 /// What was found out about one flow. There is one for each flow at most.

@@ -24,13 +24,13 @@ pub(super) struct TcpFlow {
     acknowledged: Option<u32>,
     /// What the stream is recognised as, so far.
     via: Option<Via>,
-    /// What the stream says, and the sequence number behind the octets that say it.
-    name: Option<(HostName, u32)>,
+    /// What the stream says that counts once the server has it, and the sequence number behind the octets that say it.
+    said: Option<(Result<HostName, Hidden>, u32)>,
 }
 
 impl TcpFlow {
     pub(super) const fn new(trust: Trust) -> Self {
-        Self { trust, uplink: Stream::new(STREAM), syn: None, acknowledged: None, via: None, name: None }
+        Self { trust, uplink: Stream::new(STREAM), syn: None, acknowledged: None, via: None, said: None }
     }
 
     pub(super) const fn via(&self) -> Option<Via> {
@@ -69,7 +69,7 @@ impl TcpFlow {
                 return None;
             }
         }
-        if self.name.is_none()
+        if self.said.is_none()
             && let Err(why) = self.read()
         {
             return Some(hidden(why));
@@ -92,7 +92,7 @@ impl TcpFlow {
         }
         // What the server has and was not seen, comes again from nobody who means it for the server.
         let is_known = self.uplink.next_sequence().is_some_and(|next| distance(next, acknowledged) <= 0);
-        if self.trust == Trust::Wire && self.name.is_none() && !is_known {
+        if self.trust == Trust::Wire && self.said.is_none() && !is_known {
             return Some(Evidence::Undecided { why: Undecided::CopiesLost });
         }
         self.decided()
@@ -156,20 +156,23 @@ impl TcpFlow {
             Reading::Complete { octets, said } => {
                 let first = self.uplink.first_sequence().unwrap_or_default();
                 let end = first.wrapping_add(u32::try_from(octets).map_err(|_| Hidden::TooLong)?);
-                self.name = Some((said?, end));
+                match said {
+                    Err(why) if !why.shows_name() => return Err(why),
+                    said => self.said = Some((said, end)),
+                }
                 Ok(())
             }
         }
     }
 
-    /// The name, once it counts.
+    /// What the stream says, once it counts.
     fn decided(&self) -> Option<Evidence> {
-        let ((name, end), via) = (self.name.as_ref()?, self.via?);
+        let ((said, end), via) = (self.said.as_ref()?, self.via?);
         let is_there = match self.trust {
             Trust::Capture => true,
             Trust::Wire => self.acknowledged.is_some_and(|acknowledged| distance(*end, acknowledged) >= 0),
         };
-        is_there.then(|| Evidence::Name { name: name.clone(), via })
+        is_there.then(|| Evidence::of_said(said, via))
     }
 }
 

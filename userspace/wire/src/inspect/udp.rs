@@ -17,7 +17,8 @@ struct Attempt {
     /// Keys by version: another than the first is used where the server prefers it (RFC 9368).
     keys: Vec<(Version, InitialKeys)>,
     crypto: Assembly,
-    name: Option<HostName>,
+    /// What its hello says that counts once the server has it.
+    said: Option<Result<HostName, Hidden>>,
 }
 
 impl Attempt {
@@ -43,10 +44,13 @@ impl Attempt {
                 Err(AssemblyError::Beyond { .. }) => stats.add(Count::OutOfWindow),
             }
         }
-        if self.name.is_none()
+        if self.said.is_none()
             && let Reading::Complete { said, .. } = tls::read_handshake(self.crypto.contiguous())
         {
-            self.name = Some(said?);
+            match said {
+                Err(why) if !why.shows_name() => return Err(why),
+                said => self.said = Some(said),
+            }
         }
         Ok(())
     }
@@ -148,28 +152,28 @@ impl UdpFlow {
             return Some(Evidence::Hidden { why });
         }
         match self.trust {
-            Trust::Capture if self.attempts[place].name.is_some() => Some(self.answered(place)),
+            Trust::Capture if self.attempts[place].said.is_some() => Some(self.answered(place)),
             Trust::Capture | Trust::Wire => None,
         }
     }
 
     /// The server has the ClientHello of the attempt at `place`.
     fn answered(&self, place: usize) -> Evidence {
-        let Some(name) = &self.attempts[place].name else {
+        let Some(said) = &self.attempts[place].said else {
             return Evidence::Undecided { why: Undecided::CopiesLost };
         };
-        let is_other = |attempt: &Attempt| attempt.name.as_ref().is_some_and(|other| other != name);
+        let is_other = |attempt: &Attempt| attempt.said.as_ref().is_some_and(|other| other != said);
         if self.attempts.iter().any(is_other) {
             return Evidence::Hidden { why: Hidden::ConflictingHosts };
         }
-        Evidence::Name { name: name.clone(), via: Via::Quic }
+        Evidence::of_said(said, Via::Quic)
     }
 }
 
 /// An attempt that begins with this packet, if the packet's own Destination Connection ID gives its keys.
 fn new_attempt(initial: &Initial<'_>) -> Option<(Attempt, Vec<u8>)> {
     let destination = initial.destination.octets().to_vec();
-    let mut attempt = Attempt { destination, keys: Vec::new(), crypto: Assembly::new(CRYPTO), name: None };
+    let mut attempt = Attempt { destination, keys: Vec::new(), crypto: Assembly::new(CRYPTO), said: None };
     let payload = attempt.open(Sender::Client, initial)?;
     Some((attempt, payload))
 }

@@ -40,7 +40,6 @@ fn name(hello: &[u8]) -> Result<HostName, Hidden> {
         return Err(Hidden::NotRecognised);
     }
     let mut server_name = None;
-    let mut encrypted = false;
     let mut kinds = Vec::new();
     let mut rest = contents.ext.unwrap_or_default();
     while !rest.is_empty() {
@@ -51,7 +50,6 @@ fn name(hello: &[u8]) -> Result<HostName, Hidden> {
         };
         rest = behind;
         kinds.push(kind);
-        encrypted |= matches!(kind, ENCRYPTED_CLIENT_HELLO | ENCRYPTED_SERVER_NAME);
         if kind == TlsExtensionType::ServerName.0 && server_name.replace(data).is_some() {
             return Err(Hidden::ConflictingHosts);
         }
@@ -63,7 +61,15 @@ fn name(hello: &[u8]) -> Result<HostName, Hidden> {
     }
     let name =
         server_name.map_or(Err(Hidden::NoName), |data| HostName::parse(host(data)?).map_err(Hidden::from));
-    if encrypted { Err(Hidden::Ech { outer: name.ok() }) } else { name }
+    let has = |kind| kinds.binary_search(&kind).is_ok();
+    if has(ENCRYPTED_SERVER_NAME) {
+        // Nobody sends it for show: the name outside is not the one that is asked for.
+        Err(Hidden::Ech { outer: None })
+    } else if has(ENCRYPTED_CLIENT_HELLO) {
+        Err(Hidden::Ech { outer: name.ok() })
+    } else {
+        name
+    }
 }
 
 /// The only host name of a server name extension.

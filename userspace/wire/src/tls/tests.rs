@@ -101,6 +101,7 @@ fn encrypted_hellos_are_hidden_behind_their_outer_name() {
     );
     assert_eq!(said_of(&[(ECH, vec![0; 200])]), Err(Hidden::Ech { outer: None }));
     assert_eq!(said_of(&[(0xffce, vec![0; 300])]), Err(Hidden::Ech { outer: None }));
+    assert_eq!(said_of(&[server_name(NAME), (0xffce, vec![0; 300])]), Err(Hidden::Ech { outer: None }));
 }
 
 #[test]

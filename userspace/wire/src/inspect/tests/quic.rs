@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use super::super::Count;
 use super::{Direction, NAME, OTHER, Talk, Trust, Undecided, Via, datagram, hidden, named, undecided};
-use crate::inspect::Hidden;
+use crate::inspect::{Hidden, HostName};
 use crate::quic::samples::{Attempt, V1, V1_GREASED, V2, crypto};
-use crate::tls::samples::{hello, message, post_quantum_hello, server_name};
+use crate::tls::samples::{ECH, hello, message, post_quantum_hello, server_name};
 
 const FIRST_ID: &[u8] = b"first-id";
 const ONE: Attempt<'_> = Attempt { protocol: V1, first: FIRST_ID };
@@ -151,6 +151,25 @@ fn a_decoy_initial_hides_the_flow() {
         talk.server(&second.server(0, &answer()));
         assert_eq!(talk.evidence(), Some(&hidden(Hidden::ConflictingHosts)));
     }
+}
+
+/// Cheat: the same with an encrypted hello, whose outer name is the right one.
+#[test]
+fn an_encrypted_decoy_initial_hides_the_flow() {
+    let outer = HostName::parse(NAME.as_bytes()).ok();
+    let encrypted = crypto(0, &hello(&[server_name(NAME), (ECH, vec![1; 99])]));
+    let second = Attempt { protocol: V1, first: b"second-id" };
+    let mut talk = Talk::new(Trust::Wire);
+    talk.client(&ONE.padded(0, &encrypted));
+    assert_eq!(talk.evidence(), None);
+    talk.client(&second.padded(0, &asks(OTHER)));
+    talk.server(&second.server(0, &answer()));
+    assert_eq!(talk.evidence(), Some(&hidden(Hidden::ConflictingHosts)));
+    // One that gets there is told.
+    let mut talk = Talk::new(Trust::Wire);
+    talk.client(&ONE.padded(0, &encrypted));
+    talk.server(&ONE.server(0, &answer()));
+    assert_eq!(talk.evidence(), Some(&hidden(Hidden::Ech { outer })));
 }
 
 /// Cheat: a decoy Initial, and nothing that the server answers to it.

@@ -74,11 +74,39 @@ fn other_octets_are_not_recognised_at_once() {
 
 #[test]
 fn encrypted_hello_tells_its_outer_name() {
+    let hello = encrypted(OTHER);
     let mut talk = Talk::opened();
-    talk.send(0, &records(&hello(&[server_name(OTHER), (ECH, vec![1; 99])]), 1 << 14));
+    talk.send(0, &hello);
+    talk.acknowledge(hello.len() - 1);
+    assert_eq!(talk.evidence(), None);
+    talk.acknowledge(hello.len());
     let outer = HostName::parse(OTHER.as_bytes()).ok();
     assert_eq!(talk.findings[0].via, Some(Via::Tls));
     assert_eq!(talk.evidence(), Some(&hidden(Hidden::Ech { outer })));
+}
+
+/// Without a name outside there is nothing to wait for.
+#[test]
+fn encrypted_hello_without_outer_name_is_hidden_at_once() {
+    let mut talk = Talk::opened();
+    talk.send(0, &records(&hello(&[(ECH, vec![1; 99])]), 1 << 14));
+    assert_eq!(talk.evidence(), Some(&hidden(Hidden::Ech { outer: None })));
+}
+
+fn encrypted(outer: &str) -> Vec<u8> {
+    records(&hello(&[server_name(outer), (ECH, vec![1; 99])]), 1 << 14)
+}
+
+/// Cheat: an encrypted hello that dies on its way, and another's name in its place.
+#[test]
+fn an_encrypted_decoy_overlaps_too() {
+    for (first, second) in [(encrypted(NAME), tls(OTHER)), (tls(OTHER), encrypted(NAME))] {
+        let mut talk = Talk::opened();
+        talk.send(0, &first);
+        talk.send(0, &second);
+        talk.acknowledge(1000);
+        assert_eq!(talk.evidence(), Some(&hidden(Hidden::Overlap)));
+    }
 }
 
 #[test]
