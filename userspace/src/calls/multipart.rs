@@ -146,13 +146,12 @@ struct Part<'a> {
 
 impl<'a> Part<'a> {
     fn read(part: &'a [u8]) -> Result<Self, MultipartFault> {
-        let (head, body) = match part.strip_prefix(LINE_END) {
-            // No header at all (RFC 2046, section 5.1).
-            Some(body) => (&part[..0], body),
-            None => {
-                let end = find(part, b"\r\n\r\n").ok_or(MultipartFault::Headers)?;
-                (&part[..end], &part[end + 4..])
-            }
+        // A part without any header begins with the line end in front of its content (RFC 2046, section 5.1).
+        let (head, body) = if let Some(body) = part.strip_prefix(LINE_END) {
+            (&part[..0], body)
+        } else {
+            let end = find(part, b"\r\n\r\n").ok_or(MultipartFault::Headers)?;
+            (&part[..end], &part[end + 4..])
         };
         let mut rest = std::str::from_utf8(head).map_err(|_| MultipartFault::Headers)?;
         let mut part = Self { content_type: None, disposition: None, is_encoded: false, body };
