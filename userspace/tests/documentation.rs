@@ -424,10 +424,12 @@ fn every_difference_is_in_the_billing_text() -> Outcome {
 }
 
 #[test]
-fn the_explanation_shown_is_what_is_written() -> Outcome {
-    let golden = text("tests/golden/explain_shared.snap")?;
-    let shown = golden.splitn(3, "---\n").nth(2).ok_or("no content in the golden text")?;
-    assert!(text("docs/regulators.md")?.contains(&format!("```\n{}\n```", shown.trim_end())), "{shown}");
+fn the_explanations_shown_are_what_is_written() -> Outcome {
+    for golden in ["explain_shared", "explain_number"] {
+        let golden = text(&format!("tests/golden/{golden}.snap"))?;
+        let shown = golden.splitn(3, "---\n").nth(2).ok_or("no content in the golden text")?;
+        assert!(text("docs/regulators.md")?.contains(&format!("```\n{}\n```", shown.trim_end())), "{shown}");
+    }
     Ok(())
 }
 

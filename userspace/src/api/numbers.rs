@@ -43,7 +43,8 @@ pub struct FreeNumber {
     pub max_duration_seconds: u64,
     /// Whether video may be free.
     pub video: bool,
-    /// Whether text messages to it may be free.
+    /// Whether the policy wants text messages to it free. For equipment that rates them: the gateway itself charges them, as
+    /// all signalling.
     pub messages: bool,
     /// Whether it calls for help.
     pub emergency: bool,

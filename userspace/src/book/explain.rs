@@ -1,6 +1,6 @@
 //! Why an address was or was not free at a certain time.
 
-use std::fmt::Write as _;
+use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tollfree_core::plan::{Evidence, RuleClass};
 
-use crate::audit::{Digest, policy_digest};
+use super::then::{ActivationThen, in_force};
 use crate::diagnostic::Diagnostics;
-use crate::ledger::{LedgerError, Past, PastHolding};
-use crate::policy::{self, Hotline, Policy, PolicySet, PortRange, Site};
+use crate::ledger::{About, LedgerError, Past, PastHolding};
+use crate::policy::{Hotline, Policy, PortRange, Site};
 
 /// Holdings of other times that are told, on each side. Reason: the nearest ones say when to look; the ledger has them all.
 const NEAR_MAX: usize = 3;
@@ -38,16 +38,11 @@ pub enum ExplainError {
 pub struct Explanation {
     /// The address.
     pub address: IpAddr,
-    /// The time.
-    pub at: Timestamp,
+    /// When, and what was in force then.
+    #[serde(flatten)]
+    pub activation: ActivationThen,
     /// What held for traffic there.
     pub result: Explained,
-    /// The activation in force then; `None`: there was none yet.
-    pub epoch: Option<u32>,
-    /// The digest of its policy.
-    pub policy_digest: Option<String>,
-    /// When it came into force.
-    pub in_force_since: Option<Timestamp>,
     /// What unrelated name had the address too, so that the name on the wire was required there.
     pub shared: Option<Shared>,
     /// Each rule that the address fell under then, with how it came to.
@@ -150,44 +145,27 @@ pub fn explain(
     address: IpAddr,
     at: Timestamp,
 ) -> Result<Explanation, ExplainError> {
-    let past = Past::read(&state.join("ledger.sqlite"), address)?;
+    let past = Past::read(&state.join("ledger.sqlite"), About::Address(address))?;
     let mut told = Explanation::new(&past, address, at);
-    if let Some(digest) = &told.policy_digest {
-        let kept = state.join("audit/policies").join(digest);
-        let policies = load(&kept, digest)?;
-        let in_force = |policy: &&Policy| policy.applies_to(gateway_id, region) && policy.in_force_at(at);
-        for policy in policies.policies.iter().filter(in_force) {
-            told.judge(policy, &past);
-        }
+    for policy in in_force(state, told.activation.policy_digest.as_deref(), gateway_id, region, at)? {
+        told.judge(&policy, &past);
     }
     told.conclude(&past);
     Ok(told)
 }
 
-/// A policy without files is not stored: there is nothing in it.
-fn load(kept: &Path, digest: &str) -> Result<PolicySet, ExplainError> {
-    let empty = Digest(policy_digest::<&str, &[u8]>(&[]));
-    if digest == empty.to_string() {
-        return Ok(PolicySet { digest: empty, files: Vec::new(), policies: Vec::new() });
-    }
-    policy::load(kept).map_err(|faults| ExplainError::Policy { digest: digest.to_owned(), faults })
-}
-
-fn is_at(from: Timestamp, to: Option<Timestamp>, at: Timestamp) -> bool {
+/// Whether `at` is within a time that may be without end.
+pub(crate) fn is_at(from: Timestamp, to: Option<Timestamp>, at: Timestamp) -> bool {
     from <= at && to.is_none_or(|to| at < to)
 }
 
 impl Explanation {
     fn new(past: &Past, address: IpAddr, at: Timestamp) -> Self {
-        let epoch = past.epoch_at(at);
         let sharing = past.sharings.iter().rfind(|one| is_at(one.from_at, one.to_at, at));
         Self {
             address,
-            at,
+            activation: ActivationThen::new(at, past.epoch_at(at)),
             result: Explained::Unknown,
-            epoch: epoch.map(|epoch| epoch.epoch),
-            policy_digest: epoch.map(|epoch| epoch.policy_digest.clone()),
-            in_force_since: epoch.map(|epoch| epoch.activated_at),
             shared: sharing.map(|one| Shared {
                 name: one.name.clone(),
                 other: one.other.clone(),
@@ -206,7 +184,7 @@ impl Explanation {
             let then = |held: &&PastHolding| {
                 held.policy == policy.id
                     && held.rule_id == site.id
-                    && is_at(held.from_at, held.to_at, self.at)
+                    && is_at(held.from_at, held.to_at, self.activation.at)
             };
             let names: Vec<Held> = past.holdings.iter().filter(then).map(Held::from).collect();
             if network.is_some() || !names.is_empty() {
@@ -224,8 +202,12 @@ impl Explanation {
     /// What follows from all rules; without any, when there were some.
     fn conclude(&mut self, past: &Past) {
         let near = || {
-            let before = past.holdings.iter().rev().filter(|held| held.to_at.is_some_and(|to| to <= self.at));
-            let after = past.holdings.iter().filter(|held| held.from_at > self.at);
+            let before = past
+                .holdings
+                .iter()
+                .rev()
+                .filter(|held| held.to_at.is_some_and(|to| to <= self.activation.at));
+            let after = past.holdings.iter().filter(|held| held.from_at > self.activation.at);
             before.take(NEAR_MAX).chain(after.take(NEAR_MAX)).map(Held::from).collect()
         };
         self.result = match self.rules.iter().map(|rule| rule.gives).max() {
@@ -244,16 +226,13 @@ fn narrowest(networks: &[IpNet], address: IpAddr) -> Option<IpNet> {
     holding.max_by_key(|network| network.prefix_len()).copied()
 }
 
-fn gives(site: &Site, is_shared: bool) -> Explained {
+/// What a site gives at an address of its own, or at one that is shared.
+pub(crate) fn gives(site: &Site, is_shared: bool) -> Explained {
     match (site.class.is_free(), is_shared || site.evidence == Evidence::NameAndAddress) {
         (false, _) => Explained::Priority,
         (true, true) => Explained::WithName,
         (true, false) => Explained::Free,
     }
-}
-
-fn number(past: &Past, policy: &str, rule: &str) -> Option<u32> {
-    past.rules.iter().find(|known| known.policy == policy && known.rule == rule).map(|known| known.number)
 }
 
 impl RuleReason {
@@ -267,7 +246,7 @@ impl RuleReason {
     ) -> Self {
         let all = site.ports == [PortRange::ALL];
         Self {
-            rule: number(past, &policy.id, &site.id),
+            rule: past.rule_number(&policy.id, &site.id),
             policy: policy.id.clone(),
             rule_id: site.id.clone(),
             legal_basis: policy.legal_basis.clone(),
@@ -282,7 +261,7 @@ impl RuleReason {
 
     fn of_hotline(policy: &Policy, hotline: &Hotline, past: &Past, network: IpNet) -> Self {
         Self {
-            rule: number(past, &policy.id, &hotline.id),
+            rule: past.rule_number(&policy.id, &hotline.id),
             policy: policy.id.clone(),
             rule_id: hotline.id.clone(),
             legal_basis: policy.legal_basis.clone(),
@@ -313,80 +292,64 @@ impl From<&PastHolding> for Held {
     }
 }
 
-/// The explanation as text, for people.
-pub fn render(told: &Explanation) -> String {
-    let mut text = String::new();
-    // Writing to a string does not fail.
-    let _ = write_head(&mut text, told);
-    for rule in &told.rules {
-        let _ = write_rule(&mut text, rule);
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_head(f, self)?;
+        self.rules.iter().try_for_each(|rule| write_rule(f, rule))?;
+        if !self.other_times.is_empty() {
+            writeln!(f, "\nAt other times:")?;
+        }
+        self.other_times.iter().try_for_each(|held| write_held(f, held))
     }
-    if !told.other_times.is_empty() {
-        text.push_str("\nAt other times:\n");
-    }
-    for held in &told.other_times {
-        let _ = write_held(&mut text, held);
-    }
-    text
 }
 
-fn write_head(text: &mut String, told: &Explanation) -> std::fmt::Result {
-    writeln!(text, "Address  {}", told.address)?;
-    writeln!(text, "Time     {}", told.at)?;
-    match (&told.policy_digest, told.epoch, told.in_force_since) {
-        (Some(digest), Some(epoch), Some(since)) => {
-            writeln!(text, "Policy   {digest}\n         epoch {epoch}, in force since {since}")?;
-        }
-        _ => writeln!(text, "Policy   none was in force yet")?,
-    }
-    writeln!(text, "Result   {}", told.result.sentence())?;
+fn write_head(f: &mut fmt::Formatter<'_>, told: &Explanation) -> fmt::Result {
+    writeln!(f, "Address  {}", told.address)?;
+    write!(f, "{}", told.activation)?;
+    writeln!(f, "Result   {}", told.result.sentence())?;
     let Some(shared) = &told.shared else { return Ok(()) };
     let Shared { name, other, .. } = shared;
     writeln!(
-        text,
+        f,
         "Shared   {name} and {other} had it {}: there, the name is required",
         times(shared.from, shared.to)
     )
 }
 
-fn write_rule(text: &mut String, rule: &RuleReason) -> std::fmt::Result {
+fn write_rule(f: &mut fmt::Formatter<'_>, rule: &RuleReason) -> fmt::Result {
     let number = rule.rule.map_or_else(|| "without a number".to_owned(), |number| number.to_string());
-    writeln!(text, "\nRule {number}: {}/{}, {}", rule.policy, rule.rule_id, rule.gives.sentence())?;
-    writeln!(text, "  basis     {}", rule.legal_basis)?;
-    writeln!(text, "  class     {}, evidence {}", rule.class, rule.evidence)?;
+    writeln!(f, "\nRule {number}: {}/{}, {}", rule.policy, rule.rule_id, rule.gives.sentence())?;
+    writeln!(f, "  basis     {}", rule.legal_basis)?;
+    writeln!(f, "  class     {}, evidence {}", rule.class, rule.evidence)?;
     if !rule.ports.is_empty() {
-        writeln!(text, "  ports     {}", rule.ports.join(", "))?;
+        writeln!(f, "  ports     {}", rule.ports.join(", "))?;
     }
     if let Some(network) = rule.network {
-        writeln!(text, "  network   {network}, which the policy lists")?;
+        writeln!(f, "  network   {network}, which the policy lists")?;
     }
-    rule.names.iter().try_for_each(|held| write_held(text, held))
+    rule.names.iter().try_for_each(|held| write_held(f, held))
 }
 
-fn write_held(text: &mut String, held: &Held) -> std::fmt::Result {
+fn write_held(f: &mut fmt::Formatter<'_>, held: &Held) -> fmt::Result {
     let path: Vec<&str> = std::iter::once(&held.name).chain(&held.chain).map(String::as_str).collect();
-    writeln!(text, "  name      {}", path.join(" → "))?;
-    writeln!(
-        text,
-        "            {}, by {}, since epoch {}",
-        times(held.from, held.to),
-        held.rule,
-        held.epoch
-    )?;
+    writeln!(f, "  name      {}", path.join(" → "))?;
+    writeln!(f, "            {}, by {}, since epoch {}", times(held.from, held.to), held.rule, held.epoch)?;
     let by = held
         .resolver
         .map_or_else(|| "a resolver that is not known".to_owned(), |resolver| resolver.to_string());
     let whom = if held.source == "wire" { "a subscriber" } else { "the gateway" };
     let (ttl, validated) = (held.ttl_seconds, held.validated);
-    writeln!(text, "            answer of {by} to {whom}, good for {ttl} s, validation: {validated}")
+    writeln!(f, "            answer of {by} to {whom}, good for {ttl} s, validation: {validated}")
 }
 
-fn times(from: Timestamp, to: Option<Timestamp>) -> String {
+/// From when until when.
+pub(crate) fn times(from: Timestamp, to: Option<Timestamp>) -> String {
     to.map_or_else(|| format!("from {from} on"), |to| format!("from {from} until {to}"))
 }
 
 impl Explained {
-    const fn sentence(self) -> &'static str {
+    /// For people.
+    pub const fn sentence(self) -> &'static str {
         match self {
             Self::Unknown => "nothing is known of it: charged",
             Self::Charged => "charged: no rule in force had it",

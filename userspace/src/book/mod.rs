@@ -22,16 +22,19 @@ mod status;
 mod teachers;
 #[cfg(test)]
 mod tests;
+mod then;
 
 pub use address_book::AddressBook;
 pub use answer::{Answer, SavedAnswers, Source, SourceError};
 pub use change::{Change, Holding, HoldingEvent};
 pub use coverage::{Coverage, NoCoverage};
 pub use explain::explain;
-pub use explain::{ExplainError, Explained, Explanation, render};
+pub use explain::{ExplainError, Explained, Explanation};
+pub(crate) use explain::{gives, is_at, times};
 pub use lesson::{Lesson, Refused, Taught};
 pub use limits::{
     KEPT_MAX, NAMES_MAX, NEW_NAMES_MAX, PAIRS_MAX, PASSERS_BY_MAX, PLACES_MAX, SHARING_REMEMBERED,
     TEACHERS_MAX, USE_REPORT_MAX, WANTED_MAX, WITNESSES_MAX,
 };
 pub use status::BookStatus;
+pub use then::{ActivationThen, PolicyThen};

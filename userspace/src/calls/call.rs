@@ -2,19 +2,21 @@
 
 use std::net::SocketAddr;
 
-use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use tollfree_core::plan::RuleClass;
 
+use super::class_number;
 use super::hotline::{HotlineMatch, Hotlines};
+use super::key::{CallKey, remote_tag};
 use super::leg::{Late, Leg, Offer, Pending, PendingKind, session};
+use super::limits::TrackerLimits;
 use super::media::{self, Bounds, Refusal};
+use super::mismatch::Mismatch;
 use super::record::{CallRecord, Cause, caller};
 use super::sdp::Session;
 use super::sip::{Message, Method};
-use super::stream::Stream;
-use super::tracker::{At, Direction, TrackerLimits, after};
+use super::stream::{Granted, Stream};
+use super::tracker::{At, Direction, after};
 use crate::policy::CallTerms;
 
 /// Dialogs of one INVITE. Reason: a hotline's desks ring together, a few at a time; more are not followed.
@@ -25,45 +27,6 @@ pub const MEDIA_PER_CALL_MAX: usize = 32;
 /// How much longer than its interval a session lives here, in seconds. Reason: the end that gives up sends BYE at the
 /// latest 32 s before the interval ends, and BYE is tried for 32 s (RFC 4028, section 10; RFC 3261, section 17.1.2).
 const SESSION_MARGIN_SECONDS: u64 = 32;
-/// Octets of a digest that name a call. Reason: 128 bits do not meet by chance.
-const UID_OCTETS: usize = 16;
-
-/// Why a message that names a followed call changes nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Mismatch {
-    /// From or to another address or port than the INVITE.
-    Socket = 0,
-    /// The tag of the other end is not the one that answered, or is absent.
-    Tag = 1,
-    /// A response, repeated request or CANCEL of another transaction.
-    Branch = 2,
-    /// A `CSeq` that is used up or was never asked.
-    Sequence = 3,
-    /// A response to nothing that was asked.
-    Unasked = 4,
-    /// A request within a dialog that no answer has made yet.
-    Early = 5,
-}
-
-impl Mismatch {
-    /// How many there are.
-    pub const COUNT: usize = 6;
-
-    /// The words for metrics, by number.
-    pub const NAMES: [&'static str; Self::COUNT] =
-        ["socket", "tag", "branch", "sequence", "unasked", "early"];
-
-    /// Its place among the counters, below [`Mismatch::COUNT`].
-    pub const fn number(self) -> usize {
-        self as usize
-    }
-
-    /// The word for metrics.
-    pub const fn name(self) -> &'static str {
-        Self::NAMES[self.number()]
-    }
-}
 
 /// What a message does to its call.
 #[derive(Debug)]
@@ -80,15 +43,6 @@ impl Step {
     const NOTHING: Self = Self::Changed(Vec::new());
 }
 
-/// What names a call.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct CallKey {
-    /// `Call-ID`, or the id that the API was given.
-    pub(super) call_id: String,
-    /// The tag of the subscriber's end; `None`: the API opened the call.
-    pub(super) local_tag: Option<String>,
-}
-
 /// The two ends of the signalling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sockets {
@@ -97,14 +51,15 @@ pub(super) struct Sockets {
     pub(super) proxy: Option<SocketAddr>,
 }
 
-/// A stream that is free now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Granted {
-    pub(super) stream: Stream,
-    /// In nanoseconds of `CLOCK_MONOTONIC`, as the following.
-    pub(super) until_ns: u64,
-    /// When a packet of it passed last, as far as it is known; first, when it was granted.
-    pub(super) heard_ns: u64,
+/// Which request of which dialog a response belongs to.
+#[derive(Clone, Copy)]
+struct Answered {
+    /// The dialog's place among the call's.
+    place: usize,
+    /// Which way the request went.
+    asked: Direction,
+    /// Its place among those that wait.
+    found: usize,
 }
 
 /// A call to a hotline.
@@ -159,7 +114,7 @@ pub(super) struct Opening {
 impl Call {
     fn open(key: &CallKey, opening: Opening, hotline: &HotlineMatch<'_>) -> Self {
         Self {
-            uid: uid(key, opening.at),
+            uid: key.uid(opening.at),
             dialled: opening.dialled,
             rule: hotline.rule,
             class: hotline.class,
@@ -349,12 +304,12 @@ impl Call {
         };
         match status {
             ..200 if !message.is_reliable => Ok(Step::NOTHING),
-            ..200 => Ok(self.accept_early(place, asked, found, message, hotlines)),
+            ..200 => Ok(self.accept_early(Answered { place, asked, found }, message, hotlines)),
             200..300 => {
                 if matches!(message.cseq.method, Method::Invite | Method::Update) {
                     self.refresh(at, message);
                 }
-                Ok(self.accept(place, asked, found, message, hotlines))
+                Ok(self.accept(Answered { place, asked, found }, message, hotlines))
             }
             // RFC 3261, section 12.2.1.2.
             408 | 481 => Ok(self.hang_up(place, Cause::DialogLost { status })),
@@ -470,9 +425,7 @@ impl Call {
     /// A reliable provisional response within a dialog: it may answer.
     fn accept_early<H: Hotlines>(
         &mut self,
-        place: usize,
-        asked: Direction,
-        found: usize,
+        Answered { place, asked, found }: Answered,
         message: &Message<'_>,
         hotlines: &H,
     ) -> Step {
@@ -487,9 +440,7 @@ impl Call {
     /// A 2xx to a request within a dialog.
     fn accept<H: Hotlines>(
         &mut self,
-        place: usize,
-        asked: Direction,
-        found: usize,
+        Answered { place, asked, found }: Answered,
         message: &Message<'_>,
         hotlines: &H,
     ) -> Step {
@@ -633,47 +584,4 @@ impl Call {
             refusals: self.refusals,
         }
     }
-}
-
-/// A name for a call that no other has: one `Call-ID` and tag may come again, but not at the same instant.
-fn uid(key: &CallKey, at: At) -> String {
-    let mut digest = Sha256::new();
-    for part in [&key.call_id, key.local_tag.as_deref().unwrap_or_default(), &at.wall.to_string()] {
-        digest.update(part);
-        digest.update([0]);
-    }
-    HEXLOWER.encode(&digest.finalize()[..UID_OCTETS])
-}
-
-/// A class by its number, which is permanent.
-mod class_number {
-    use serde::{Deserialize, Deserializer, Serializer};
-    use tollfree_core::plan::RuleClass;
-
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-    pub(super) fn serialize<S: Serializer>(class: &RuleClass, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u32(*class as u32)
-    }
-
-    pub(super) fn deserialize<'d, D: Deserializer<'d>>(deserializer: D) -> Result<RuleClass, D::Error> {
-        u32::deserialize(deserializer).map(RuleClass::from_number)
-    }
-}
-
-/// The tag of the far end: a request's sender is `From`, and a response keeps its request's `From`.
-fn remote_tag<'a>(direction: Direction, is_request: bool, message: &Message<'a>) -> Option<&'a str> {
-    if is_subscriber_from(direction, is_request) { message.to.tag } else { message.from.tag }
-}
-
-/// The tag of the subscriber's end.
-pub(super) fn local_tag<'a>(
-    direction: Direction,
-    is_request: bool,
-    message: &Message<'a>,
-) -> Option<&'a str> {
-    if is_subscriber_from(direction, is_request) { message.from.tag } else { message.to.tag }
-}
-
-const fn is_subscriber_from(direction: Direction, is_request: bool) -> bool {
-    matches!((direction, is_request), (Direction::Uplink, true) | (Direction::Downlink, false))
 }

@@ -117,7 +117,7 @@ fn is_balanced(text: &str) -> bool {
 }
 
 /// The value of the parameter `wanted` in `;name=value;…`. `Err` where it stands twice or has no value.
-fn parameter<'a>(mut rest: &'a str, wanted: &str) -> Result<Option<&'a str>, ()> {
+pub(super) fn parameter<'a>(mut rest: &'a str, wanted: &str) -> Result<Option<&'a str>, ()> {
     let mut found = None;
     while !rest.is_empty() {
         let end = find_unquoted(rest, b";").unwrap_or(rest.len());
@@ -204,11 +204,11 @@ pub(super) fn charging_id(value: &str) -> Option<&str> {
     is_word(bare).then_some(bare)
 }
 
-/// Whether a `Content-Type` is `application/sdp`, whatever its parameters.
-pub(super) fn is_sdp(content_type: &str) -> bool {
+/// Whether a `Content-Type` is `wanted`, as in `application/sdp`, whatever its parameters.
+pub(super) fn is_type(content_type: &str, wanted: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or_default();
-    media_type.split_once('/').is_some_and(|(kind, subtype)| {
-        trim(kind).eq_ignore_ascii_case("application") && trim(subtype).eq_ignore_ascii_case("sdp")
+    media_type.split_once('/').zip(wanted.split_once('/')).is_some_and(|((kind, subtype), wanted)| {
+        trim(kind).eq_ignore_ascii_case(wanted.0) && trim(subtype).eq_ignore_ascii_case(wanted.1)
     })
 }
 

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::call::Mismatch;
 use super::media::Refusal;
+use super::mismatch::Mismatch;
 use super::sdp::Session;
 use super::sip::{Body, Message, Method};
 use super::stream::Stream;

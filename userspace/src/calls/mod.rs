@@ -9,7 +9,9 @@
 //! dialog negotiates is on its own, however an INVITE is forked. Where signalling cannot be seen, calls are opened and
 //! closed by whoever sees it ([`told`]). A call goes on over a restart ([`saved`]).
 
+mod active;
 mod call;
+mod class_number;
 pub mod connections;
 pub mod dialled;
 pub mod fault;
@@ -17,8 +19,12 @@ pub mod frame;
 mod framing;
 pub mod header;
 pub mod hotline;
+mod key;
 mod leg;
+mod limits;
 pub mod media;
+mod mismatch;
+pub mod multipart;
 pub mod record;
 pub mod saved;
 pub mod sdp;
@@ -28,19 +34,23 @@ pub mod stream;
 pub mod told;
 pub mod tracker;
 
-pub use call::Mismatch;
+pub use active::ActiveCall;
 pub use dialled::{DialledNumber, request_number};
 pub use fault::SipFault;
 pub use hotline::{HotlineMatch, Hotlines};
+pub use limits::TrackerLimits;
 pub use media::Refusal;
+pub use mismatch::Mismatch;
 pub use record::{CallRecord, Cause};
 pub use saved::SavedCall;
 pub use stats::TrackerStats;
 pub use stream::{Grant, Stream, StreamKind};
 pub use told::{ToldCall, ToldFault, ToldMedia};
-pub use tracker::{Action, ActiveCall, At, Direction, Tracker, TrackerLimits};
+pub use tracker::{Action, At, Direction, Tracker};
 
 #[cfg(test)]
 mod corpus_tests;
+#[cfg(test)]
+mod differential_tests;
 #[cfg(test)]
 mod torture_tests;

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::call::{Call, CallKey};
+use super::call::Call;
+use super::key::CallKey;
 use super::record::{CallRecord, Cause};
 use super::stream::Stream;
 use super::tracker::At;

@@ -6,6 +6,7 @@
 
 use super::fault::SipFault;
 use super::header::{self, Header};
+use super::multipart::{self, MULTIPART_MIXED};
 
 /// Octets of a message that is read. Reason: over UDP a request above 1300 octets should not occur (RFC 3261,
 /// section 18.1.1); mobile networks' reassembled INVITEs reach about four times that.
@@ -21,6 +22,8 @@ pub const TOKEN_OCTETS_MAX: usize = 256;
 /// First `CSeq` number that is not allowed (RFC 3261, section 8.1.1.5).
 pub const CSEQ_LIMIT: u32 = 1 << 31;
 
+/// The media type of session descriptions (RFC 8866, section 8.1).
+pub(super) const SDP: &str = "application/sdp";
 /// SIP's version, compared without regard to case (RFC 3261, section 7.1).
 const VERSION: &str = "SIP/2.0";
 
@@ -130,9 +133,9 @@ pub struct CSeq<'a> {
 pub enum Body<'a> {
     /// There is none.
     None,
-    /// A session description.
+    /// A session description, alone or as the only one of several parts.
     Sdp(&'a [u8]),
-    /// Of another type, or of several parts.
+    /// Of another type, or of several parts that hold no session description, or where it cannot be told which it is.
     Other,
 }
 
@@ -164,7 +167,10 @@ impl<'a> Message<'a> {
     pub fn body(&self) -> Body<'a> {
         match self.content_type {
             _ if self.body.is_empty() => Body::None,
-            Some(content_type) if header::is_sdp(content_type) => Body::Sdp(self.body),
+            Some(content_type) if header::is_type(content_type, SDP) => Body::Sdp(self.body),
+            Some(content_type) if header::is_type(content_type, MULTIPART_MIXED) => {
+                multipart::session(content_type, self.body).ok().flatten().map_or(Body::Other, Body::Sdp)
+            }
             _ => Body::Other,
         }
     }

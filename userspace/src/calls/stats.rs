@@ -1,8 +1,8 @@
 //! What happened, one counter each; all only grow.
 
-use super::call::Mismatch;
 use super::fault::SipFault;
 use super::media::Refusal;
+use super::mismatch::Mismatch;
 
 /// Counters since the tracker was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

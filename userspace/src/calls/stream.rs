@@ -83,3 +83,13 @@ pub struct Grant {
     /// It ends when no packet passed for so long, in nanoseconds.
     pub silence_ns: u64,
 }
+
+/// A stream that is free now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Granted {
+    pub(super) stream: Stream,
+    /// In nanoseconds of `CLOCK_MONOTONIC`, as the following.
+    pub(super) until_ns: u64,
+    /// When a packet of it passed last, as far as it is known; first, when it was granted.
+    pub(super) heard_ns: u64,
+}

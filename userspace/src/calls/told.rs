@@ -3,8 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::call::{Call, CallKey, Opening, Sockets};
+use super::call::{Call, Opening, Sockets};
 use super::hotline::{HotlineMatch, Hotlines};
+use super::key::CallKey;
 use super::record::Cause;
 use super::stream::{Stream, StreamKind};
 use super::tracker::{Action, At, Tracker, after};

@@ -28,15 +28,14 @@ fn message(start: &str, headers: &[&str], body: &str) -> String {
 const INVITE: &str = "INVITE sip:j.user@example.com SIP/2.0";
 
 /// Section 3.1.1: valid messages, however they look.
-#[test]
-fn valid_messages_are_read() {
+pub(super) fn valid() -> Vec<(&'static str, String)> {
     let long = format!("Subject: {}", "x".repeat(1800));
     let unusual = "!interesting-Method0123456789_*+`.%indeed'~";
     let unusual_start = format!(
         "{unusual} sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1@example.com SIP/2.0"
     );
     let unusual_cseq = format!("CSeq: 139122385 {unusual}");
-    for (name, text) in [
+    vec![
         (
             "3.1.1.1, a short tortuous INVITE",
             message(
@@ -107,7 +106,12 @@ fn valid_messages_are_read() {
             ),
         ),
         ("3.1.1.13, empty reason phrase", message("SIP/2.0 100 ", &[], "")),
-    ] {
+    ]
+}
+
+#[test]
+fn valid_messages_are_read() {
+    for (name, text) in valid() {
         assert!(Message::parse(text.as_bytes()).is_ok(), "{name}: {:?}", Message::parse(text.as_bytes()));
     }
 }
@@ -124,7 +128,7 @@ fn valid_messages_mean_what_they_say() {
     let extra = message("REGISTER sip:example.com SIP/2.0", &["CSeq: 8 REGISTER"], INVITE);
     let read = Message::parse(extra.as_bytes()).expect("a message");
     assert_eq!((read.body(), read.cseq.method), (Body::None, Method::Other("REGISTER")));
-    // 3.1.1.11: a body of several parts is no session description that everyone reads alike.
+    // 3.1.1.11: parts of which none is a session description; here, they are cut.
     let parts = ["Content-Type: multipart/mixed;boundary=7a9cbec02ceef655", "Content-Length: 5"];
     let text = message(
         "MESSAGE sip:kumiko@example.org SIP/2.0",
@@ -135,10 +139,9 @@ fn valid_messages_mean_what_they_say() {
 }
 
 /// Section 3.1.2, and 3.3.8: messages that are refused.
-#[test]
-fn invalid_messages_are_refused() {
+pub(super) fn invalid() -> Vec<(&'static str, String, SipFault)> {
     let value = |header| SipFault::Value { header };
-    for (name, text, fault) in [
+    vec![
         (
             "3.1.2.2, Content-Length larger than the message",
             message(INVITE, &["Content-Length: 9999"], "v=0"),
@@ -209,7 +212,12 @@ fn invalid_messages_are_refused() {
             message(INVITE, &["Call-ID: multi01.fhn2323orihawfdoa3o4r52o3irsdf", "Call-ID: other"], ""),
             SipFault::Repeated { header: Header::CallId },
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn invalid_messages_are_refused() {
+    for (name, text, fault) in invalid() {
         assert_eq!(Message::parse(text.as_bytes()), Err(fault), "{name}");
     }
     // 3.3.1: without what every message needs.

@@ -8,16 +8,20 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tollfree_core::address::{Address, Family, SubscriberId};
 
-use super::call::{Call, CallKey, Granted, Mismatch, Opening, Sockets, Step, local_tag};
+use super::active::ActiveCall;
+use super::call::{Call, Opening, Sockets, Step};
 use super::dialled::{DialledNumber, request_number};
 use super::fault::SipFault;
 use super::hotline::{HotlineMatch, Hotlines};
+use super::key::{CallKey, local_tag};
+use super::limits::TrackerLimits;
 use super::media::Refusal;
+use super::mismatch::Mismatch;
 use super::record::{CallRecord, Cause};
 use super::saved::SavedCall;
 use super::sip::{Message, Method, Start};
 use super::stats::TrackerStats;
-use super::stream::{Grant, Stream};
+use super::stream::{Grant, Granted, Stream};
 
 pub use super::call::MEDIA_PER_CALL_MAX;
 
@@ -74,71 +78,6 @@ pub enum Action {
     },
     /// Keep the record of a call that is over.
     Ended(CallRecord),
-}
-
-/// Bounds of a tracker; those of single calls are the policy's ([`crate::policy::CallTerms`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TrackerLimits {
-    /// Calls followed at once.
-    pub calls_max: usize,
-    /// How long an INVITE may stay without any response.
-    pub response_max: Duration,
-    /// How long a call may stay unanswered after the last provisional response.
-    pub unanswered_max: Duration,
-    /// How long media may be free before the answer.
-    pub early_media_max: Duration,
-    /// How long a call's media may be silent.
-    pub silence_max: Duration,
-}
-
-impl TrackerLimits {
-    /// Reason: half of what the kernel grants at once, about 4 KiB each.
-    pub const CALLS_MAX: usize = 32_768;
-    /// Reason: timer B, 64 times T1 (RFC 3261, section 17.1.1.2).
-    pub const RESPONSE_MAX: Duration = Duration::from_secs(32);
-    /// Reason: a proxy gives an INVITE up after three minutes (timer C, RFC 3261, section 16.6).
-    pub const UNANSWERED_MAX: Duration = Duration::from_mins(3);
-    /// Reason: announcements before an answer are shorter; a call that is never answered is no free pipe.
-    pub const EARLY_MEDIA_MAX: Duration = Duration::from_secs(90);
-    /// Reason: even where voice is suppressed, reports pass every few seconds (RFC 3550, section 6.2).
-    pub const SILENCE_MAX: Duration = Duration::from_mins(1);
-}
-
-impl Default for TrackerLimits {
-    fn default() -> Self {
-        Self {
-            calls_max: Self::CALLS_MAX,
-            response_max: Self::RESPONSE_MAX,
-            unanswered_max: Self::UNANSWERED_MAX,
-            early_media_max: Self::EARLY_MEDIA_MAX,
-            silence_max: Self::SILENCE_MAX,
-        }
-    }
-}
-
-/// A call that is going on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ActiveCall<'a> {
-    /// See [`CallRecord::uid`].
-    pub uid: &'a str,
-    /// `Call-ID`, or the id that the API was given.
-    pub call_id: &'a str,
-    /// The hotline's rule, by its permanent number.
-    pub rule: u32,
-    /// The hotline's number in its national form.
-    pub number: &'a str,
-    /// Where the subscriber's signalling comes from.
-    pub subscriber: SocketAddr,
-    /// The signalling proxy; `None`: the API opened the call.
-    pub proxy: Option<SocketAddr>,
-    /// When the first INVITE was seen.
-    pub invited: Timestamp,
-    /// When the 200 was seen, if it was.
-    pub answered: Option<Timestamp>,
-    /// What is free now.
-    pub streams: Vec<Stream>,
-    /// Every stream that was free at some time.
-    pub media: &'a [Stream],
 }
 
 /// Follows the calls of all subscribers.

@@ -451,8 +451,24 @@ fn one_stream_of_several_is_free() {
     assert_eq!(lab.tracker.stats().refusals[Refusal::TooManyStreams.number()], 1);
 }
 
+/// RFC 3204: ISUP stands beside the session, in the INVITE and in its answer.
 #[test]
-fn bodies_of_several_parts_are_charged() {
+fn a_session_among_several_parts_is_free() {
+    let mixed = |text: &str, session: &str| {
+        let body = format!(
+            "--x\r\nContent-Type: application/sdp\r\n\r\n{session}\r\n--x\r\nContent-Type: \
+             application/ISUP;version=itu-t92+\r\n\r\nisup\r\n--x--\r\n"
+        );
+        let (head, _) = text.split_once("Content-Type").expect("a body");
+        let length = body.len();
+        format!("{head}Content-Type: multipart/mixed;boundary=x\r\nContent-Length: {length}\r\n\r\n{body}")
+    };
+    let mut lab = Lab::with(&[(Uplink, mixed(&invite(), &offer()))]);
+    assert_eq!(short(&lab.see(Downlink, &mixed(&ok(), &answer()))), [GRANT]);
+}
+
+#[test]
+fn bodies_whose_parts_cannot_be_told_are_charged() {
     let text = invite().replace("application/sdp", "multipart/mixed;boundary=x");
     let mut lab = Lab::with(&[(Uplink, text)]);
     assert_eq!(lab.see(Downlink, &ok()), []);

@@ -6,7 +6,8 @@ mod checked;
 mod classify;
 mod detach;
 mod explain;
-pub mod number;
+mod name;
+mod number;
 mod observe;
 mod reconcile;
 mod status;
@@ -86,7 +87,7 @@ enum Command {
     /// interfaces. The ledger is read as of one instant and never written; a controller may run meanwhile.
     #[command(after_long_help = reconcile::EXAMPLES)]
     Reconcile(reconcile::ReconcileArguments),
-    /// Tell why an address was or was not free, at any time
+    /// Tell why an address, a name or a number was or was not free, at any time
     ///
     /// Reads the ledger and the policies of the audit log; changes nothing, and needs no controller.
     #[command(after_long_help = explain::EXAMPLES)]

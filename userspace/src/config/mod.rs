@@ -135,6 +135,17 @@ pub struct SignallingConfig {
     pub port: u16,
 }
 
+impl SignallingConfig {
+    /// Whether a number at `domain` (host of a `sip:` URI, or `phone-context`) is one of this network's.
+    pub fn serves(&self, domain: &str) -> bool {
+        let literal = domain.trim_start_matches('[').trim_end_matches(']');
+        match literal.parse::<IpAddr>() {
+            Ok(address) => self.proxies.contains(&address),
+            Err(_) => domain.parse::<DomainName>().is_ok_and(|domain| self.domains.contains(&domain)),
+        }
+    }
+}
+
 /// `[identity]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdentityConfig {

@@ -28,7 +28,7 @@ use crate::config::{Config, SignallingConfig};
 use crate::dataplane::{DataplaneError, FlowTables, monotonic_ns};
 use crate::ledger::{CallJournal, Kept};
 use crate::memory::MemoryTransports;
-use crate::policy::{DomainName, HotlineTable};
+use crate::policy::HotlineTable;
 use crate::status::CallsStatus;
 
 /// How often calls are looked at that nobody ended.
@@ -522,13 +522,7 @@ impl Hotlines for Served<'_> {
     }
 
     fn serves(&self, domain: &str) -> bool {
-        let literal = domain.trim_start_matches('[').trim_end_matches(']');
-        match literal.parse::<IpAddr>() {
-            Ok(address) => self.signalling.proxies.contains(&address),
-            Err(_) => {
-                domain.parse::<DomainName>().is_ok_and(|domain| self.signalling.domains.contains(&domain))
-            }
-        }
+        self.signalling.serves(domain)
     }
 
     fn trusts(&self, host: IpAddr) -> bool {

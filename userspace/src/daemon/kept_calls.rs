@@ -74,6 +74,5 @@ pub(super) fn row(gateway: &str, ended: &EndedCall) -> CallRow {
         cause: record.cause.name().into(),
         epoch: ended.epoch,
         media: from_counts(ended.media),
-        packets_lost: None,
     }
 }

@@ -50,8 +50,8 @@ pub const RECORD_COLUMNS: [&str; 30] = [
 ];
 
 /// Columns of a file of calls. Empty `answered_at`: it was not answered; empty `proxy`: the API opened it; empty
-/// `charging_id`, `uplink_packets_lost`, `downlink_packets_lost`: not known.
-pub const CALL_COLUMNS: [&str; 25] = [
+/// `charging_id`: not known.
+pub const CALL_COLUMNS: [&str; 23] = [
     "call",
     "gateway",
     "call_id",
@@ -75,8 +75,6 @@ pub const CALL_COLUMNS: [&str; 25] = [
     "uid",
     "caller_asserted",
     "charging_id",
-    "uplink_packets_lost",
-    "downlink_packets_lost",
 ];
 
 /// Why files could not be published. What was published before stays so; the rest is tried again next time.
@@ -235,8 +233,6 @@ fn call_fields(call: &StoredCall) -> [String; CALL_COLUMNS.len()] {
         optional(row.uid.as_ref()),
         u8::from(row.is_caller_asserted).to_string(),
         optional(row.charging_id.as_ref()),
-        optional(row.packets_lost.map(|[up, _]| up)),
-        optional(row.packets_lost.map(|[_, down]| down)),
     ]
 }
 

@@ -83,7 +83,6 @@ fn call() -> Result<CallRow, Box<dyn Error>> {
         cause: "cancelled".into(),
         epoch: 7,
         media: Usage::default(),
-        packets_lost: None,
     })
 }
 
@@ -145,7 +144,6 @@ fn calls_look_as_documented() -> Outcome {
         uid: Some("0f".into()),
         is_caller_asserted: true,
         charging_id: Some("icid1".into()),
-        packets_lost: Some([1, 0]),
         ..call()?
     };
     assert_eq!(ledger.insert_call(&answered)?, 2);
@@ -154,9 +152,9 @@ fn calls_look_as_documented() -> Outcome {
     assert_eq!(published.files, [directory.path().join("gw1.hanoi-calls-0000000001.csv")]);
     assert_eq!((published.records, published.calls), (0, 2));
     insta::assert_snapshot!(fs::read_to_string(&published.files[0])?, @r#"
-    call,gateway,call_id,rule,policy,rule_id,number,caller,subscriber,proxy,invited_at,answered_at,ended_at,cause,epoch,policy_digest,uplink_packets,uplink_octets,downlink_packets,downlink_octets,uid,caller_asserted,charging_id,uplink_packets_lost,downlink_packets_lost
-    1,gw1.hanoi,a84b4c76e66710@pc33,1,vn-covid19-2020,moh-portal,19009095,"""An, Lê"" <sip:an@example.com>",10.20.0.11/32,192.0.2.53,2020-02-01T00:00:10Z,,2020-02-01T00:00:20Z,cancelled,7,sha256:00ff,0,0,0,0,,0,,,
-    2,gw1.hanoi,a84b4c76e66710@pc33,1,vn-covid19-2020,moh-portal,19009095,"""An, Lê"" <sip:an@example.com>",10.20.0.11/32,192.0.2.53,2020-02-01T00:00:10Z,2020-02-01T00:00:12Z,2020-02-01T00:00:20Z,bye,7,sha256:00ff,2,120,3,4000,0f,1,icid1,1,0
+    call,gateway,call_id,rule,policy,rule_id,number,caller,subscriber,proxy,invited_at,answered_at,ended_at,cause,epoch,policy_digest,uplink_packets,uplink_octets,downlink_packets,downlink_octets,uid,caller_asserted,charging_id
+    1,gw1.hanoi,a84b4c76e66710@pc33,1,vn-covid19-2020,moh-portal,19009095,"""An, Lê"" <sip:an@example.com>",10.20.0.11/32,192.0.2.53,2020-02-01T00:00:10Z,,2020-02-01T00:00:20Z,cancelled,7,sha256:00ff,0,0,0,0,,0,
+    2,gw1.hanoi,a84b4c76e66710@pc33,1,vn-covid19-2020,moh-portal,19009095,"""An, Lê"" <sip:an@example.com>",10.20.0.11/32,192.0.2.53,2020-02-01T00:00:10Z,2020-02-01T00:00:12Z,2020-02-01T00:00:20Z,bye,7,sha256:00ff,2,120,3,4000,0f,1,icid1
     "#);
     Ok(())
 }

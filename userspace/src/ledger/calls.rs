@@ -15,8 +15,6 @@ pub(super) const MIGRATION: &str = "
     ALTER TABLE calls ADD COLUMN uid TEXT; -- NULL: kept by an older version
     ALTER TABLE calls ADD COLUMN caller_asserted INTEGER NOT NULL DEFAULT 0; -- 1: by the operator (RFC 3325)
     ALTER TABLE calls ADD COLUMN charging_id TEXT; -- icid-value (RFC 7315); NULL: not told
-    ALTER TABLE calls ADD COLUMN uplink_packets_lost INTEGER; -- by RTP sequence; NULL: not known
-    ALTER TABLE calls ADD COLUMN downlink_packets_lost INTEGER;
     CREATE UNIQUE INDEX calls_by_uid ON calls (gateway, uid);
 ";
 
@@ -55,8 +53,6 @@ pub struct CallRow {
     pub epoch: u32,
     /// What its media took.
     pub media: Usage,
-    /// Packets that are missing by RTP sequence number (RFC 3550, section 6.4.1), uplink and downlink, where known.
-    pub packets_lost: Option<[u64; 2]>,
 }
 
 /// A call as it is read back for export.
@@ -86,17 +82,15 @@ pub struct CallFile {
 const INSERT: &str = "
     INSERT INTO calls (gateway, call, call_id, rule, number, caller, subscriber, proxy, invited_at,
                        answered_at, ended_at, cause, epoch, uplink_packets, uplink_octets, downlink_packets,
-                       downlink_octets, uid, caller_asserted, charging_id, uplink_packets_lost,
-                       downlink_packets_lost)
+                       downlink_octets, uid, caller_asserted, charging_id)
     VALUES (?1, (SELECT coalesce(max(call), 0) + 1 FROM calls WHERE gateway = ?1), ?, ?, ?, ?, ?, ?, ?, ?, ?,
-            ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ?, ?, ?, ?, ?, ?, ?, ?, ?)
     RETURNING call";
 
 const CALLS: &str = "
     SELECT gateway, call, call_id, calls.rule, calls.number, caller, subscriber, proxy, invited_at,
            answered_at, ended_at, cause, calls.epoch, uplink_packets, uplink_octets, downlink_packets,
-           downlink_octets, rules.policy, rules.rule, policy_digest, uid, caller_asserted, charging_id,
-           uplink_packets_lost, downlink_packets_lost
+           downlink_octets, rules.policy, rules.rule, policy_digest, uid, caller_asserted, charging_id
     FROM calls JOIN rules ON rules.number = calls.rule JOIN epochs USING (epoch)";
 
 impl Ledger {
@@ -115,13 +109,6 @@ impl Ledger {
             return Ok(call);
         }
         check_references(&transaction, row)?;
-        let [lost_up, lost_down] = match row.packets_lost {
-            Some([up, down]) => [
-                Some(signed("a count of lost uplink packets", up)?),
-                Some(signed("a count of lost downlink packets", down)?),
-            ],
-            None => [None; 2],
-        };
         let [up, up_octets, down, down_octets] = signed_usage(&row.media)?;
         let values = params![
             row.gateway,
@@ -143,8 +130,6 @@ impl Ledger {
             row.uid,
             row.is_caller_asserted,
             row.charging_id,
-            lost_up,
-            lost_down,
         ];
         let call = transaction.query_row(INSERT, values, |row| unsigned(row, 0))?;
         transaction.commit()?;
@@ -257,10 +242,6 @@ fn stored_call(row: &Row<'_>) -> rusqlite::Result<StoredCall> {
             cause: row.get(11)?,
             epoch: row.get(12)?,
             media: usage(row, 13)?,
-            packets_lost: match row.get::<_, Option<i64>>(23)? {
-                Some(_) => Some([unsigned(row, 23)?, unsigned(row, 24)?]),
-                None => None,
-            },
         },
         policy: row.get(17)?,
         rule_id: row.get(18)?,

@@ -45,7 +45,7 @@ pub use interval::{
     SubscriberIdentity,
 };
 pub use journal::{CallJournal, Kept};
-pub use past::{Past, PastEpoch, PastHolding, PastSharing};
+pub use past::{About, Past, PastEpoch, PastHolding, PastSharing};
 pub use reconcile::{
     DIFFERENCES_LISTED_MAX, Difference, InterfaceTotals, Note, Reconciliation, reconcile, render,
 };

@@ -1,4 +1,4 @@
-//! What the ledger remembers of an address, read without changing anything.
+//! What the ledger remembers of an address or a name, read without changing anything.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -27,6 +27,8 @@ pub struct PastEpoch {
 /// That a rule had an address by a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PastHolding {
+    /// The address.
+    pub address: IpAddr,
     /// The name.
     pub name: String,
     /// The rule's permanent number.
@@ -66,7 +68,18 @@ pub struct PastSharing {
     pub to_at: Option<Timestamp>,
 }
 
-/// All that is remembered of an address.
+/// What the ledger is asked about, beside activations and rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About<'a> {
+    /// Which names had an address.
+    Address(IpAddr),
+    /// Which addresses a name had; as it is on the wire.
+    Name(&'a str),
+    /// Nothing else.
+    Rules,
+}
+
+/// All that is remembered of what was asked about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Past {
     /// Activations, by number.
@@ -81,37 +94,47 @@ pub struct Past {
 
 const HOLDINGS: &str = "
     SELECT name, holdings.rule, rules.policy, rules.rule, from_at, to_at, source, resolver, validated, chain,
-           ttl_seconds, epoch
-    FROM holdings JOIN rules ON rules.number = holdings.rule
-    WHERE address = ? ORDER BY holding";
+           ttl_seconds, epoch, address
+    FROM holdings JOIN rules ON rules.number = holdings.rule";
 
 impl Past {
-    /// Reads what the ledger at `path` has of `address`, as of one instant. A controller may write meanwhile.
+    /// Reads what the ledger at `path` has, as of one instant. A controller may write meanwhile.
     ///
     /// # Errors
     ///
     /// [`LedgerError::Open`] if the file cannot be opened as a ledger of this version; else a fault of the file.
-    pub fn read(path: &Path, address: IpAddr) -> Result<Self, LedgerError> {
+    pub fn read(path: &Path, about: About<'_>) -> Result<Self, LedgerError> {
         let mut connection = open(path)
             .map_err(|source| LedgerError::Open { path: path.to_owned(), source: Box::new(source) })?;
         let transaction = connection.transaction()?;
-        let address = address.to_string();
-        Ok(Self {
-            epochs: all(
-                &transaction,
-                "SELECT epoch, policy_digest, activated_at FROM epochs ORDER BY epoch",
-                &[],
-                epoch,
-            )?,
-            holdings: all(&transaction, HOLDINGS, &[&address], holding)?,
-            sharings: all(
-                &transaction,
-                "SELECT name, other, from_at, to_at FROM sharings WHERE address = ? ORDER BY sharing",
-                &[&address],
-                sharing,
-            )?,
-            rules: all(&transaction, "SELECT number, policy, rule FROM rules ORDER BY number", &[], rule)?,
-        })
+        let epochs = "SELECT epoch, policy_digest, activated_at FROM epochs ORDER BY epoch";
+        let rules = "SELECT number, policy, rule FROM rules ORDER BY number";
+        let mut past = Self {
+            epochs: all(&transaction, epochs, &[], epoch)?,
+            rules: all(&transaction, rules, &[], rule)?,
+            ..Self::default()
+        };
+        match about {
+            About::Address(address) => {
+                let address = address.to_string();
+                let query = format!("{HOLDINGS} WHERE address = ? ORDER BY holding");
+                past.holdings = all(&transaction, &query, &[&address], holding)?;
+                let query =
+                    "SELECT name, other, from_at, to_at FROM sharings WHERE address = ? ORDER BY sharing";
+                past.sharings = all(&transaction, query, &[&address], sharing)?;
+            }
+            About::Name(name) => {
+                let query = format!("{HOLDINGS} WHERE name = ? ORDER BY holding");
+                past.holdings = all(&transaction, &query, &[&name], holding)?;
+            }
+            About::Rules => {}
+        }
+        Ok(past)
+    }
+
+    /// The permanent number of a rule; `None`: it never had one.
+    pub fn rule_number(&self, policy: &str, rule: &str) -> Option<u32> {
+        self.rules.iter().find(|known| known.policy == policy && known.rule == rule).map(|known| known.number)
     }
 
     /// The epoch that was in force at `at`; `None`: none was yet.
@@ -150,6 +173,7 @@ fn sharing(row: &Row<'_>) -> rusqlite::Result<PastSharing> {
 
 fn holding(row: &Row<'_>) -> rusqlite::Result<PastHolding> {
     Ok(PastHolding {
+        address: parsed(row, 12)?,
         name: row.get(0)?,
         rule: row.get(1)?,
         policy: row.get(2)?,

@@ -28,7 +28,7 @@ fn closed(name: &str, rule: u32, second: i64) -> HoldingEvent {
 type Span = (String, u32, Timestamp, Option<Timestamp>);
 
 fn spans(path: &Path) -> Result<Vec<Span>, LedgerError> {
-    let past = Past::read(&path.join("ledger.sqlite"), address())?;
+    let past = Past::read(&path.join("ledger.sqlite"), About::Address(address()))?;
     Ok(past.holdings.into_iter().map(|held| (held.name, held.rule, held.from_at, held.to_at)).collect())
 }
 
@@ -43,7 +43,7 @@ fn holdings_are_intervals_that_begin_and_end_once() -> Outcome {
     ledger.record_holdings(2, &[closed("a.example", 2, 80), opened("a.example", 2, 90)])?;
     let span = |rule, from, to: Option<i64>| ("a.example".to_owned(), rule, at(from), to.map(at));
     assert_eq!(spans(directory.path())?, [span(1, 10, None), span(2, 10, Some(70)), span(2, 90, None)]);
-    let past = Past::read(&directory.path().join("ledger.sqlite"), address())?;
+    let past = Past::read(&directory.path().join("ledger.sqlite"), About::Address(address()))?;
     let [first, ..] = &past.holdings[..] else { return Err("a holding expected".into()) };
     assert_eq!((first.policy.as_str(), first.rule_id.as_str()), ("vn-covid19-2020", "moh-portal"));
     assert_eq!((first.source, first.security, first.ttl_seconds), (Source::Wire, Security::Secure, 300));
@@ -52,7 +52,7 @@ fn holdings_are_intervals_that_begin_and_end_once() -> Outcome {
     let digests = [0, 59, 60, 999].map(|second| past.epoch_at(at(second)).map(|epoch| epoch.epoch));
     assert_eq!(digests, [Some(1), Some(1), Some(2), Some(2)]);
     assert_eq!(past.epoch_at(at(-1)), None);
-    let other = Past::read(&directory.path().join("ledger.sqlite"), [203, 0, 113, 8].into())?;
+    let other = Past::read(&directory.path().join("ledger.sqlite"), About::Address([203, 0, 113, 8].into()))?;
     assert_eq!((other.holdings, other.sharings), (Vec::new(), Vec::new()));
     Ok(())
 }
@@ -78,7 +78,7 @@ fn a_start_ends_what_an_earlier_controller_left_open() -> Outcome {
     assert_eq!(ledger.shared_addresses()?, [(address(), "x.example".to_owned())], "it goes on as it began");
     ledger.settle_holdings(2, at(80), &[], &[])?;
     assert!(spans(directory.path())?.iter().all(|(.., to)| to.is_some()));
-    let past = Past::read(&directory.path().join("ledger.sqlite"), address())?;
+    let past = Past::read(&directory.path().join("ledger.sqlite"), About::Address(address()))?;
     let ends: Vec<_> = past.sharings.iter().map(|one| (one.from_at, one.to_at)).collect();
     assert_eq!(ends, [(at(15), Some(at(80)))]);
     Ok(())
