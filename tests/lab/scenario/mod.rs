@@ -1,6 +1,7 @@
 //! What the lab can be asked to show.
 
 mod basic;
+mod calls;
 pub mod carrier;
 mod cheats;
 pub mod names;
@@ -47,7 +48,7 @@ pub struct Kept<'a> {
 }
 
 /// All scenarios.
-pub const ALL: [Scenario; 5] = [
+pub const ALL: [Scenario; 6] = [
     Scenario {
         name: "basic",
         about: "sites, tags, a killed daemon, changed policies, strangers, calls, records and the audit log",
@@ -67,6 +68,11 @@ pub const ALL: [Scenario; 5] = [
         name: "cheats",
         about: "forged and decoy names, shared addresses, tunnels, spoofing and floods beside an honest client",
         kind: Kind::Laboratory { crossing: Crossing::Routed, run: cheats::run },
+    },
+    Scenario {
+        name: "calls",
+        about: "a thousand calls through Kamailio, calls that outlive the daemon, and what cheats try with calls",
+        kind: Kind::Laboratory { crossing: Crossing::Routed, run: calls::run },
     },
     Scenario {
         name: "torture",

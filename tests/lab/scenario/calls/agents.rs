@@ -1,0 +1,142 @@
+//! Callers: each is a `SIPp` that makes calls of one kind to one number, several at a time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::kind::Kind;
+use crate::address::{DESK, EXCHANGE, Family, SIP_PORT, socket, subscriber};
+use crate::packet::{Packet, UDP};
+use crate::process::Process;
+use crate::topology::Topology;
+
+/// Signalling ports, one for each caller.
+const FIRST_SIP_PORT: u16 = 5100;
+/// Media ports of calls to the hotline; below those of calls to other numbers.
+const FIRST_HOTLINE_PORT: u16 = 30_000;
+const FIRST_OTHER_PORT: u16 = 45_000;
+/// Media ports for each caller: `SIPp` takes four for each call.
+const PORTS_EACH: u16 = 400;
+/// All calls, on a busy machine.
+const LIMIT: Duration = Duration::from_mins(4);
+
+/// Where to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Hotline,
+    Other,
+}
+
+impl Target {
+    pub(super) const fn number(self) -> &'static str {
+        match self {
+            Self::Hotline => "19001234",
+            Self::Other => "19001235",
+        }
+    }
+
+    const fn first_port(self) -> u16 {
+        match self {
+            Self::Hotline => FIRST_HOTLINE_PORT,
+            Self::Other => FIRST_OTHER_PORT,
+        }
+    }
+}
+
+/// What one caller does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Task {
+    pub(super) kind: Kind,
+    pub(super) target: Target,
+    pub(super) subscriber: u8,
+    pub(super) family: Family,
+    pub(super) calls: u32,
+    pub(super) at_a_time: u32,
+}
+
+/// What one caller says of its calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Done {
+    pub(super) task: Task,
+    pub(super) made: i64,
+    pub(super) successful: i64,
+    pub(super) failed: i64,
+}
+
+impl PartialEq for Task {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, self.target, self.subscriber, self.family) == (other.kind, other.target, other.subscriber, other.family)
+    }
+}
+
+impl Eq for Task {}
+
+struct Caller {
+    task: Task,
+    process: Process,
+    statistics: PathBuf,
+}
+
+/// Has all of them call, and waits for their ends.
+pub(super) fn call(topology: &Topology, directory: &Path, tasks: &[Task]) -> Result<Vec<Done>> {
+    let callers = (0..).zip(tasks).map(|(place, task)| Caller::start(topology, directory, place, *task));
+    let callers = callers.collect::<Result<Vec<_>>>()?;
+    callers.into_iter().map(Caller::finish).collect()
+}
+
+impl Caller {
+    fn start(topology: &Topology, directory: &Path, place: u16, task: Task) -> Result<Self> {
+        let Task { kind, target, family, .. } = task;
+        let name = format!("caller-{place}-{}", kind.name());
+        let (script, statistics) = (format!("{}.xml", kind.name()), directory.join(format!("{name}.csv")));
+        fs::write(directory.join(&script), kind.script())?;
+        let own = subscriber(task.subscriber, family).to_string();
+        let media_port = target.first_port() + place * PORTS_EACH;
+        let mut command = topology.subscribers[usize::from(task.subscriber)].command("sipp");
+        command.current_dir(directory).args(["-sf", &script, "-s", target.number(), "-nostdin"]);
+        command.args(["-i", &own, "-p", &(FIRST_SIP_PORT + place).to_string()]);
+        command.args(["-mi", &own, "-mp", &media_port.to_string()]);
+        let at_a_time = task.at_a_time.to_string();
+        command.args(["-m", &task.calls.to_string(), "-l", &at_a_time, "-r", &at_a_time]);
+        command.args(["-trace_stat", "-fd", "1", "-stf"]).arg(&statistics).arg("-trace_err");
+        let exchange = EXCHANGE[usize::from(family == Family::V6)];
+        command.arg(socket(exchange, SIP_PORT).to_string());
+        let process = Process::start(&name, &mut command, directory)?;
+        Ok(Self { task, process, statistics })
+    }
+
+    fn finish(mut self) -> Result<Done> {
+        let status = self.process.wait(LIMIT)?;
+        // 1: a call failed, which the statistics tell.
+        ensure!(matches!(status.code(), Some(0 | 1)), "SIPp ended with {status}\n{}", self.process.log_end());
+        let table = fs::read_to_string(&self.statistics)?;
+        let column = |name| column(&table, name).with_context(|| self.statistics.display().to_string());
+        Ok(Done {
+            task: self.task,
+            made: column("TotalCallCreated")?,
+            successful: column("SuccessfulCall(C)")?,
+            failed: column("FailedCall(C)")?,
+        })
+    }
+}
+
+/// The last row's value.
+fn column(table: &str, name: &str) -> Result<i64> {
+    let mut lines = table.lines();
+    let place = lines.next().and_then(|head| head.split(';').position(|column| column == name));
+    let cell = lines.last().zip(place).and_then(|(row, place)| row.split(';').nth(place));
+    Ok(cell.with_context(|| format!("no {name}"))?.parse()?)
+}
+
+/// Whether a packet is media of a call to this target.
+pub(super) fn is_media(packet: &Packet, target: Target) -> bool {
+    let ports = match target {
+        Target::Hotline => FIRST_HOTLINE_PORT..FIRST_OTHER_PORT,
+        Target::Other => FIRST_OTHER_PORT..u16::MAX,
+    };
+    packet.protocol == UDP
+        && DESK.iter().any(|desk| packet.touches(desk))
+        && packet.ports.iter().any(|port| ports.contains(port))
+}
