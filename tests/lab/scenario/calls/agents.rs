@@ -81,6 +81,9 @@ struct Caller {
 
 /// Has all of them call, and waits for their ends.
 pub(super) fn call(topology: &Topology, directory: &Path, tasks: &[Task]) -> Result<Vec<Done>> {
+    for task in tasks {
+        fs::write(directory.join(script(task.kind)), task.kind.script())?;
+    }
     let callers = (0..).zip(tasks).map(|(place, task)| Caller::start(topology, directory, place, *task));
     let callers = callers.collect::<Result<Vec<_>>>()?;
     callers.into_iter().map(Caller::finish).collect()
@@ -90,17 +93,16 @@ impl Caller {
     fn start(topology: &Topology, directory: &Path, place: u16, task: Task) -> Result<Self> {
         let Task { kind, target, family, .. } = task;
         let name = format!("caller-{place}-{}", kind.name());
-        let (script, statistics) = (format!("{}.xml", kind.name()), directory.join(format!("{name}.csv")));
-        fs::write(directory.join(&script), kind.script())?;
+        let statistics = directory.join(format!("{name}.csv"));
         let own = subscriber(task.subscriber, family).to_string();
         let media_port = target.first_port() + place * PORTS_EACH;
         let mut command = topology.subscribers[usize::from(task.subscriber)].command("sipp");
-        command.current_dir(directory).args(["-sf", &script, "-s", target.number(), "-nostdin"]);
+        command.current_dir(directory).args(["-sf", &script(kind), "-s", target.number(), "-nostdin"]);
         command.args(["-i", &own, "-p", &(FIRST_SIP_PORT + place).to_string()]);
         command.args(["-mi", &own, "-mp", &media_port.to_string()]);
         let at_a_time = task.at_a_time.to_string();
         command.args(["-m", &task.calls.to_string(), "-l", &at_a_time, "-r", &at_a_time]);
-        command.args(["-trace_stat", "-fd", "1", "-stf"]).arg(&statistics).arg("-trace_err");
+        command.args(["-trace_stat", "-fd", "1", "-stf", &format!("{name}.csv"), "-trace_err"]);
         let exchange = EXCHANGE[usize::from(family == Family::V6)];
         command.arg(socket(exchange, SIP_PORT).to_string());
         let process = Process::start(&name, &mut command, directory)?;
@@ -111,7 +113,7 @@ impl Caller {
         let status = self.process.wait(LIMIT)?;
         // 1: a call failed, which the statistics tell.
         ensure!(matches!(status.code(), Some(0 | 1)), "SIPp ended with {status}\n{}", self.process.log_end());
-        let table = fs::read_to_string(&self.statistics)?;
+        let table = fs::read_to_string(&self.statistics).with_context(|| self.process.log_end())?;
         let column = |name| column(&table, name).with_context(|| self.statistics.display().to_string());
         Ok(Done {
             task: self.task,
@@ -120,6 +122,11 @@ impl Caller {
             failed: column("FailedCall(C)")?,
         })
     }
+}
+
+/// The file of a kind's script.
+fn script(kind: Kind) -> String {
+    format!("{}.xml", kind.name())
 }
 
 /// The last row's value.
