@@ -141,6 +141,14 @@ impl Gateway {
         self.process.as_mut().context("tollfree does not run")?.expect_running()
     }
 
+    /// Memory that it has now, in octets.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn resident_octets(&self) -> Result<u64> {
+        self.process.as_ref().context("tollfree does not run")?.resident_octets()
+    }
+
     /// Asks it for its status.
     ///
     /// # Errors

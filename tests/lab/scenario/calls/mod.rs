@@ -6,8 +6,10 @@
 mod agents;
 mod clip;
 mod exchange;
+mod haste;
 mod kind;
 mod load;
+mod phone;
 mod script;
 
 use std::fs;
@@ -30,7 +32,8 @@ pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
     clip::write(&directory)?;
     lab.gateway.activate(&policy())?;
     let exchange = Exchange::start(&lab.network.topology.internet, &directory)?;
-    load::run(lab, &exchange, &directory, report)
+    load::run(lab, &exchange, &directory, report)?;
+    haste::run(lab, &directory, report)
 }
 
 /// Hotlines of the scenario's own.

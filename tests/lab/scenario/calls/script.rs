@@ -87,9 +87,10 @@ fn element(script: &mut String, text: &str) -> usize {
 }
 
 fn expect(script: &mut String, status: u16) -> usize {
-    let early = [100, 180].into_iter().filter(|early| status >= 200 || *early < status);
+    let early = [100, 180].into_iter().filter(|early| *early < status);
     let optional = early.map(|early| element(script, &format!("<recv response=\"{early}\" optional=\"true\"/>")));
-    optional.sum::<usize>() + element(script, &format!("<recv response=\"{status}\" rrs=\"true\"/>"))
+    let routes = if status == 200 { " rrs=\"true\"" } else { "" };
+    optional.sum::<usize>() + element(script, &format!("<recv response=\"{status}\"{routes}/>"))
 }
 
 fn send(script: &mut String, kind: &str, request: &Request<'_>) -> usize {
