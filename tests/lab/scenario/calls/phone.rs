@@ -29,12 +29,17 @@ const FOLLOW_LIMIT: Duration = Duration::from_secs(20);
 /// Larger than any message.
 const OCTETS_MAX: usize = 1 << 16;
 
-/// A telephone and a proxy that talk.
+/// A proxy, and the desk behind it.
+pub(super) struct Office {
+    proxy: UdpSocket,
+    desk: UdpSocket,
+}
+
+/// A subscriber's telephone, and whom it talks to.
 pub(super) struct Line {
     phone: UdpSocket,
-    proxy: UdpSocket,
     media: UdpSocket,
-    desk: UdpSocket,
+    office: Office,
 }
 
 /// What differs between one call and another.
@@ -49,44 +54,66 @@ pub(super) struct Call {
     desk: SocketAddr,
 }
 
-impl Line {
-    /// That of subscriber `index`, over IPv4, by the proxy that the gateway lists, to the desk.
-    pub(super) fn start(topology: &Topology, index: u8) -> Result<Self> {
-        Self::between(topology, index, HAND_PROXY, DESK[0])
+impl Office {
+    /// With a proxy that the gateway lists, and a desk in the media networks.
+    pub(super) fn open(topology: &Topology) -> Result<Self> {
+        Self::at(topology, HAND_PROXY, socket(DESK[0], DESK_PORT))
     }
 
-    /// The same by another proxy, to other media.
-    pub(super) fn between(topology: &Topology, index: u8, proxy: IpAddr, desk: IpAddr) -> Result<Self> {
+    pub(super) fn at(topology: &Topology, proxy: IpAddr, desk: SocketAddr) -> Result<Self> {
+        let proxy = open(&topology.internet, socket(proxy, SIP_PORT))?;
+        Ok(Self { proxy, desk: open(&topology.internet, desk)? })
+    }
+
+    /// The same proxy, with a desk elsewhere.
+    pub(super) fn with_desk(&self, topology: &Topology, desk: SocketAddr) -> Result<Self> {
+        Ok(Self { proxy: self.proxy.try_clone()?, desk: open(&topology.internet, desk)? })
+    }
+
+    /// A telephone of subscriber `index`, over IPv4; each `place` has ports of its own.
+    pub(super) fn line(&self, topology: &Topology, index: u8, place: u16) -> Result<Line> {
         let own = subscriber(index, Family::V4);
         let namespace = &topology.subscribers[usize::from(index)];
-        Ok(Self {
-            phone: open(namespace, socket(own, PHONE_PORT))?,
-            proxy: open(&topology.internet, socket(proxy, SIP_PORT))?,
-            media: open(namespace, socket(own, MEDIA_PORT))?,
-            desk: open(&topology.internet, socket(desk, DESK_PORT))?,
+        Ok(Line {
+            phone: open(namespace, socket(own, PHONE_PORT + place))?,
+            media: open(namespace, socket(own, media_port(place)))?,
+            office: Self { proxy: self.proxy.try_clone()?, desk: self.desk.try_clone()? },
         })
     }
+}
 
+/// Where the media of a telephone is; its control would be one on.
+pub(super) const fn media_port(place: u16) -> u16 {
+    MEDIA_PORT + 2 * place
+}
+
+impl Line {
     /// A call that nobody knows of yet.
     pub(super) fn call(&self, id: &str, number: &'static str) -> Result<Call> {
         Ok(Call {
             id: format!("{id}@lab"),
             number,
             phone: self.phone.local_addr()?,
-            proxy: self.proxy.local_addr()?,
+            proxy: self.office.proxy.local_addr()?,
             media: self.media.local_addr()?,
-            desk: self.desk.local_addr()?,
+            desk: self.office.desk.local_addr()?,
         })
+    }
+
+    /// A message of the subscriber's that nobody waits for.
+    pub(super) fn drop(&self, message: &str) -> Result<()> {
+        self.phone.send_to(message.as_bytes(), self.office.proxy.local_addr()?)?;
+        Ok(())
     }
 
     /// A message of the subscriber's.
     pub(super) fn up(&self, message: &str) -> Result<()> {
-        deliver(&self.phone, &self.proxy, message.as_bytes())
+        deliver(&self.phone, &self.office.proxy, message.as_bytes())
     }
 
     /// A message to the subscriber.
     pub(super) fn down(&self, message: &str) -> Result<()> {
-        deliver(&self.proxy, &self.phone, message.as_bytes())
+        deliver(&self.office.proxy, &self.phone, message.as_bytes())
     }
 
     /// Has the call answered, and waits until its media is free.
@@ -118,8 +145,8 @@ impl Line {
     pub(super) fn talk(&self, count: u16, octets: usize) -> Result<()> {
         (0..count).try_for_each(|sequence| {
             let packet = clip::rtp(sequence, octets);
-            deliver(&self.media, &self.desk, &packet)?;
-            deliver(&self.desk, &self.media, &packet)
+            deliver(&self.media, &self.office.desk, &packet)?;
+            deliver(&self.office.desk, &self.media, &packet)
         })
     }
 }
@@ -138,6 +165,19 @@ fn deliver(from: &UdpSocket, to: &UdpSocket, payload: &[u8]) -> Result<()> {
     let octets = to.recv(&mut received).with_context(|| format!("nothing at {address}"))?;
     ensure!(received[..octets] == *payload, "other octets at {address}");
     Ok(())
+}
+
+/// How many SIP messages the gateway has read.
+pub(super) fn messages(gateway: &Gateway) -> Result<u64> {
+    let snapshot = gateway.snapshot()?;
+    snapshot.json["calls"]["stats"]["messages"].as_u64().context("status: no calls.stats.messages")
+}
+
+/// Waits until the gateway has read `count` messages more than `before`.
+pub(super) fn heard(gateway: &Gateway, before: u64, count: u64) -> Result<()> {
+    wait::until("the gateway reading messages", FOLLOW_LIMIT, || {
+        Ok((messages(gateway)? >= before + count).then_some(()))
+    })
 }
 
 /// Waits until the gateway says that media of the call is free.
