@@ -57,21 +57,15 @@ pub(super) struct Task {
 }
 
 /// What one caller says of its calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Done {
     pub(super) task: Task,
     pub(super) made: i64,
     pub(super) successful: i64,
     pub(super) failed: i64,
+    /// What it complained about.
+    pub(super) complaints: String,
 }
-
-impl PartialEq for Task {
-    fn eq(&self, other: &Self) -> bool {
-        (self.kind, self.target, self.subscriber, self.family) == (other.kind, other.target, other.subscriber, other.family)
-    }
-}
-
-impl Eq for Task {}
 
 struct Caller {
     task: Task,
@@ -103,6 +97,7 @@ impl Caller {
         let at_a_time = task.at_a_time.to_string();
         command.args(["-m", &task.calls.to_string(), "-l", &at_a_time, "-r", &at_a_time]);
         command.args(["-trace_stat", "-fd", "1", "-stf", &format!("{name}.csv"), "-trace_err"]);
+        command.args(["-error_file", &format!("{name}.errors")]);
         let exchange = EXCHANGE[usize::from(family == Family::V6)];
         command.arg(socket(exchange, SIP_PORT).to_string());
         let process = Process::start(&name, &mut command, directory)?;
@@ -120,6 +115,8 @@ impl Caller {
             made: column("TotalCallCreated")?,
             successful: column("SuccessfulCall(C)")?,
             failed: column("FailedCall(C)")?,
+            // There is none if there is nothing to complain about.
+            complaints: fs::read_to_string(self.statistics.with_extension("errors")).unwrap_or_default(),
         })
     }
 }

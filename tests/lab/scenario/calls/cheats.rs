@@ -1,5 +1,7 @@
 //! What people try in order to have a data pipe free that is called a call: each alone, with an honest call beside it.
 
+use std::thread;
+
 use anyhow::Result;
 use serde::Serialize;
 
@@ -78,12 +80,11 @@ struct Row {
 }
 
 /// Runs it all.
-pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
-    let office = Office::open(&lab.network.topology)?;
+pub(super) fn run(lab: &mut Laboratory, office: &Office, report: &mut Report) -> Result<()> {
     let mut rows = Vec::new();
     for cheat in &ALL {
         let memory = lab.gateway.resident_octets()?;
-        let phase = measure(lab, &office, cheat.name, cheat.attempt)?;
+        let phase = measure(lab, office, cheat.name, cheat.attempt)?;
         let prefix = format!("calls-5-{}", cheat.name);
         let allowed = attacked(&phase, cheat.may_be_free);
         let free = free_of_attack(&phase);
@@ -93,7 +94,7 @@ pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
         }
         rows.push(row(report, cheat.name, &phase, allowed.octets)?);
     }
-    rows.push(flood(lab, &office, report)?);
+    rows.push(flood(lab, office, report)?);
     print(&rows);
     report.figure("table", rows);
     Ok(())
@@ -184,13 +185,19 @@ fn spoofed_bye(ground: &Ground<'_>) -> Result<()> {
     line.hang_up(gateway, &call)
 }
 
-/// INVITEs to the hotline that nobody answers, as fast as they can be sent.
+/// INVITEs to the hotline that nobody answers, many thousands a second; meanwhile somebody calls.
 fn half_open(ground: &Ground<'_>) -> Result<()> {
     let line = ground.line(ATTACKER)?;
-    for number in 0..HALF_OPEN {
-        line.drop(&line.call(&format!("half-open-{number}"), HOTLINE)?.invite())?;
-    }
-    Ok(())
+    let network = &ground.lab.network;
+    thread::scope(|scope| {
+        let flood = scope.spawn(|| {
+            (0..HALF_OPEN).try_for_each(|number| {
+                line.up(&line.call(&format!("half-open-{number}"), HOTLINE)?.invite())
+            })
+        });
+        let called = network.callee.call(&network.topology, HONEST, HOTLINE);
+        flood.join().map_err(|_| anyhow::anyhow!("the flood panicked"))?.and(called)
+    })
 }
 
 /// No packet may be free.
@@ -226,13 +233,16 @@ fn free_of_attack(phase: &Phase) -> Volume {
 fn row(report: &mut Report, attack: &'static str, phase: &Phase, allowed: i64) -> Result<Row> {
     let tried = attacked(phase, |_| true);
     anyhow::ensure!(tried.packets > 0, "nothing of {attack} was seen");
-    let captured = |wanted: bool| phase.captured_of(HONEST, Family::V4, |packet| is_media(packet) == wanted);
+    // The lab's telephone calls while INVITEs pour in; the other call is made after the attack.
+    let is_free = |packet: &Packet| is_media(packet) || crate::sip::is_media(packet);
+    let captured = |wanted: bool| phase.captured_of(HONEST, Family::V4, |packet| is_free(packet) == wanted);
     let counted = |of: fn(&crate::status::Counter) -> bool| phase.counted_of(HONEST, Family::V4, of);
     let expected = [captured(true), captured(false)];
     let measured =
         [counted(|counter| counter.is_free_by(HOTLINE_RULE)), counted(|counter| counter.bucket == "charged")];
     let prefix = format!("calls-5-{attack}");
-    report.check(format!("{prefix}-honest-call-was-there"), talked(HONEST_PACKETS, VOICE_OCTETS), expected[0]);
+    let least = talked(HONEST_PACKETS, VOICE_OCTETS).total().octets;
+    report.check(format!("{prefix}-honest-call-was-there"), true, expected[0].total().octets >= least);
     report.check(format!("{prefix}-honest-call"), expected, measured);
     Ok(Row {
         attack,

@@ -23,7 +23,7 @@ use crate::wait;
 
 /// Callers there are, calls that each makes, and how many at a time: a thousand, a hundred at a time.
 const CALLERS: usize = 20;
-const CALLS_EACH: u32 = 50;
+const CALLS_EACH: u32 = 5;
 const AT_A_TIME: u32 = 5;
 /// Kinds of calls that go to other numbers too.
 const OTHER_KINDS: [Kind; 4] = [Kind::Answered, Kind::Refused, Kind::Cancelled, Kind::Unanswered];
@@ -62,6 +62,8 @@ pub(super) fn run(lab: &mut Laboratory, exchange: &Exchange, directory: &Path, r
     let sum = |of: fn(&Done) -> i64| done.iter().map(of).sum::<i64>();
     report.check(format!("{prefix}-calls"), i64::from(CALLS_EACH) * 20, sum(|done| done.made));
     report.check(format!("{prefix}-calls-that-went-otherwise"), 0, sum(|done| done.failed));
+    let complaints = done.iter().map(|done| done.complaints.as_str()).filter(|text| !text.is_empty());
+    report.figure("sipp_complaints", complaints.collect::<Vec<_>>());
     let records = records(lab, &done)?;
     check_records(report, prefix, &done, &records);
     check_media(report, prefix, &phase, &done, &records);

@@ -21,6 +21,7 @@ use anyhow::Result;
 
 use self::agents::Target;
 use self::exchange::Exchange;
+use self::phone::Office;
 use crate::address::MEDIA_NETWORKS;
 use crate::laboratory::Laboratory;
 use crate::report::Report;
@@ -41,11 +42,12 @@ pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
     clip::write(&directory)?;
     lab.gateway.activate(&policy())?;
     // Two of its calls have to wait a minute, in which the others are made.
-    let waiting = restart::run(lab, report)?;
+    let office = Office::open(&lab.network.topology)?;
+    let waiting = restart::run(lab, &office, report)?;
     let exchange = Exchange::start(&lab.network.topology.internet, &directory)?;
     load::run(lab, &exchange, &directory, report)?;
     haste::run(lab, &directory, report)?;
-    cheats::run(lab, report)?;
+    cheats::run(lab, &office, report)?;
     restart::finish(lab, &waiting, report)
 }
 

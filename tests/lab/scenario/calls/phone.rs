@@ -100,12 +100,6 @@ impl Line {
         })
     }
 
-    /// A message of the subscriber's that nobody waits for.
-    pub(super) fn drop(&self, message: &str) -> Result<()> {
-        self.phone.send_to(message.as_bytes(), self.office.proxy.local_addr()?)?;
-        Ok(())
-    }
-
     /// A message of the subscriber's.
     pub(super) fn up(&self, message: &str) -> Result<()> {
         deliver(&self.phone, &self.office.proxy, message.as_bytes())

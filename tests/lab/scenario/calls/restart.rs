@@ -1,4 +1,4 @@
-//! Calls that outlive the daemon, and calls whose end nobody sees.
+//! Calls that outlive the daemon, and calls that nobody ends.
 
 use std::time::Duration;
 
@@ -26,19 +26,19 @@ const RECORD_LIMIT: Duration = Duration::from_secs(30);
 
 /// Calls that wait for their bounds.
 pub(super) struct Waiting {
-    /// It ended while the daemon was dead.
-    unheard: (Line, Call),
+    /// Nothing was heard of it since the daemon was dead.
+    silent: (Line, Call),
     /// It is never answered.
     early: (Line, Call),
 }
 
 /// A call during which the daemon is killed; one that ends while it is dead; one that nobody answers.
-pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<Waiting> {
-    let office = Office::open(&lab.network.topology)?;
-    outlive(lab, &office, report)?;
-    let unheard = end_unheard(lab, &office, report)?;
-    let early = ring(lab, &office, report)?;
-    Ok(Waiting { unheard, early })
+pub(super) fn run(lab: &mut Laboratory, office: &Office, report: &mut Report) -> Result<Waiting> {
+    outlive(lab, office, report)?;
+    end_unheard(lab, office, report)?;
+    let silent = fall_silent(lab, office, report)?;
+    let early = ring(lab, office, report)?;
+    Ok(Waiting { silent, early })
 }
 
 /// The daemon is killed in mid-call: the kernel's grant goes on, and the next daemon sees the end.
@@ -63,8 +63,8 @@ fn outlive(lab: &mut Laboratory, office: &Office, report: &mut Report) -> Result
     Ok(())
 }
 
-/// BYE comes while the daemon is dead: media goes on being free until silence ends the call.
-fn end_unheard(lab: &mut Laboratory, office: &Office, report: &mut Report) -> Result<(Line, Call)> {
+/// BYE comes while the daemon is dead: its copy waits for the next daemon, and media is free until that has read it.
+fn end_unheard(lab: &mut Laboratory, office: &Office, report: &mut Report) -> Result<()> {
     let line = office.line(&lab.network.topology, 1, PLACE)?;
     let call = line.call("ends-unheard", super::HOTLINE)?;
     let phase = lab.measure("end-unheard", |lab| {
@@ -74,9 +74,29 @@ fn end_unheard(lab: &mut Laboratory, office: &Office, report: &mut Report) -> Re
         line.hang_up_unheard(&call)?;
         line.talk(PACKETS, VOICE_OCTETS)?;
         lab.gateway.start(&lab.network.topology.gateway)?;
+        over(&lab.gateway, &call, RECORD_LIMIT)
+    })?;
+    let (prefix, media) = ("calls-3-unheard", talked(2 * PACKETS, VOICE_OCTETS));
+    check_free(report, prefix, &phase, HOTLINE_RULE, media);
+    check_record(report, prefix, &record(&lab.gateway, &call)?, "hangup-subscriber", media);
+    let phase = lab.measure("unheard-afterwards", |_| line.talk(PACKETS, VOICE_OCTETS))?;
+    check_charged(report, prefix, &phase, talked(PACKETS, VOICE_OCTETS));
+    Ok(())
+}
+
+/// A telephone is gone without BYE, while the daemon is dead: media stays free until silence ends the call.
+fn fall_silent(lab: &mut Laboratory, office: &Office, report: &mut Report) -> Result<(Line, Call)> {
+    let line = office.line(&lab.network.topology, 1, PLACE)?;
+    let call = line.call("falls-silent", super::HOTLINE)?;
+    let phase = lab.measure("fall-silent", |lab| {
+        line.answer(&lab.gateway, &call)?;
+        line.talk(PACKETS, VOICE_OCTETS)?;
+        lab.gateway.kill()?;
+        line.talk(PACKETS, VOICE_OCTETS)?;
+        lab.gateway.start(&lab.network.topology.gateway)?;
         granted(&lab.gateway, &call)
     })?;
-    check_free(report, "calls-3-unheard", &phase, HOTLINE_RULE, talked(2 * PACKETS, VOICE_OCTETS));
+    check_free(report, "calls-3-silent", &phase, HOTLINE_RULE, talked(2 * PACKETS, VOICE_OCTETS));
     Ok((line, call))
 }
 
@@ -96,23 +116,30 @@ fn ring(lab: &mut Laboratory, office: &Office, report: &mut Report) -> Result<(L
 
 /// Both calls that wait have ended by themselves, and nothing of them is free any more.
 pub(super) fn finish(lab: &mut Laboratory, waiting: &Waiting, report: &mut Report) -> Result<()> {
-    let Waiting { unheard, early } = waiting;
-    for (_, call) in [unheard, early] {
+    let Waiting { silent, early } = waiting;
+    for (_, call) in [silent, early] {
         over(&lab.gateway, call, BOUND + RECORD_LIMIT)?;
     }
-    let phase = lab.measure("afterwards", |_| {
-        [unheard, early].iter().try_for_each(|(line, _)| line.talk(PACKETS, VOICE_OCTETS))
-    })?;
-    let free = phase.counted(|counter| counter.bucket == "free");
-    report.check("calls-3-unheard-free-after-silence", Usage::default(), free);
-    let charged = phase.counted(|counter| counter.reason == "no-call");
-    report.check("calls-3-unheard-charged-after-silence", talked(2 * PACKETS, VOICE_OCTETS), charged);
-    let silent = record(&lab.gateway, &unheard.1)?;
-    check_record(report, "calls-3-unheard", &silent, "partial", talked(2 * PACKETS, VOICE_OCTETS));
-    let unanswered = record(&lab.gateway, &early.1)?;
-    check_record(report, "calls-4-early-media", &unanswered, "unanswered", talked(PACKETS, VOICE_OCTETS));
-    report.figure("early_media_call", [&unanswered[0].invited_at, &unanswered[0].ended_at]);
+    for (prefix, (line, call), cause, packets) in [
+        ("calls-3-silent", silent, "partial", 2 * PACKETS),
+        ("calls-4-early-media", early, "unanswered", PACKETS),
+    ] {
+        let phase = lab.measure(prefix, |_| line.talk(PACKETS, VOICE_OCTETS))?;
+        check_charged(report, prefix, &phase, talked(PACKETS, VOICE_OCTETS));
+        let records = record(&lab.gateway, call)?;
+        check_record(report, prefix, &records, cause, talked(packets, VOICE_OCTETS));
+        let lived = records.iter().map(|record| [record.invited_at.clone(), record.ended_at.clone()]);
+        report.figure(format!("{}_lived", call.id), lived.collect::<Vec<_>>());
+    }
     Ok(())
+}
+
+/// What is said once a call is over is charged.
+fn check_charged(report: &mut Report, prefix: &str, phase: &Phase, media: Usage) {
+    let free = phase.counted(|counter| counter.bucket == "free");
+    report.check(format!("{prefix}-afterwards-free"), Usage::default(), free);
+    let charged = phase.counted(|counter| counter.reason == "no-call");
+    report.check(format!("{prefix}-afterwards-charged"), media, charged);
 }
 
 /// Free is what was said, which is what captures have of it.
