@@ -137,7 +137,8 @@ impl Follower {
         state.restore()?;
         let (inputs, inbox) = sync_channel(INPUTS_MAX);
         let stop = Arc::new(AtomicBool::new(false));
-        let reader = read(copies, Arc::clone(&stop), inputs.clone(), evidence);
+        let transports = MemoryTransports::new(&config.transports);
+        let reader = read(copies, Arc::clone(&stop), inputs.clone(), transports, evidence);
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || state.run(&inbox, &stopped));
         Ok(Self { stop, reader, thread, inputs })

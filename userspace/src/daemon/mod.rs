@@ -17,6 +17,7 @@ mod holders;
 mod kept_calls;
 mod lock;
 mod rollback;
+mod shares;
 mod watch;
 
 use std::collections::BTreeMap;
