@@ -24,6 +24,8 @@ const HONEST: u8 = 0;
 const ATTACKER: u8 = 1;
 /// Whose call somebody wants to end.
 const VICTIM: u8 = 2;
+/// Who floods a call of his own.
+const FLOODER: u8 = VICTIM;
 /// Telephones of this part.
 const PLACE: u16 = 1;
 /// Packets each way of an honest call, and of an attack.
@@ -267,7 +269,7 @@ fn check_memory(lab: &Laboratory, report: &mut Report, prefix: &str, before: u64
 /// A real call whose media is a pipe: what is above the rate is charged.
 fn flood(lab: &mut Laboratory, office: &Office, report: &mut Report) -> Result<Row> {
     let phase = measure(lab, office, "flood", |ground| {
-        let line = ground.line(ATTACKER)?;
+        let line = ground.line(FLOODER)?;
         let call = line.call("flood", HOTLINE)?;
         line.answer(&ground.lab.gateway, &call)?;
         line.talk(FLOOD_PACKETS, LARGE_OCTETS)?;
@@ -275,7 +277,7 @@ fn flood(lab: &mut Laboratory, office: &Office, report: &mut Report) -> Result<R
     })?;
     let media = talked(FLOOD_PACKETS, LARGE_OCTETS);
     let counted = |reason: &'static str| {
-        phase.counted_of(ATTACKER, Family::V4, move |counter| counter.reason == reason)
+        phase.counted_of(FLOODER, Family::V4, move |counter| counter.reason == reason)
     };
     let (free, above) = (counted("call"), counted("media-rate"));
     let [fewest, most] = [false, true].map(|is_late| Usage {
@@ -290,13 +292,13 @@ fn flood(lab: &mut Laboratory, office: &Office, report: &mut Report) -> Result<R
     row(report, "flood", &phase, most.total().octets)
 }
 
-/// What the rate lets through of the attacker's media, if the gateway sees packets as much later, or earlier, than tcpdump
+/// What the rate lets through of the flooder's media, if the gateway sees packets as much later, or earlier, than tcpdump
 /// as it may. What is above the rate counts too: it was carried.
 fn allowed(phase: &Phase, point: Point, is_late: bool) -> Volume {
     let media = |point| {
-        let attacker = subscriber(ATTACKER, Family::V4);
+        let flooder = subscriber(FLOODER, Family::V4);
         let packets = phase.traffic.packets(point);
-        packets.filter(move |(_, packet)| packet.touches(&attacker) && is_media(packet))
+        packets.filter(move |(_, packet)| packet.touches(&flooder) && is_media(packet))
     };
     let first = media(Point::UplinkIn).map(|(at, _)| at).next().unwrap_or_default();
     let (mut carried, mut free) = (0, Volume::default());

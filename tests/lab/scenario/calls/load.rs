@@ -23,7 +23,7 @@ use crate::wait;
 
 /// Callers there are, calls that each makes, and how many at a time: a thousand, a hundred at a time.
 const CALLERS: usize = 20;
-const CALLS_EACH: u32 = 5;
+const CALLS_EACH: u32 = 50;
 const AT_A_TIME: u32 = 5;
 /// Kinds of calls that go to other numbers too.
 const OTHER_KINDS: [Kind; 4] = [Kind::Answered, Kind::Refused, Kind::Cancelled, Kind::Unanswered];

@@ -11,6 +11,8 @@ pub(super) enum Step {
     Invite { direction: &'static str, ahead: u8 },
     /// Waits for a response; provisional ones before it may come.
     Expect(u16),
+    /// A response that may come, or come later.
+    Maybe(u16),
     /// Confirms a 2xx: a transaction of its own.
     Ack,
     /// Confirms another final response: of the INVITE's transaction (RFC 3261, section 17.1.1.3).
@@ -59,6 +61,7 @@ pub(super) fn render(kind: &str, steps: &[Step]) -> String {
                 is_in_dialog |= *status == 200;
                 expect(&mut script, *status)
             }
+            Step::Maybe(status) => maybe(&mut script, *status),
             Step::Ack => send(&mut script, kind, &request("ACK", true, 0, sequence, String::new())),
             Step::AckFailure => {
                 let failure = request("ACK", false, elements - invite, sequence, String::new());
@@ -86,9 +89,13 @@ fn element(script: &mut String, text: &str) -> usize {
     1
 }
 
+fn maybe(script: &mut String, status: u16) -> usize {
+    element(script, &format!("<recv response=\"{status}\" optional=\"true\"/>"))
+}
+
 fn expect(script: &mut String, status: u16) -> usize {
     let early = [100, 180].into_iter().filter(|early| *early < status);
-    let optional = early.map(|early| element(script, &format!("<recv response=\"{early}\" optional=\"true\"/>")));
+    let optional = early.map(|early| maybe(script, early));
     let routes = if status == 200 { " rrs=\"true\"" } else { "" };
     optional.sum::<usize>() + element(script, &format!("<recv response=\"{status}\"{routes}/>"))
 }
