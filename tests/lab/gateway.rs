@@ -10,7 +10,9 @@ use nix::sys::signal::Signal;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::address::{FREE_SITE, Family, MEDIA_NETWORKS, POOLS, PROXIES, RESOLVER, SIP_PORT, TUNNEL_NETWORKS};
+use crate::address::{
+    FREE_SITE, Family, MEDIA_NETWORKS, POOLS, PROXIES, RESOLVER, SIP_PORT, TUNNEL_NETWORKS,
+};
 use crate::call::{LiveCall, PastCall};
 use crate::command;
 use crate::namespace::Namespace;

@@ -6,9 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::HOTLINE;
-use super::phone::{
-    Call, DESK_PORT, Line, Office, VOICE_OCTETS, heard, media_port, messages, talked,
-};
+use super::phone::{Call, DESK_PORT, Line, Office, VOICE_OCTETS, heard, media_port, messages, talked};
 use crate::address::{DESK, FOREIGN_PROXY, Family, relay, socket, subscriber};
 use crate::capture::Point;
 use crate::gateway::HOTLINE_RULE;
@@ -193,9 +191,8 @@ fn half_open(ground: &Ground<'_>) -> Result<()> {
     let network = &ground.lab.network;
     thread::scope(|scope| {
         let flood = scope.spawn(|| {
-            (0..HALF_OPEN).try_for_each(|number| {
-                line.up(&line.call(&format!("half-open-{number}"), HOTLINE)?.invite())
-            })
+            (0..HALF_OPEN)
+                .try_for_each(|number| line.up(&line.call(&format!("half-open-{number}"), HOTLINE)?.invite()))
         });
         let called = network.callee.call(&network.topology, HONEST, HOTLINE);
         flood.join().map_err(|_| anyhow::anyhow!("the flood panicked"))?.and(called)
@@ -221,8 +218,7 @@ fn is_media(packet: &Packet) -> bool {
 /// What went into the gateway that is not of the honest caller, and that `wanted` accepts.
 fn attacked(phase: &Phase, wanted: impl Fn(&Packet) -> bool) -> Volume {
     let honest = subscriber(HONEST, Family::V4);
-    let volume =
-        |point| phase.traffic.volume(point, |packet| !packet.touches(&honest) && wanted(packet));
+    let volume = |point| phase.traffic.volume(point, |packet| !packet.touches(&honest) && wanted(packet));
     volume(Point::UplinkIn) + volume(Point::DownlinkIn)
 }
 
@@ -276,9 +272,8 @@ fn flood(lab: &mut Laboratory, office: &Office, report: &mut Report) -> Result<R
         line.hang_up(&ground.lab.gateway, &call)
     })?;
     let media = talked(FLOOD_PACKETS, LARGE_OCTETS);
-    let counted = |reason: &'static str| {
-        phase.counted_of(FLOODER, Family::V4, move |counter| counter.reason == reason)
-    };
+    let counted =
+        |reason: &'static str| phase.counted_of(FLOODER, Family::V4, move |counter| counter.reason == reason);
     let (free, above) = (counted("call"), counted("media-rate"));
     let [fewest, most] = [false, true].map(|is_late| Usage {
         uplink: allowed(&phase, Point::UplinkIn, is_late),

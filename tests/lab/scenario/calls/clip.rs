@@ -36,7 +36,8 @@ pub(super) fn write(directory: &Path) -> Result<()> {
     for sequence in 0..PACKETS {
         let payload = rtp(sequence, 12 + usize::from(SAMPLES));
         // SIPp puts its own addresses and ports in their places.
-        let builder = PacketBuilder::ethernet2([0; 6], [0; 6]).ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64).udp(1, 2);
+        let builder =
+            PacketBuilder::ethernet2([0; 6], [0; 6]).ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64).udp(1, 2);
         let mut frame = Vec::new();
         builder.write(&mut frame, &payload)?;
         let octets = u32::try_from(frame.len())?;

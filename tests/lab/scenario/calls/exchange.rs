@@ -109,6 +109,8 @@ fn kernel_name(address: &std::net::IpAddr, port: u16) -> String {
         std::net::IpAddr::V4(address) => address.octets().to_vec(),
         std::net::IpAddr::V6(address) => address.octets().to_vec(),
     };
-    let words = octets.chunks(4).map(|word| word.iter().rev().map(|octet| format!("{octet:02X}")).collect::<String>());
+    let words = octets
+        .chunks(4)
+        .map(|word| word.iter().rev().map(|octet| format!("{octet:02X}")).collect::<String>());
     format!("{}:{port:04X}", words.collect::<String>())
 }

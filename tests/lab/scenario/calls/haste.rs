@@ -39,7 +39,11 @@ pub(super) fn run(lab: &mut Laboratory, directory: &Path, report: &mut Report) -
     report.check(format!("{prefix}-calls"), i64::from(CALLS_EACH) * 2, successful);
     let media = captured(&phase, |packet| is_media(packet, Target::Hotline));
     let packets = successful * i64::from(clip::PACKETS);
-    report.check(format!("{prefix}-media-packets"), [packets; 2], [media.uplink.packets, media.downlink.packets]);
+    report.check(
+        format!("{prefix}-media-packets"),
+        [packets; 2],
+        [media.uplink.packets, media.downlink.packets],
+    );
     let free = phase.counted(|counter| counter.is_free_by(RULE));
     let early = phase.counted(|counter| counter.reason == "no-call");
     let mut both = free;

@@ -49,7 +49,12 @@ fn tasks() -> Vec<Task> {
 }
 
 /// Runs it.
-pub(super) fn run(lab: &mut Laboratory, exchange: &Exchange, directory: &Path, report: &mut Report) -> Result<()> {
+pub(super) fn run(
+    lab: &mut Laboratory,
+    exchange: &Exchange,
+    directory: &Path,
+    report: &mut Report,
+) -> Result<()> {
     let tasks = tasks();
     let start = Instant::now();
     let mut done = Vec::new();
@@ -166,9 +171,10 @@ fn check_accounting(report: &mut Report, prefix: &str, log: &str, done: &[Done])
         }
         report.check(format!("{prefix}-kamailio-{name}-free-{mark}"), expected, measured);
     }
-    let marked = [("hotline", "0", Target::Hotline), ("other", "1", Target::Other)].map(|(_, mark, target)| {
-        let wrong = format!(";ruri={};free={mark};", target.number());
-        lines.iter().filter(|line| line.contains(&wrong)).count()
-    });
+    let marked =
+        [("hotline", "0", Target::Hotline), ("other", "1", Target::Other)].map(|(_, mark, target)| {
+            let wrong = format!(";ruri={};free={mark};", target.number());
+            lines.iter().filter(|line| line.contains(&wrong)).count()
+        });
     report.check(format!("{prefix}-kamailio-marked-wrongly"), [0, 0], marked);
 }

@@ -226,8 +226,7 @@ impl Call {
     pub(super) fn answer(&self, status: u16, method: &str, sequence: u32) -> String {
         let to = format!("<sip:{}@{}>;tag=desk", self.number, self.proxy);
         let lines = self.headers(method, sequence, &to);
-        let body =
-            if method == "INVITE" { body(self.desk) } else { "Content-Length: 0\r\n\r\n".to_owned() };
+        let body = if method == "INVITE" { body(self.desk) } else { "Content-Length: 0\r\n\r\n".to_owned() };
         format!("SIP/2.0 {status} Something\r\n{lines}{body}")
     }
 

@@ -8,7 +8,10 @@ use super::clip;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     /// Offers audio, in this direction (RFC 3264, section 5.1), on the call's port or `ahead` of it.
-    Invite { direction: &'static str, ahead: u8 },
+    Invite {
+        direction: &'static str,
+        ahead: u8,
+    },
     /// Waits for a response; provisional ones before it may come.
     Expect(u16),
     /// A response that may come, or come later.
@@ -38,8 +41,7 @@ struct Request<'a> {
 
 /// Renders the steps of the kind `kind`, which the far end reads in `From`.
 pub(super) fn render(kind: &str, steps: &[Step]) -> String {
-    let mut script =
-        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<scenario name=\"{kind}\">\n");
+    let mut script = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<scenario name=\"{kind}\">\n");
     // Elements so far; where the last INVITE stands among them; how many INVITEs; whether there is a dialog.
     let (mut elements, mut invite, mut sequence, mut is_in_dialog) = (0, 0, 0, false);
     for step in steps {
@@ -76,7 +78,9 @@ pub(super) fn render(kind: &str, steps: &[Step]) -> String {
                 let action = format!("<exec play_pcap_audio=\"{}\"/>", clip::FILE);
                 element(&mut script, &format!("<nop><action>{action}</action></nop>"))
             }
-            Step::Pause(milliseconds) => element(&mut script, &format!("<pause milliseconds=\"{milliseconds}\"/>")),
+            Step::Pause(milliseconds) => {
+                element(&mut script, &format!("<pause milliseconds=\"{milliseconds}\"/>"))
+            }
         };
     }
     script + "</scenario>\n"
