@@ -53,7 +53,6 @@ pub(super) struct Task {
     pub(super) subscriber: u8,
     pub(super) family: Family,
     pub(super) calls: u32,
-    pub(super) at_a_time: u32,
 }
 
 /// What one caller says of its calls.
@@ -94,7 +93,7 @@ impl Caller {
         command.current_dir(directory).args(["-sf", &script(kind), "-s", target.number(), "-nostdin"]);
         command.args(["-i", &own, "-p", &(FIRST_SIP_PORT + place).to_string()]);
         command.args(["-mi", &own, "-mp", &media_port.to_string()]);
-        let at_a_time = task.at_a_time.to_string();
+        let at_a_time = kind.at_a_time(target).to_string();
         command.args(["-m", &task.calls.to_string(), "-l", &at_a_time, "-r", &at_a_time]);
         command.args(["-trace_stat", "-fd", "1", "-stf", &format!("{name}.csv"), "-trace_err"]);
         command.args(["-error_file", &format!("{name}.errors")]);

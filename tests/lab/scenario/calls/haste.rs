@@ -15,7 +15,6 @@ use crate::reconcile::check_totals;
 use crate::report::Report;
 
 const CALLS_EACH: u32 = 50;
-const AT_A_TIME: u32 = 5;
 /// Who calls.
 const CALLER: u8 = 1;
 
@@ -27,7 +26,6 @@ pub(super) fn run(lab: &mut Laboratory, directory: &Path, report: &mut Report) -
         subscriber: CALLER,
         family,
         calls: CALLS_EACH,
-        at_a_time: AT_A_TIME,
     });
     let mut done = Vec::new();
     let phase = lab.measure("haste", |lab| {

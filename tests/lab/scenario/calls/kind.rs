@@ -1,10 +1,11 @@
 //! The kinds of calls that are tried.
 
+use super::agents::Target;
 use super::script::{self, Step};
 
-/// Longer than the gateway needs to read a message and to write a grant: media that is to be free begins after it, and
-/// has ended so long before what changes it.
-const MARGIN_MILLISECONDS: u32 = 500;
+/// Longer than the gateway needs to read a message and to write a grant, on a busy machine: media that is to be free begins
+/// after it, and has ended so long before what changes it.
+const MARGIN_MILLISECONDS: u32 = 1000;
 /// As long as a clip.
 const CLIP_MILLISECONDS: u32 = 400;
 /// From ringing to giving up.
@@ -72,6 +73,18 @@ impl Kind {
             Self::Answered | Self::Hasty => 1,
             Self::Held | Self::Moved => 2,
             Self::Refused | Self::Unanswered | Self::Cancelled => 0,
+        }
+    }
+
+    /// How many calls a caller makes at a time: more where they last longer, so that all callers need about as long.
+    pub(super) const fn at_a_time(self, target: Target) -> u32 {
+        match (self, target) {
+            (Self::Held, _) => 8,
+            (Self::Moved, _) => 7,
+            (Self::Answered | Self::Hasty, Target::Hotline) => 5,
+            (Self::Answered | Self::Hasty | Self::Unanswered, Target::Other) => 6,
+            (Self::Unanswered, Target::Hotline) | (Self::Refused | Self::Cancelled, Target::Other) => 4,
+            (Self::Refused | Self::Cancelled, Target::Hotline) => 3,
         }
     }
 

@@ -21,10 +21,11 @@ use crate::report::Report;
 use crate::volume::{Usage, Volume};
 use crate::wait;
 
-/// Callers there are, calls that each makes, and how many at a time: a thousand, a hundred at a time.
-const CALLERS: usize = 20;
+/// Calls that each of twenty callers makes.
 const CALLS_EACH: u32 = 50;
-const AT_A_TIME: u32 = 5;
+/// All together, and at a time.
+const CALLS: i64 = 1000;
+const AT_A_TIME: u32 = 100;
 /// Kinds of calls that go to other numbers too.
 const OTHER_KINDS: [Kind; 4] = [Kind::Answered, Kind::Refused, Kind::Cancelled, Kind::Unanswered];
 /// From a call's end to its record in the ledger, on a busy machine.
@@ -43,7 +44,6 @@ fn tasks() -> Vec<Task> {
             subscriber,
             family,
             calls: CALLS_EACH,
-            at_a_time: AT_A_TIME,
         })
         .collect()
 }
@@ -63,9 +63,10 @@ pub(super) fn run(
         Ok(())
     })?;
     let prefix = "calls-1";
-    report.check(format!("{prefix}-callers"), CALLERS, done.len());
+    let at_a_time = tasks.iter().map(|task| task.kind.at_a_time(task.target)).sum::<u32>();
+    report.check(format!("{prefix}-at-a-time"), AT_A_TIME, at_a_time);
     let sum = |of: fn(&Done) -> i64| done.iter().map(of).sum::<i64>();
-    report.check(format!("{prefix}-calls"), i64::from(CALLS_EACH) * 20, sum(|done| done.made));
+    report.check(format!("{prefix}-calls"), CALLS, sum(|done| done.made));
     report.check(format!("{prefix}-calls-that-went-otherwise"), 0, sum(|done| done.failed));
     let complaints = done.iter().map(|done| done.complaints.as_str()).filter(|text| !text.is_empty());
     report.figure("sipp_complaints", complaints.collect::<Vec<_>>());
