@@ -1,6 +1,7 @@
 //! The carrier's exchange: Kamailio with the configuration that the documentation gives, and who answers behind it.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ impl Exchange {
         wait::until("the exchange", LIMIT, || {
             self.kamailio.expect_running()?;
             let sockets = internet.shell("cat /proc/net/udp /proc/net/udp6")?;
-            let bound = |address: &std::net::IpAddr, port: u16| sockets.contains(&kernel_name(address, port));
+            let bound = |address: &IpAddr, port: u16| sockets.contains(&kernel_name(address, port));
             let all = EXCHANGE.iter().all(|address| bound(address, SIP_PORT))
                 && DESK.iter().all(|address| bound(address, DESK_PORT) && bound(address, DESK_MEDIA_PORT));
             Ok(all.then_some(()))
@@ -103,14 +104,13 @@ fn configured() -> Result<String> {
     Ok(text)
 }
 
-/// An address and port as proc_net(5) shows them: words of the address in the machine's order, in hexadecimal.
-fn kernel_name(address: &std::net::IpAddr, port: u16) -> String {
+/// An address and port as `proc_net(5)` shows them: words of the address in the machine's order, in hexadecimal.
+fn kernel_name(address: &IpAddr, port: u16) -> String {
     let octets = match address {
-        std::net::IpAddr::V4(address) => address.octets().to_vec(),
-        std::net::IpAddr::V6(address) => address.octets().to_vec(),
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
     };
-    let words = octets
-        .chunks(4)
-        .map(|word| word.iter().rev().map(|octet| format!("{octet:02X}")).collect::<String>());
-    format!("{}:{port:04X}", words.collect::<String>())
+    let words = octets.chunks(4).flat_map(|word| word.iter().rev());
+    let digits: Vec<String> = words.map(|octet| format!("{octet:02X}")).collect();
+    format!("{}:{port:04X}", digits.concat())
 }

@@ -107,7 +107,9 @@ fn check_records(report: &mut Report, prefix: &str, done: &[Done], records: &[Pa
         *expected.entry(done.task.kind.cause()).or_default() += done.successful;
     }
     let mut measured: BTreeMap<&str, i64> = BTreeMap::new();
-    records.iter().for_each(|record| *measured.entry(&record.cause).or_default() += 1);
+    for record in records {
+        *measured.entry(&record.cause).or_default() += 1;
+    }
     report.check(format!("{prefix}-records-by-cause"), expected, measured);
     let of_others = records.iter().filter(|record| record.number != Target::Hotline.number()).count();
     report.check(format!("{prefix}-records-of-the-other-number"), 0, of_others);
@@ -172,10 +174,9 @@ fn check_accounting(report: &mut Report, prefix: &str, log: &str, done: &[Done])
         }
         report.check(format!("{prefix}-kamailio-{name}-free-{mark}"), expected, measured);
     }
-    let marked =
-        [("hotline", "0", Target::Hotline), ("other", "1", Target::Other)].map(|(_, mark, target)| {
-            let wrong = format!(";ruri={};free={mark};", target.number());
-            lines.iter().filter(|line| line.contains(&wrong)).count()
-        });
+    let marked = [(Target::Hotline, "0"), (Target::Other, "1")].map(|(target, mark)| {
+        let wrong = format!(";ruri={};free={mark};", target.number());
+        lines.iter().filter(|line| line.contains(&wrong)).count()
+    });
     report.check(format!("{prefix}-kamailio-marked-wrongly"), [0, 0], marked);
 }
