@@ -30,10 +30,30 @@ pub const fn resolver(family: Family) -> IpAddr {
 
 /// The SIP proxy, with the hotline's media behind the same address.
 pub const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 10));
-/// The port that the proxy listens on.
+/// The port that each proxy listens on.
 pub const SIP_PORT: u16 = 5060;
 /// Where a free call's media may go.
-pub const MEDIA_NETWORK: &str = "198.51.100.0/25";
+pub const MEDIA_NETWORKS: [&str; 2] = ["198.51.100.0/25", "2001:db8:a::/64"];
+
+/// The carrier's exchange: a proxy for many calls.
+pub const EXCHANGE: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(198, 51, 100, 11)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xa, 0, 0, 0, 0, 0x11)),
+];
+
+/// Who answers behind the exchange, with media of its own.
+pub const DESK: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(198, 51, 100, 20)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xa, 0, 0, 0, 0, 0x20)),
+];
+
+/// A proxy whose every message the lab writes by hand.
+pub const HAND_PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 12));
+/// A proxy of a stranger, which the gateway does not list.
+pub const FOREIGN_PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 210));
+
+/// The proxies that the gateway lists.
+pub const PROXIES: [IpAddr; 4] = [PROXY, EXCHANGE[0], EXCHANGE[1], HAND_PROXY];
 
 /// The address of a tunnel server of a subscriber's own, on no whitelist.
 pub const fn relay(family: Family) -> IpAddr {

@@ -190,6 +190,8 @@ impl Captures {
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     point: Point,
+    /// When tcpdump saw it, in microseconds since 1970.
+    at_us: u64,
     /// Its length on the wire without the checksum.
     octets: u32,
     /// The packet in it, if it is an IP packet.
@@ -217,6 +219,11 @@ impl Traffic {
         self.at(point).map(|frame| Volume { packets: 1, octets: frame.octets.into() }).sum()
     }
 
+    /// The IP packets at a point in their order, each with its time in microseconds since 1970.
+    pub fn packets(&self, point: Point) -> impl Iterator<Item = (u64, &Packet)> {
+        self.at(point).filter_map(|frame| Some((frame.at_us, frame.packet.as_ref()?)))
+    }
+
     /// The IP packets at a point that `wanted` accepts, in octets of IP length.
     pub fn volume(&self, point: Point, wanted: impl Fn(&Packet) -> bool) -> Volume {
         let packets = self.at(point).filter_map(|frame| frame.packet.as_ref());
@@ -233,7 +240,9 @@ fn read(path: &Path, side: Side, mac: [u8; 6]) -> Result<Vec<Frame>> {
             Ok((used, block)) => {
                 if let PcapBlockOwned::Legacy(record) = block {
                     let point = Point::at(side, source_mac(record.data) == Some(mac));
-                    frames.push(Frame { point, octets: record.origlen, packet: Packet::read(record.data) });
+                    let at_us = u64::from(record.ts_sec) * 1_000_000 + u64::from(record.ts_usec);
+                    let packet = Packet::read(record.data);
+                    frames.push(Frame { point, at_us, octets: record.origlen, packet });
                 }
                 reader.consume(used);
             }

@@ -10,7 +10,10 @@ use nix::sys::signal::Signal;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::address::{FREE_SITE, Family, MEDIA_NETWORK, POOLS, PROXY, RESOLVER, SIP_PORT, TUNNEL_NETWORKS};
+use crate::address::{
+    FREE_SITE, Family, MEDIA_NETWORKS, POOLS, PROXIES, RESOLVER, SIP_PORT, TUNNEL_NETWORKS,
+};
+use crate::call::{LiveCall, PastCall};
 use crate::command;
 use crate::namespace::Namespace;
 use crate::process::Process;
@@ -32,6 +35,9 @@ pub const SITE_RULE: &str = "free-site";
 pub const HOTLINE_RULE: &str = "moh-hotline";
 /// Where the Prometheus metrics are, inside the gateway's namespace.
 pub const METRICS: &str = "127.0.0.1:9469";
+
+/// Where the numbers that are free to call are told, toward the internet's side; only where the gateway is a router.
+pub const API: &str = "10.40.0.1:9470";
 
 /// From start to the first policy in force, on a busy machine and with an unoptimised build.
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -154,6 +160,14 @@ impl Gateway {
         self.process.as_mut().context("tollfree does not run")?.expect_running()
     }
 
+    /// Memory that it has now, in octets.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn resident_octets(&self) -> Result<u64> {
+        self.process.as_ref().context("tollfree does not run")?.resident_octets()
+    }
+
     /// Asks it for its status.
     ///
     /// # Errors
@@ -163,6 +177,27 @@ impl Gateway {
         let json: Value = serde_json::from_str(&answer).context("tollfree status --json")?;
         let status = Status::deserialize(&json).context("tollfree status --json")?;
         Ok(Snapshot { status, json })
+    }
+
+    /// Asks it for the calls that go on.
+    ///
+    /// # Errors
+    /// If it does not answer, or the answer is not understood.
+    pub fn live_calls(&self) -> Result<Vec<LiveCall>> {
+        self.calls(&["calls", "--json", "--config"])
+    }
+
+    /// The calls that are in the ledger, the latest first; it need not run.
+    ///
+    /// # Errors
+    /// If the answer is not understood.
+    pub fn past_calls(&self) -> Result<Vec<PastCall>> {
+        self.calls(&["calls", "--past", "--count", "100000", "--json", "--config"])
+    }
+
+    fn calls<T: serde::de::DeserializeOwned>(&self, arguments: &[&str]) -> Result<Vec<T>> {
+        let answer = command::run(self.command(arguments).arg(self.config()), "")?;
+        serde_json::from_str(&answer).context("tollfree calls --json")
     }
 
     /// Replaces the lab's policy, by rename, with the same rules, a comment, and `sites` appended.
@@ -217,14 +252,15 @@ impl Gateway {
     }
 
     fn configuration(&self, bpffs: &Path, crossing: Crossing) -> String {
-        let (dscp_at, transport) = match crossing {
-            Crossing::Routed => ("inner", String::new()),
+        let (dscp_at, more) = match crossing {
+            Crossing::Routed => ("inner", format!("\n[api]\nlisten = \"{API}\"\n")),
             Crossing::Carried => ("both", transport()),
         };
         let home = self.directory.display();
         let [v4_resolver, v6_resolver] = RESOLVER;
         let anchor = signed_zone::anchor(&self.directory);
         let anchor = anchor.display();
+        let proxies = PROXIES.map(|proxy| format!("\"{proxy}\"")).join(", ");
         format!(
             r#"{}
 [resolver]
@@ -232,7 +268,7 @@ servers = ["{v4_resolver}", "[{v6_resolver}]:53"]
 trust_anchor = "{anchor}"
 
 [signalling]
-proxies = ["{PROXY}"]
+proxies = [{proxies}]
 port = {SIP_PORT}
 
 [tag]
@@ -254,7 +290,7 @@ listen = "{METRICS}"
 [limits]
 counters = 4096
 flows = 4096
-{transport}"#,
+{more}"#,
             common_tables(&format!("id = \"{GATEWAY_ID}\"\nregion = \"lab\""), &self.directory, bpffs)
         )
     }
@@ -296,6 +332,7 @@ fn transport() -> String {
 }
 
 fn policy() -> String {
+    let [v4_media, v6_media] = MEDIA_NETWORKS;
     format!(
         r#"[policy]
 id = "lab"
@@ -308,7 +345,7 @@ valid_until = 2100-01-01T00:00:00+07:00
 id = "{HOTLINE_RULE}"
 country = "VN"
 numbers = ["19003228", "19009095"]
-media_networks = ["{MEDIA_NETWORK}"]
+media_networks = ["{v4_media}", "{v6_media}"]
 rating_group = 9100
 
 [[site]]

@@ -18,6 +18,7 @@
 pub mod address;
 pub mod audit;
 pub mod binary;
+pub mod call;
 pub mod capture;
 pub mod command;
 pub mod corpus;

@@ -78,6 +78,19 @@ impl Process {
         self.signal(Signal::SIGCONT)
     }
 
+    /// Memory that it has now, in octets.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn resident_octets(&self) -> Result<u64> {
+        let file = format!("/proc/{}/status", self.child.id());
+        let text = fs::read_to_string(&file).with_context(|| file.clone())?;
+        // `VmRSS:     1234 kB` (proc(5)).
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()).context("no VmRSS")?;
+        Ok(kib.parse::<u64>()? * 1024)
+    }
+
     /// Whether it still runs.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::address::{self, Family, PORTAL, PROXY, RESOLVER, SITES};
+use crate::address::{self, DESK, FOREIGN_PROXY, Family, PORTAL, PROXIES, RESOLVER, SITES};
 use crate::command;
 use crate::namespace::Namespace;
 use crate::transport::Transport;
@@ -139,7 +139,9 @@ impl Topology {
         RESOLVER
             .into_iter()
             .chain(Family::ALL.map(address::relay))
-            .chain([PROXY])
+            .chain(PROXIES)
+            .chain(DESK)
+            .chain([FOREIGN_PROXY])
             .try_for_each(|server| self.add_server(server))
     }
 

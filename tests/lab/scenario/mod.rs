@@ -1,6 +1,7 @@
 //! What the lab can be asked to show.
 
 mod basic;
+mod calls;
 pub mod carrier;
 mod cheats;
 mod clients;
@@ -48,7 +49,7 @@ pub struct Kept<'a> {
 }
 
 /// All scenarios.
-pub const ALL: [Scenario; 6] = [
+pub const ALL: [Scenario; 7] = [
     Scenario {
         name: "basic",
         about: "sites, tags, a killed daemon, changed policies, strangers, calls, records and the audit log",
@@ -73,6 +74,11 @@ pub const ALL: [Scenario; 6] = [
         name: "clients",
         about: "curl, openssl and QUIC at a host that a stranger shares: two thousand connections, by name",
         kind: Kind::Laboratory { crossing: Crossing::Routed, run: clients::run },
+    },
+    Scenario {
+        name: "calls",
+        about: "a thousand calls through Kamailio, calls that outlive the daemon, and what cheats try with calls",
+        kind: Kind::Laboratory { crossing: Crossing::Routed, run: calls::run },
     },
     Scenario {
         name: "torture",

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
+use tollfree_core::address::SubscriberId;
 use tollfree_core::bytes::Frame;
 use tollfree_core::interface::Role;
 use tollfree_core::limits::FRAGMENT_LIFETIME_NS;
@@ -44,6 +45,16 @@ pub enum Carried<'a> {
     Segment(Segment<'a>),
     /// A fragment of a datagram that is not whole yet.
     Fragment,
+}
+
+/// Whose frame it is that came on an interface of `role`; `None` where it cannot be read.
+pub fn subscriber<T: Transports>(role: Role, octets: &[u8], transports: &T) -> Option<SubscriberId> {
+    let packet = packet::parse(&Frame::new(octets), Start::Ethernet, 0, transports, &mut ()).ok()?;
+    let ours = match role {
+        Role::Access => &packet.source,
+        Role::Core => &packet.destination,
+    };
+    Some(SubscriberId::of(ours, packet.family))
 }
 
 /// Reads frames, and keeps fragments until their datagrams are whole.

@@ -85,6 +85,10 @@ struct State {
     epoch: u32,
     /// What streams carried whose call goes on, and which are no longer free.
     carried: HashMap<Stream, Usage>,
+    /// Streams whose grants ended, but not what they carried is known.
+    ending: Vec<Stream>,
+    /// Records of calls that ended with them, each with its epoch.
+    closing: Vec<(CallRecord, u32)>,
     failures: u64,
     next: Due,
 }
@@ -133,13 +137,16 @@ impl Follower {
             recorded: channel(),
             epoch: engine.parts.dataplane.control().epoch(),
             carried: HashMap::new(),
+            ending: Vec::new(),
+            closing: Vec::new(),
             failures: 0,
             next: Due { expire: now, listen: now, offer: now },
         };
         state.restore()?;
         let (inputs, inbox) = sync_channel(INPUTS_MAX);
         let stop = Arc::new(AtomicBool::new(false));
-        let reader = read(copies, Arc::clone(&stop), inputs.clone(), evidence);
+        let transports = MemoryTransports::new(&config.transports);
+        let reader = read(copies, Arc::clone(&stop), inputs.clone(), transports, evidence);
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || state.run(&inbox, &stopped));
         Ok(Self { stop, reader, thread, inputs })
@@ -183,7 +190,8 @@ impl State {
                 streams = orphans.len(),
                 "grants of calls that nobody knows: charged from here on"
             );
-            self.tables.revoke(&orphans)?;
+            orphans.iter().try_for_each(|key| self.tables.end(key))?;
+            self.tables.take(&orphans)?;
         }
         self.tracker.restore(going.into_iter().map(|going| going.call).collect());
         if self.tracker.stats().restored > 0 {
@@ -275,6 +283,7 @@ impl State {
                 let _ = reply.send(is_closed);
             }
             CallRequest::List { reply } => {
+                self.settle();
                 let _ = reply.send(self.live());
             }
         }
@@ -346,20 +355,13 @@ impl State {
     }
 
     fn act(&mut self, actions: Vec<Action>) {
-        // One grace period serves all streams that end together.
-        let ending: Vec<Stream> = actions
-            .iter()
-            .filter_map(|action| match action {
-                Action::Revoke { stream } => Some(*stream),
-                Action::Grant { .. } | Action::Change { .. } | Action::Ended(_) => None,
-            })
-            .collect();
-        if !ending.is_empty() {
-            self.revoke(&ending);
-        }
         for action in actions {
             match action {
                 Action::Grant { stream, grant } | Action::Change { stream, grant } => {
+                    // What the stream carried before is another call's.
+                    if self.ending.iter().any(|ended| ended.key() == stream.key()) {
+                        self.settle();
+                    }
                     let entry = GrantEntry {
                         rule: grant.rule,
                         class: grant.class,
@@ -371,8 +373,12 @@ impl State {
                     let granted = self.tables.grant(&stream.key(), &entry);
                     self.check(granted);
                 }
-                Action::Revoke { .. } => {}
-                Action::Ended(record) => self.ended(record),
+                Action::Revoke { stream } => {
+                    let ended = self.tables.end(&stream.key());
+                    self.check(ended);
+                    self.ending.push(stream);
+                }
+                Action::Ended(record) => self.closing.push((record, self.epoch)),
             }
         }
     }
@@ -402,26 +408,33 @@ impl State {
         self.act(actions);
     }
 
-    /// Ends grants, and keeps what their streams carried until the call's record is written.
-    fn revoke(&mut self, streams: &[Stream]) {
-        let keys: Vec<FlowKey> = streams.iter().map(Stream::key).collect();
-        match self.tables.revoke(&keys) {
-            Ok(usages) => {
-                for (stream, usage) in streams.iter().zip(usages) {
-                    *self.carried.entry(*stream).or_default() += usage;
+    /// Keeps what streams carried that are no longer free, and then the records of their calls. One grace period serves all
+    /// that ended since the last time, so that no grant waits for each.
+    fn settle(&mut self) {
+        let streams = std::mem::take(&mut self.ending);
+        if !streams.is_empty() {
+            let keys: Vec<FlowKey> = streams.iter().map(Stream::key).collect();
+            match self.tables.take(&keys) {
+                Ok(usages) => {
+                    for (stream, usage) in streams.into_iter().zip(usages) {
+                        *self.carried.entry(stream).or_default() += usage;
+                    }
                 }
+                Err(error) => self.check(Err(error)),
             }
-            Err(error) => self.check(Err(error)),
+        }
+        for (record, epoch) in std::mem::take(&mut self.closing) {
+            self.ended(record, epoch);
         }
     }
 
     /// Takes a call's record, with what its media took.
-    fn ended(&mut self, record: CallRecord) {
+    fn ended(&mut self, record: CallRecord, epoch: u32) {
         let mut media = Usage::default();
         for stream in &record.media {
             media += self.carried.remove(stream).unwrap_or_default();
         }
-        self.keep_ended(EndedCall { record, epoch: self.epoch, media: counts(media) });
+        self.keep_ended(EndedCall { record, epoch, media: counts(media) });
     }
 
     fn keep_ended(&mut self, ended: EndedCall) {
@@ -440,6 +453,7 @@ impl State {
 
     /// Writes down what changed, then gives away records that are written down.
     fn save(&mut self) {
+        self.settle();
         let recorded: Vec<String> = self.recorded.1.try_iter().collect();
         let ended_now = std::mem::take(&mut self.ended_now);
         let changes = self.tracker.take_changes();

@@ -13,7 +13,10 @@ use tollfree_core::interface::Role;
 
 use super::calls::Input;
 use super::evidence::EvidenceReader;
+use super::shares::{Share, Shares};
+use crate::calls::frame::subscriber;
 use crate::dataplane::monotonic_ns;
+use crate::memory::MemoryTransports;
 
 /// How long the reader waits for a copy before it looks at its clock, and whether it is to end.
 const WAIT_MS: u16 = 100;
@@ -29,16 +32,21 @@ pub(super) struct CopiedFrame {
     pub(super) epoch: u32,
     /// As much of it as was copied.
     pub(super) octets: Vec<u8>,
+    /// Its place in the queue.
+    _share: Share,
 }
 
 /// Hands copies on, in their order, until `stop` is set or nobody takes signalling: names and evidence are read at once,
-/// because what they tell is waited for; signalling waits in a queue, and where that is full, it is dropped and counted.
+/// because what they tell is waited for; signalling waits in a queue, and where that is full, or its subscriber's share of
+/// it, it is dropped and counted.
 pub(super) fn read(
     mut copies: RingBuf<MapData>,
     stop: Arc<AtomicBool>,
     signalling: SyncSender<Input>,
+    transports: MemoryTransports,
     mut evidence: EvidenceReader,
 ) -> JoinHandle<()> {
+    let shares = Shares::new();
     std::thread::spawn(move || {
         while !stop.load(Ordering::Relaxed) {
             wait(&copies);
@@ -50,11 +58,15 @@ pub(super) fn read(
                 match CopyKind::from_number(head.kind) {
                     CopyKind::Names | CopyKind::NamesListed => evidence.names(&head, frame),
                     CopyKind::Evidence => evidence.packet(&head, frame),
-                    CopyKind::Signalling => match signalling.try_send(Input::Frame(copied(&head, frame))) {
-                        Ok(()) => {}
-                        Err(TrySendError::Full(_)) => evidence.count_dropped(),
-                        Err(TrySendError::Disconnected(_)) => return,
-                    },
+                    CopyKind::Signalling => {
+                        let whose = subscriber(Role::from_number(head.role), frame, &transports);
+                        let input = shares.take(whose).map(|share| Input::Frame(copied(&head, frame, share)));
+                        match input.map(|input| signalling.try_send(input)) {
+                            Some(Ok(())) => {}
+                            None | Some(Err(TrySendError::Full(_))) => evidence.count_dropped(),
+                            Some(Err(TrySendError::Disconnected(_))) => return,
+                        }
+                    }
                     CopyKind::None => {}
                 }
             }
@@ -63,9 +75,9 @@ pub(super) fn read(
     })
 }
 
-fn copied(head: &CopyHead, frame: &[u8]) -> CopiedFrame {
+fn copied(head: &CopyHead, frame: &[u8], share: Share) -> CopiedFrame {
     let (at_ns, role, epoch) = (head.at_ns, Role::from_number(head.role), head.epoch);
-    CopiedFrame { at_ns, role, epoch, octets: frame.to_vec() }
+    CopiedFrame { at_ns, role, epoch, octets: frame.to_vec(), _share: share }
 }
 
 /// Returns when there is a copy, or after [`WAIT_MS`].

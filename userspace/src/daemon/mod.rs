@@ -19,6 +19,7 @@ mod lock;
 mod losses;
 mod plan_names;
 mod rollback;
+mod shares;
 mod watch;
 
 use std::collections::BTreeMap;

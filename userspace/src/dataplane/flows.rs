@@ -30,11 +30,14 @@ impl FlowTables {
         self.grants.insert(key, entry, 0).map_err(DataplaneError::map("GRANTS"))
     }
 
-    /// Ends grants and says what each stream carried.
-    pub fn revoke(&mut self, keys: &[FlowKey]) -> Result<Vec<Usage>, DataplaneError> {
-        for key in keys {
-            absent_is_fine(self.grants.remove(key)).map_err(DataplaneError::map("GRANTS"))?;
-        }
+    /// Ends a grant: its stream is charged from here on. [`FlowTables::take`] says later what it carried.
+    pub fn end(&mut self, key: &FlowKey) -> Result<(), DataplaneError> {
+        absent_is_fine(self.grants.remove(key)).map_err(DataplaneError::map("GRANTS"))
+    }
+
+    /// Says what each stream carried whose grant has been ended, and forgets it. Takes a grace period, however many there
+    /// are: best asked of many at once.
+    pub fn take(&mut self, keys: &[FlowKey]) -> Result<Vec<Usage>, DataplaneError> {
         // A packet that still saw the grant must have been counted on its flow before the flow is read.
         self.grace.wait()?;
         let mut usages = Vec::new();

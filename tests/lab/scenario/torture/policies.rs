@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::address::{FREE_SITE, MEDIA_NETWORK, OTHER_SITE};
+use crate::address::{FREE_SITE, MEDIA_NETWORKS, OTHER_SITE};
 
 use super::sites::Place;
 
@@ -105,13 +105,14 @@ valid_until = 2100-01-01T00:00:00+07:00
 }
 
 fn hotline() -> String {
+    let [media_network, _] = MEDIA_NETWORKS;
     format!(
         "
 [[hotline]]
 id = \"hotline\"
 country = \"VN\"
 numbers = [\"19003228\"]
-media_networks = [\"{MEDIA_NETWORK}\"]
+media_networks = [\"{media_network}\"]
 rating_group = 9100
 "
     )
