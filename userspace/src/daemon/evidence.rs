@@ -273,7 +273,9 @@ impl EvidenceReader {
                     waiting.rule = rule;
                     let found = waiting.found.take();
                     self.waiting.insert(flow, waiting);
-                    found.iter().for_each(|finding| self.found(finding));
+                    if let Some(finding) = found {
+                        self.found(&finding);
+                    }
                 }
                 Claim::None if now.duration_since(waiting.since) < PROOF_WAIT => {
                     self.waiting.insert(flow, waiting);

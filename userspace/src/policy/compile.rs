@@ -133,7 +133,7 @@ pub fn compile(input: &CompileInput<'_>) -> Result<Plan, CompileError> {
     let classes =
         claims.inherit(ground.ports(), ground.claims()).map_err(|overflow| explain(&overflow, &rules))?;
     Ok(Plan {
-        classes: classes.classes,
+        classes: classes.prefixes,
         match_sets: classes.match_sets,
         rules: rules.iter().map(|rule| rule.place(input)).collect(),
         names,

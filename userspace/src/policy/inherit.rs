@@ -51,7 +51,7 @@ pub(super) struct Claims {
 
 /// What the kernel looks up by address.
 pub(super) struct Classes {
-    pub(super) classes: BTreeMap<IpNet, ClassEntry>,
+    pub(super) prefixes: BTreeMap<IpNet, ClassEntry>,
     pub(super) match_sets: Vec<MatchSet>,
     /// Prefixes where more rules list names than fit: what is said of them without names holds.
     pub(super) crowded: BTreeSet<IpNet>,
@@ -128,7 +128,7 @@ impl Claims {
             classes.insert(network, ClassEntry { flags: inherited.flags, match_set });
             covering.push(inherited);
         }
-        Ok(Classes { classes, match_sets: match_sets.sets, crowded })
+        Ok(Classes { prefixes: classes, match_sets: match_sets.sets, crowded })
     }
 
     /// What is said of `network` here, and that it is shared, if `claim` says so and there is a rule that it matters for.
