@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 
-use crate::decide::Tables;
+use crate::plan::MatchSet;
 
 /// A rule that is looked for in a match set. In cells: what the compiler knew not to change, and what it finds, it would keep
 /// on the kernel program's stack, which has no room for it.
@@ -14,40 +14,52 @@ pub struct Sought {
     port: Cell<u16>,
     /// Its place in the plan, plus one; 0: not found.
     found: Cell<u32>,
-    reserved: u32,
+    /// Which plan's rules.
+    slot: Cell<u32>,
 }
 
 impl Sought {
     /// Nothing yet.
     pub const fn new() -> Self {
-        Self { rule: Cell::new(0), bit: Cell::new(0), port: Cell::new(0), found: Cell::new(0), reserved: 0 }
+        Self {
+            rule: Cell::new(0),
+            bit: Cell::new(0),
+            port: Cell::new(0),
+            found: Cell::new(0),
+            slot: Cell::new(0),
+        }
     }
 
-    /// [`Tables::place_of`], by way of the others; plus one, or 0 if there is none.
+    /// Looks for `rule` from here on, where a match set claims this port of the protocol with this bit; the rules are those
+    /// of the plan in `slot`.
     #[inline(always)]
-    pub fn place_of<T: Tables>(
-        &self,
-        tables: &T,
-        match_set: u32,
-        bit: u16,
-        remote_port: u16,
-        rule: u32,
-    ) -> u32 {
+    pub fn begin(&self, slot: u32, rule: u32, bit: u16, remote_port: u16) {
+        self.slot.set(slot);
         self.rule.set(rule);
         self.bit.set(bit);
         self.port.set(remote_port);
         self.found.set(0);
-        if let Some(set) = tables.match_set(match_set) {
-            for matcher in &set.matchers {
-                if matcher.first_port > matcher.last_port {
-                    break;
-                }
-                if matcher.claims(self.bit.get(), self.port.get())
-                    && tables.rule(matcher.rule_index).is_some_and(|entry| entry.rule == self.rule.get())
-                {
-                    self.found.set(u32::from(matcher.rule_index) + 1);
-                    break;
-                }
+    }
+
+    /// Which plan's rules.
+    #[inline(always)]
+    pub fn slot(&self) -> u32 {
+        self.slot.get()
+    }
+
+    /// [`Tables::place_of`](crate::decide::Tables::place_of), plus one, or 0 if there is none. `number_at` gives the permanent
+    /// number of the rule at a place.
+    #[inline(always)]
+    pub fn place_in(&self, set: &MatchSet, number_at: impl Fn(u16) -> Option<u32>) -> u32 {
+        for matcher in &set.matchers {
+            if matcher.first_port > matcher.last_port {
+                break;
+            }
+            if matcher.claims(self.bit.get(), self.port.get())
+                && number_at(matcher.rule_index) == Some(self.rule.get())
+            {
+                self.found.set(u32::from(matcher.rule_index) + 1);
+                break;
             }
         }
         self.found.get()

@@ -1,24 +1,35 @@
 //! Which of an address's rules has a number: one function, which the kernel's verifier follows once, as it does
 //! [`crate::class`]'s.
 
+use tollfree_core::decide::Tables as _;
+
 use crate::scratch;
 use crate::tables::Maps;
 
 /// The place of a rule in the plan of `slot`, if the match set has it for this port of the protocol with this bit.
 #[inline(always)]
 pub fn place_of(slot: u32, match_set: u32, bit: u16, remote_port: u16, rule: u32) -> Option<u16> {
-    match tollfree_place(match_set << 1 | slot, (bit as u32) << 16 | remote_port as u32, rule) {
+    let wanted = (rule as u64) << 32 | (bit as u64) << 16 | remote_port as u64;
+    match tollfree_place(match_set << 1 | slot, wanted) {
         0 => None,
         place => Some((place - 1) as u16),
     }
 }
 
-/// `set` is the match set, and in its lowest bit the slot; `port` is the port, and above it the protocol's bit. The result is
-/// the place plus one; 0: none.
+/// `set` is the match set, and in its lowest bit the slot; `wanted` is the port, above it the protocol's bit, and above that
+/// the rule: each argument more is kept on the stack. The result is the place plus one; 0: none.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn tollfree_place(set: u32, port: u32, rule: u32) -> u32 {
+pub extern "C" fn tollfree_place(set: u32, wanted: u64) -> u32 {
     let Some(sought) = scratch::sought() else { return 0 };
-    let tables = Maps { slot: set & 1, flows_per_subscriber: 0 };
-    sought.place_of(&tables, set >> 1, (port >> 16) as u16, port as u16, rule)
+    sought.begin(set & 1, (wanted >> 32) as u32, (wanted >> 16) as u16, wanted as u16);
+    let tables = of_plan(set & 1);
+    let Some(set) = tables.match_set(set >> 1) else { return 0 };
+    // The slot is asked for each time, for the same reason.
+    sought.place_in(set, |place| of_plan(sought.slot()).rule(place).map(|entry| entry.rule))
+}
+
+#[inline(always)]
+const fn of_plan(slot: u32) -> Maps {
+    Maps { slot, flows_per_subscriber: 0 }
 }

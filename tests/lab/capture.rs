@@ -209,11 +209,6 @@ impl Traffic {
         self.frames.iter().filter(move |frame| frame.point == point)
     }
 
-    /// The IP packets at a point, in the order in which they passed.
-    pub fn packets(&self, point: Point) -> impl Iterator<Item = &Packet> {
-        self.at(point).filter_map(|frame| frame.packet.as_ref())
-    }
-
     /// All frames at a point, in frame octets.
     pub fn frames(&self, point: Point) -> Volume {
         self.at(point).map(|frame| Volume { packets: 1, octets: frame.octets.into() }).sum()

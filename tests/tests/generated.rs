@@ -2,7 +2,7 @@
 //!
 //! `TOLLFREE_GENERATED` is how many packets at least, `TOLLFREE_GENERATED_SEED` the number of the first sequence.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 

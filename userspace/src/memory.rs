@@ -338,7 +338,10 @@ impl Tables for MemoryTables {
     }
 
     fn place_of(&self, match_set: u32, bit: u16, remote_port: u16, rule: u32) -> Option<u16> {
-        let place = Sought::new().place_of(self, match_set, bit, remote_port, rule);
+        let sought = Sought::new();
+        sought.begin(0, rule, bit, remote_port);
+        let number_at = |place| self.rule(place).map(|entry| entry.rule);
+        let place = sought.place_in(self.match_set(match_set)?, number_at);
         u16::try_from(place.checked_sub(1)?).ok()
     }
 

@@ -51,8 +51,9 @@ pub(super) fn attempt(network: &Network) -> Result<()> {
 pub(super) fn check(report: &mut Report, phase: &Phase) -> Result<()> {
     let [before, after] = [counted(&phase.before)?, counted(&phase.after)?];
     let measured = [after[0] - before[0], after[1] - before[1]];
-    let expected = [Point::UplinkIn, Point::DownlinkIn]
-        .map(|point| sent_again(phase.traffic.packets(point).filter(|packet| is_of_rule(packet))));
+    let expected = [Point::UplinkIn, Point::DownlinkIn].map(|point| {
+        sent_again(phase.traffic.packets(point).map(|(_, packet)| packet).filter(|packet| is_of_rule(packet)))
+    });
     report.check("cheats-sent-again-counted-apart", expected, measured);
     let sent = SEGMENTS * PAYLOAD_OCTETS;
     report.check("cheats-sent-again-was-there", true, usize::try_from(expected[0])? > sent);

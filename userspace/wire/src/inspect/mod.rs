@@ -210,8 +210,10 @@ pub struct Inspector {
     limits: Limits,
     trust: Trust,
     flows: HashMap<u64, Flow>,
-    /// The flows by [`Flow::since_ns`].
-    by_age: BTreeSet<(u64, u64)>,
+    /// Flows that are not decided, by [`Flow::since_ns`]. Only they hold octets.
+    waiting: BTreeSet<(u64, u64)>,
+    /// Those that are, likewise.
+    decided: BTreeSet<(u64, u64)>,
     held_octets: usize,
     /// Findings of flows that had to go, until they are asked for.
     evicted: Vec<Finding>,
@@ -230,7 +232,8 @@ impl Inspector {
             limits,
             trust,
             flows: HashMap::new(),
-            by_age: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            decided: BTreeSet::new(),
             held_octets: 0,
             evicted: Vec::new(),
             stats: Stats::default(),
@@ -245,7 +248,7 @@ impl Inspector {
     pub fn take(&mut self, flow: u64, at_ns: u64, direction: Direction, ip: &[u8]) -> Option<Finding> {
         self.stats.add(Count::Packets);
         let entry = self.flows.entry(flow).or_insert_with(|| {
-            self.by_age.insert((at_ns, flow));
+            self.waiting.insert((at_ns, flow));
             Flow::new(at_ns)
         });
         if matches!(entry.state, State::Decided) {
@@ -271,7 +274,8 @@ impl Inspector {
     /// Forgets a flow that is over.
     pub fn forget(&mut self, flow: u64) {
         if let Some(known) = self.flows.remove(&flow) {
-            self.by_age.remove(&(known.since_ns, flow));
+            self.waiting.remove(&(known.since_ns, flow));
+            self.decided.remove(&(known.since_ns, flow));
             self.held_octets -= known.held_octets();
         }
     }
@@ -281,13 +285,17 @@ impl Inspector {
     /// are still on their way begin nothing new.
     pub fn expire(&mut self, now_ns: u64) -> Vec<Finding> {
         let mut findings = std::mem::take(&mut self.evicted);
-        while let Some(&(since_ns, flow)) = self.by_age.first()
-            && now_ns.saturating_sub(since_ns) >= self.limits.age_ns
+        let age_ns = self.limits.age_ns;
+        let is_over = |since_ns: u64| now_ns.saturating_sub(since_ns) >= age_ns;
+        while let Some(&(since_ns, flow)) = self.decided.first()
+            && is_over(since_ns)
         {
-            match self.decide(flow, now_ns, Evidence::Undecided { why: Undecided::TooOld }) {
-                Some(finding) => findings.push(finding),
-                None => self.forget(flow),
-            }
+            self.forget(flow);
+        }
+        while let Some(&(since_ns, flow)) = self.waiting.first()
+            && is_over(since_ns)
+        {
+            findings.extend(self.decide(flow, now_ns, Evidence::Undecided { why: Undecided::TooOld }));
         }
         findings
     }
@@ -312,8 +320,8 @@ impl Inspector {
         let known = self.flows.get_mut(&flow).filter(|known| !matches!(known.state, State::Decided))?;
         self.held_octets -= known.held_octets();
         let via = known.state.via();
-        self.by_age.remove(&(known.since_ns, flow));
-        self.by_age.insert((at_ns, flow));
+        self.waiting.remove(&(known.since_ns, flow));
+        self.decided.insert((at_ns, flow));
         known.since_ns = at_ns;
         known.state = State::Decided;
         known.fragments = None;
@@ -321,15 +329,28 @@ impl Inspector {
         Some(Finding { flow, first_payload_ns: known.first_payload_ns, via, evidence })
     }
 
-    /// Gives up the oldest flows until the limits are kept; never the one that is `present`.
+    /// Gives up the oldest flows until the limits are kept; never the one that is `present`. One that is decided makes no
+    /// room for octets.
     fn make_room(&mut self, present: u64) {
-        while self.flows.len() > self.limits.flows || self.held_octets > self.limits.octets {
-            let oldest = self.by_age.iter().map(|&(_, flow)| flow).find(|&flow| flow != present);
-            let Some(oldest) = oldest else { return };
-            let evidence = Evidence::Undecided { why: Undecided::Evicted };
-            let finding = self.decide(oldest, 0, evidence);
-            self.evicted.extend(finding);
-            self.forget(oldest);
+        while self.held_octets > self.limits.octets {
+            let Some((_, oldest)) = oldest(&self.waiting, present) else { break };
+            self.evict(oldest);
+        }
+        while self.flows.len() > self.limits.flows {
+            let oldest = [&self.waiting, &self.decided].map(|flows| oldest(flows, present));
+            let Some((_, oldest)) = oldest.into_iter().flatten().min() else { return };
+            self.evict(oldest);
         }
     }
+
+    fn evict(&mut self, flow: u64) {
+        let finding = self.decide(flow, 0, Evidence::Undecided { why: Undecided::Evicted });
+        self.evicted.extend(finding);
+        self.forget(flow);
+    }
+}
+
+/// The oldest of flows by age but `present`.
+fn oldest(flows: &BTreeSet<(u64, u64)>, present: u64) -> Option<(u64, u64)> {
+    flows.iter().copied().find(|&(_, flow)| flow != present)
 }
