@@ -9,6 +9,8 @@ use crate::plan::MatchSet;
 #[derive(Debug)]
 #[repr(C)]
 pub struct Sought {
+    /// What is looked up by. First, so that it is where the whole is: its place need not be kept beside.
+    key: Cell<u32>,
     rule: Cell<u32>,
     bit: Cell<u16>,
     port: Cell<u16>,
@@ -22,6 +24,7 @@ impl Sought {
     /// Nothing yet.
     pub const fn new() -> Self {
         Self {
+            key: Cell::new(0),
             rule: Cell::new(0),
             bit: Cell::new(0),
             port: Cell::new(0),
@@ -45,6 +48,13 @@ impl Sought {
     #[inline(always)]
     pub fn slot(&self) -> u32 {
         self.slot.get()
+    }
+
+    /// Where a map's key is, once it is `index`.
+    #[inline(always)]
+    pub fn key(&self, index: u32) -> *const u32 {
+        self.key.set(index);
+        self.key.as_ptr()
     }
 
     /// [`Tables::place_of`](crate::decide::Tables::place_of), plus one, or 0 if there is none. `number_at` gives the permanent

@@ -43,18 +43,28 @@ impl PrefixTables for Prefixes {
 
 /// The value at the lookup's index, which is read where it is: the map's own type would put it on the stack.
 #[inline(always)]
-fn array_value<T: Copy + Default>(map: &'static Array<T>, look: &Look) -> T {
+fn array_value<T: Copy + Default + 'static>(map: &'static Array<T>, look: &Look) -> T {
     // SAFETY: the key is one of the map's type. JUSTIFICATION: see there.
     unsafe { lookup((&raw const *map).cast(), look.index().as_ptr().cast()) }.unwrap_or_default()
 }
 
 /// # Safety
+/// As [`lookup_in_place`].
+#[inline(always)]
+unsafe fn lookup<T: Copy + 'static>(map: *const c_void, key: *const c_void) -> Option<T> {
+    // SAFETY: the caller's. JUSTIFICATION: see there.
+    unsafe { lookup_in_place(map, key) }.copied()
+}
+
+/// A value where it is, by a key where that is.
+///
+/// # Safety
 /// `map` is a map's symbol, of values of this type, and `key` points to one of its keys.
 #[inline(always)]
-unsafe fn lookup<T: Copy>(map: *const c_void, key: *const c_void) -> Option<T> {
+pub unsafe fn lookup_in_place<T: 'static>(map: *const c_void, key: *const c_void) -> Option<&'static T> {
     // SAFETY: the helper gives null or a value of the map, which lives until the program ends. JUSTIFICATION: helpers are
     // foreign functions.
-    unsafe { bpf_map_lookup_elem(map.cast_mut(), key).cast::<T>().as_ref() }.copied()
+    unsafe { bpf_map_lookup_elem(map.cast_mut(), key).cast::<T>().as_ref() }
 }
 
 /// What the longest prefix that covers `address` says, in the plan of `slot`.

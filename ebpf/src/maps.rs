@@ -337,15 +337,7 @@ pub fn quota(key: &QuotaKey) -> Option<&'static QuotaCells> {
 /// Until when a subscriber may know what userspace is still learning, or a remote address may be that.
 #[inline(always)]
 pub fn heard_until_ns(subscriber: SubscriberId, remote: &Address) -> u64 {
-    tollfree_heard(heard_place(subscriber), remote_place(remote))
-}
-
-/// A function of its own, as [`crate::class`]'s is: what it looks up by would be on the caller's stack, which has no room
-/// for it.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn tollfree_heard(subscriber: u32, remote: u32) -> u64 {
-    marked_until_ns(subscriber).max(marked_until_ns(remote))
+    marked_until_ns(heard_place(subscriber)).max(marked_until_ns(remote_place(remote)))
 }
 
 #[inline(always)]

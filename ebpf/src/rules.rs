@@ -1,10 +1,12 @@
 //! Which of an address's rules has a number: one function, which the kernel's verifier follows once, as it does
 //! [`crate::class`]'s.
 
-use tollfree_core::decide::Tables as _;
+use aya_ebpf::maps::Array;
+use tollfree_core::plan::{MatchSet, RuleEntry, match_set_index, rule_index};
+use tollfree_core::sought::Sought;
 
-use crate::scratch;
-use crate::tables::Maps;
+use crate::class::lookup_in_place;
+use crate::{maps, scratch};
 
 /// The place of a rule in the plan of `slot`, if the match set has it for this port of the protocol with this bit.
 #[inline(always)]
@@ -23,13 +25,18 @@ pub fn place_of(slot: u32, match_set: u32, bit: u16, remote_port: u16, rule: u32
 pub extern "C" fn tollfree_place(set: u32, wanted: u64) -> u32 {
     let Some(sought) = scratch::sought() else { return 0 };
     sought.begin(set & 1, (wanted >> 32) as u32, (wanted >> 16) as u16, wanted as u16);
-    let tables = of_plan(set & 1);
-    let Some(set) = tables.match_set(set >> 1) else { return 0 };
-    // The slot is asked for each time, for the same reason.
-    sought.place_in(set, |place| of_plan(sought.slot()).rule(place).map(|entry| entry.rule))
+    let Some(set) = value::<MatchSet>(&maps::MATCH_SETS, sought, match_set_index(set & 1, set >> 1)) else {
+        return 0;
+    };
+    sought.place_in(set, |place| {
+        let entry = value::<RuleEntry>(&maps::RULES, sought, rule_index(sought.slot(), place));
+        entry.map(|entry| entry.rule)
+    })
 }
 
+/// The value at `index`, which is in the place for looking up, not on the stack.
 #[inline(always)]
-const fn of_plan(slot: u32) -> Maps {
-    Maps { slot, flows_per_subscriber: 0 }
+fn value<T: 'static>(map: &'static Array<T>, sought: &Sought, index: u32) -> Option<&'static T> {
+    // SAFETY: the map has values of this type, and such keys. JUSTIFICATION: see there.
+    unsafe { lookup_in_place((&raw const *map).cast(), sought.key(index).cast()) }
 }

@@ -35,7 +35,7 @@ pub fn look() -> Option<&'static Look> {
 /// A rule that is looked for, likewise: a [`Sought`], as words for the same reason.
 #[map]
 static SCRATCH_SOUGHT: PerCpuArray<[u64; SOUGHT_WORDS]> = PerCpuArray::with_max_entries(1, 0);
-const SOUGHT_WORDS: usize = size_of::<Sought>() / size_of::<u64>();
+const SOUGHT_WORDS: usize = size_of::<Sought>().div_ceil(size_of::<u64>());
 
 /// This CPU's place for looking a rule up.
 #[inline(always)]

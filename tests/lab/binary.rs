@@ -1,5 +1,6 @@
 //! The program under test.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -26,6 +27,14 @@ pub fn build() -> Result<PathBuf> {
 pub fn build_with(target: &[&str], last: &[&str]) -> Result<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(target).arg("--message-format=json-render-diagnostics").args(last);
+    // What cargo told this process of its own package. Build scripts that ask for it would take it for theirs, and be run
+    // again: half a minute of building each time.
+    let of_package = |name: &OsString| {
+        ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.to_string_lossy().starts_with(start))
+    };
+    for (name, _) in std::env::vars_os().filter(|(name, _)| of_package(name)) {
+        cargo.env_remove(name);
+    }
     let output =
         cargo.current_dir(workspace()).stderr(Stdio::inherit()).output().context("cannot run cargo")?;
     ensure!(output.status.success(), "it does not build; `cargo xtask setup` installs what that needs");
