@@ -20,13 +20,9 @@ pub fn build() -> Result<PathBuf> {
     build_with(&["build", "--package", "tollfree", "--bin", "tollfree"], &[])
 }
 
-/// Runs cargo with `target` and then `last`, and returns where it put the executable.
-///
-/// # Errors
-/// If it does not build; cargo has said why on standard error.
-pub fn build_with(target: &[&str], last: &[&str]) -> Result<PathBuf> {
+/// The cargo that runs this, in the workspace.
+pub fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(target).arg("--message-format=json-render-diagnostics").args(last);
     // What cargo told this process of its own package. Build scripts that ask for it would take it for theirs, and be run
     // again: half a minute of building each time.
     let of_package = |name: &OsString| {
@@ -35,8 +31,18 @@ pub fn build_with(target: &[&str], last: &[&str]) -> Result<PathBuf> {
     for (name, _) in std::env::vars_os().filter(|(name, _)| of_package(name)) {
         cargo.env_remove(name);
     }
-    let output =
-        cargo.current_dir(workspace()).stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    cargo.current_dir(workspace());
+    cargo
+}
+
+/// Runs cargo with `target` and then `last`, and returns where it put the executable.
+///
+/// # Errors
+/// If it does not build; cargo has said why on standard error.
+pub fn build_with(target: &[&str], last: &[&str]) -> Result<PathBuf> {
+    let mut cargo = cargo();
+    cargo.args(target).arg("--message-format=json-render-diagnostics").args(last);
+    let output = cargo.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
     ensure!(output.status.success(), "it does not build; `cargo xtask setup` installs what that needs");
     let messages = String::from_utf8_lossy(&output.stdout);
     executable(&messages).context("cargo did not say where it put the executable")

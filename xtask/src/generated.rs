@@ -1,7 +1,5 @@
 //! `cargo xtask generated`: the core against the model, on as many packets as are asked for.
 
-use std::process::Command;
-
 use anyhow::Result;
 use tollfree_tests::binary;
 
@@ -13,11 +11,10 @@ use crate::step;
 /// # Errors
 /// If the two differ somewhere, or a reason was not reached; the test has said where.
 pub(crate) fn run(packets: u64, seed: u64) -> Result<()> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = binary::cargo();
     cargo
         .args(["test", "--package", "tollfree-tests", "--test", "generated", "--", "--nocapture"])
         .env("TOLLFREE_GENERATED", packets.to_string())
-        .env("TOLLFREE_GENERATED_SEED", seed.to_string())
-        .current_dir(binary::workspace());
+        .env("TOLLFREE_GENERATED_SEED", seed.to_string());
     step::run("generated packets", &mut cargo)
 }

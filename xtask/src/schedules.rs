@@ -1,7 +1,6 @@
 //! `cargo xtask schedules`: the ledger against a list of packets, in many random schedules.
 
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::Result;
 use tollfree_tests::binary;
@@ -13,9 +12,9 @@ const MEMORY: &str = "/dev/shm";
 
 /// Runs `count` schedules.
 pub(crate) fn run(count: u32) -> Result<()> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = binary::cargo();
     cargo.args(["test", "--package", "tollfree", "--lib", "ledger::tests::model"]);
-    cargo.current_dir(binary::workspace()).env("TOLLFREE_SCHEDULES", count.to_string());
+    cargo.env("TOLLFREE_SCHEDULES", count.to_string());
     if Path::new(MEMORY).is_dir() {
         cargo.env("TMPDIR", MEMORY);
     }

@@ -45,7 +45,7 @@ fn deny() -> Result<()> {
 }
 
 fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(arguments).current_dir(binary::workspace());
-    command
+    let mut cargo = binary::cargo();
+    cargo.args(arguments);
+    cargo
 }

@@ -101,7 +101,7 @@ async fn serve(incoming: Incoming) -> Result<()> {
 /// Whether a client at this port has to prove its address first, by a Retry (RFC 9000, section 8.1.2): so it is for ports in
 /// turns, so many at a time that both sorts are of every subscriber and IP version.
 const fn has_to_prove(port: u16) -> bool {
-    port / 16 % 2 == 0
+    (port / 16).is_multiple_of(2)
 }
 
 /// What a subscriber's QUIC client knows: whom it trusts, and the sessions that it may resume.

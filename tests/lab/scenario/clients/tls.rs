@@ -52,7 +52,7 @@ fn openssl(visit: &Visit, authority: &Path) -> Result<()> {
         socket(visit.site.address(visit.family), PORT),
         socket(subscriber(visit.subscriber, visit.family), visit.port),
     ];
-    let version = if visit.port / 2 % 2 == 0 { "-tls1_3" } else { "-tls1_2" };
+    let version = if (visit.port / 2).is_multiple_of(2) { "-tls1_3" } else { "-tls1_2" };
     let mut openssl = Command::new("openssl");
     openssl.args(["s_client", "-quiet", version, "-connect", &server.to_string(), "-bind", &own.to_string()]);
     openssl.args(["-servername", name, "-verify_hostname", name, "-verify_return_error", "-CAfile"]);
