@@ -9,7 +9,7 @@ use super::stream::Stream;
 /// A call that is going on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActiveCall<'a> {
-    /// See [`CallRecord::uid`].
+    /// See [`CallRecord::uid`](super::CallRecord::uid).
     pub uid: &'a str,
     /// `Call-ID`, or the id that the API was given.
     pub call_id: &'a str,

@@ -45,7 +45,7 @@ pub enum MultipartFault {
 
 /// The one session description among the parts of `body`; `None`: there is none.
 ///
-/// `content_type`: the value of the message's header, of type [`MULTIPART_MIXED`]. A description that is not for the
+/// `content_type`: the value of the message's header, of type `multipart/mixed`. A description that is not for the
 /// session itself, such as one for early media (RFC 3959), is passed over.
 ///
 /// # Errors
