@@ -38,8 +38,8 @@ const EXPIRE_INTERVAL: Duration = Duration::from_secs(1);
 const LISTEN_INTERVAL: Duration = Duration::from_secs(5);
 /// How often a record is offered to the ledger again that it did not take. Reason: a full disk is not emptied sooner.
 const OFFER_INTERVAL: Duration = Duration::from_secs(10);
-/// Frames and requests that may wait. Reason: those of the time that a grant takes; beyond, they wait in the ring buffer.
-const INPUTS_MAX: usize = 1024;
+/// Frames and requests that may wait. Reason: a second of signalling on a busy machine; all of them are 8 MiB.
+const INPUTS_MAX: usize = 4096;
 /// What is taken in at once before it is written down. Reason: bounds how long a change waits to be kept.
 const INPUTS_AT_ONCE: usize = 256;
 

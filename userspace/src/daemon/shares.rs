@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tollfree_core::address::SubscriberId;
 
 /// Messages of one subscriber that may wait at once. Reason: a sixteenth of the queue; one who floods it delays others by
-/// what so many messages take, some milliseconds.
-const SHARE_MAX: u32 = 64;
+/// what so many messages take, some tens of milliseconds. An exchange with a hundred calls at a time has no more that wait.
+const SHARE_MAX: u32 = 256;
 /// Counts that there are; subscribers whose hashes meet share one. Reason: few of the subscribers have messages that wait
 /// at the same moment. The hash is keyed, so that nobody can choose whom he shares with.
 const COUNTS: usize = 4096;
@@ -66,7 +66,7 @@ mod tests {
     fn who_floods_takes_no_place_of_others() {
         let shares = Shares::new();
         let mut taken: Vec<Share> = std::iter::from_fn(|| shares.take(Some(subscriber(1)))).collect();
-        assert_eq!(taken.len(), 64);
+        assert_eq!(taken.len(), 256);
         // Of so many others, at most a few have the same count.
         let others = (2..=101).filter(|last| shares.take(Some(subscriber(*last))).is_some()).count();
         assert!(others >= 90, "{others}");

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use serde_json::Value;
 
 use super::RULE;
 use super::agents::{self, Done, Target, Task, is_media};
@@ -13,6 +14,7 @@ use super::exchange::{DESK_MEDIA_PORT, Exchange};
 use super::kind::Kind;
 use crate::address::{Family, SUBSCRIBERS};
 use crate::call::PastCall;
+use crate::gateway::Snapshot;
 use crate::laboratory::Laboratory;
 use crate::packet::Packet;
 use crate::phase::Phase;
@@ -70,6 +72,7 @@ pub(super) fn run(
     report.check(format!("{prefix}-calls-that-went-otherwise"), 0, sum(|done| done.failed));
     let complaints = done.iter().map(|done| done.complaints.as_str()).filter(|text| !text.is_empty());
     report.figure("sipp_complaints", complaints.collect::<Vec<_>>());
+    check_heard(report, prefix, &phase);
     let records = records(lab, &done)?;
     check_records(report, prefix, &done, &records);
     check_media(report, prefix, &phase, &done, &records);
@@ -98,6 +101,17 @@ pub(super) fn records(lab: &Laboratory, done: &[Done]) -> Result<Vec<PastCall>> 
     // That some are missing is for the comparison to tell.
     all.or_else(|error| if records.is_empty() { Err(error) } else { Ok(()) })?;
     Ok(records)
+}
+
+/// All signalling was read: where not, what differs below follows from that.
+fn check_heard(report: &mut Report, prefix: &str, phase: &Phase) {
+    let of = |snapshot: &Snapshot| {
+        let count = |value: &Value| value.as_i64().unwrap_or_default();
+        [count(&snapshot.json["evidence"]["dropped_signalling"]), count(&snapshot.json["stats"]["copy-lost"])]
+    };
+    let [before, after] = [of(&phase.before), of(&phase.after)];
+    report.check(format!("{prefix}-signalling-dropped"), 0, after[0] - before[0]);
+    report.check(format!("{prefix}-copies-lost"), 0, after[1] - before[1]);
 }
 
 /// Records by cause are `SIPp`'s calls by kind; calls to the other number have none.
