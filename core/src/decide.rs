@@ -8,7 +8,7 @@ use crate::flow::{FlowCells, FlowKey, FragmentEntry, FragmentKey, GrantEntry, NO
 use crate::interface::Role;
 use crate::limits::{
     EVIDENCE_OCTETS_MAX, EVIDENCE_PACKETS_MAX, FRAGMENT_LIFETIME_NS, MATCHERS_MAX, MEDIA_BURST_OCTETS,
-    SECOND_NS,
+    MEDIA_COPIES_MAX, SECOND_NS,
 };
 use crate::packet::{Packet, protocol};
 use crate::plan::{ClassEntry, Evidence, Local, MatchSet, Matcher, RuleClass, RuleEntry};
@@ -57,6 +57,12 @@ pub trait Tables: Words {
     /// Until when the subscriber may know addresses that userspace is still learning, or `remote` may be one of those,
     /// whichever is later, in nanoseconds of `CLOCK_MONOTONIC`; 0: nothing of that is known.
     fn heard_until_ns(&self, subscriber: SubscriberId, remote: &Address) -> u64;
+    /// Until when userspace may still be reading signalling of the subscriber's, in nanoseconds of `CLOCK_MONOTONIC`; 0: he
+    /// has none.
+    fn signalled_until_ns(&self, subscriber: SubscriberId) -> u64;
+    /// Gives a SIP MESSAGE a number, as if it were a flow that awaits evidence; `None`: the subscriber's last was too short
+    /// a time ago.
+    fn begin_text(&self, subscriber: SubscriberId) -> Option<u64>;
     /// Counts payload of a rule's flow that was sent before.
     fn count_sent_again(&self, rule: u32, role: Role, octets: u32);
     /// What a subscriber used of a rule, from nothing on where nothing is known; `None`: the table is full.
@@ -86,7 +92,7 @@ pub struct Decision {
     pub tag: Option<RuleClass>,
     /// What a copy goes to userspace for.
     pub copy: CopyKind,
-    /// The number of the flow that awaits evidence; 0 where none does.
+    /// The number of the flow, or SIP MESSAGE, that awaits evidence; 0 where none does.
     pub flow: u64,
 }
 
@@ -145,16 +151,13 @@ pub fn decide<T: Tables>(tables: &T, role: Role, sip_port: u16, packet: &Packet)
     };
     let key = flow_key(role, packet, source_port, destination_port);
     if class.has(ClassEntry::SIGNALLING) && key.remote_port == sip_port {
-        return Decision {
-            copy: CopyKind::Signalling,
-            ..Decision::charged(subscriber, 0, Reason::Signalling)
-        };
+        return decide_signalling(tables, role, packet, subscriber, class);
     }
     if class.has(ClassEntry::RESOLVER) && key.remote_port == DNS_PORT {
         return Decision { copy: names_copy(packet), ..Decision::charged(subscriber, 0, Reason::Dns) };
     }
     if class.has(ClassEntry::MEDIA)
-        && let Some(decision) = decide_media(tables, role, packet, subscriber, &key)
+        && let Some(decision) = decide_media(tables, role, packet, subscriber, &key, class)
     {
         return decision;
     }
@@ -294,7 +297,32 @@ fn flow_key(role: Role, packet: &Packet, source_port: u16, destination_port: u16
     }
 }
 
-/// A packet to or from a media network: free exactly where a live grant says so.
+/// SIP to or from a proxy. A MESSAGE in one datagram waits for what userspace says of its number, where a rule frees some.
+#[inline(always)]
+fn decide_signalling<T: Tables>(
+    tables: &T,
+    role: Role,
+    packet: &Packet,
+    subscriber: SubscriberId,
+    class: ClassEntry,
+) -> Decision {
+    let charged =
+        Decision { copy: CopyKind::Signalling, ..Decision::charged(subscriber, 0, Reason::Signalling) };
+    let may_be_free = class.has(ClassEntry::TEXTS)
+        && matches!(role, Role::Access)
+        && packet.is_text
+        && !packet.is_fragment();
+    if !may_be_free {
+        return charged;
+    }
+    match tables.begin_text(subscriber) {
+        Some(flow) => Decision { reason: Reason::AwaitingEvidence, flow, ..charged },
+        None => Decision { reason: Reason::TextRate, ..charged },
+    }
+}
+
+/// A packet to or from a media network: free exactly where a live grant says so. Where the subscriber has just signalled,
+/// the grant may be about to be written, and its stream is waited with.
 #[inline(always)]
 fn decide_media<T: Tables>(
     tables: &T,
@@ -302,27 +330,35 @@ fn decide_media<T: Tables>(
     packet: &Packet,
     subscriber: SubscriberId,
     key: &FlowKey,
+    class: ClassEntry,
 ) -> Option<Decision> {
-    let grant = tables.grant(key)?;
+    let found = tables.grant(key);
     let now_ns = tables.now_ns();
-    if now_ns >= grant.valid_until_ns {
-        return Some(Decision::charged(subscriber, grant.rule, Reason::Expired));
+    let is_granted = found.is_some();
+    let grant = found.unwrap_or(AWAITED);
+    if is_granted {
+        if let Some(reason) = refusal(tables, packet, key, &grant, now_ns) {
+            return Some(Decision::charged(subscriber, grant.rule, reason));
+        }
+    } else if !may_be_granted(tables, packet, subscriber, class, now_ns) {
+        return None;
     }
     // The call proves that the subscriber wants this stream, so either side may send first; calls are bounded by
     // themselves.
-    let passing = Passing { key, role, packet, now_ns, may_open: true, bounded: None };
-    if !packet.is_rtp {
-        return Some(Decision::charged(subscriber, grant.rule, Reason::MediaShape));
-    }
-    if let Some(flow) = tables.flow(key)
-        && now_ns.saturating_sub(flow.last_seen_ns(tables)) >= grant.silence_ns
-    {
-        return Some(Decision::charged(subscriber, grant.rule, Reason::MediaSilent));
-    }
-    let flow = match pass(tables, &passing, Promise::new(grant.rule, 0)) {
+    let bounded = if is_granted { None } else { Some(subscriber) };
+    let passing = Passing { key, role, packet, now_ns, may_open: true, bounded };
+    let verdict = if is_granted { 0 } else { Reason::AwaitingEvidence as u32 };
+    let flow = match pass(tables, &passing, Promise::new(grant.rule, verdict)) {
         Ok(flow) => flow,
         Err(reason) => return Some(Decision::charged(subscriber, grant.rule, reason)),
     };
+    flow.see_rtp(tables, role, packet);
+    if told(tables, &flow, NO_RULE).is_none() && !is_granted {
+        return Some(await_call(tables, role, subscriber, &flow));
+    }
+    if !is_granted {
+        return Some(Decision::charged(subscriber, 0, Reason::NoCall));
+    }
     let age_ns = now_ns.saturating_sub(flow.opened_ns(tables));
     if grant.octets_per_second != GrantEntry::NO_RATE
         && flow.octets(tables, role) > media_octets_max(grant.octets_per_second, age_ns)
@@ -340,6 +376,62 @@ fn decide_media<T: Tables>(
         copy: CopyKind::None,
         flow: 0,
     })
+}
+
+/// What holds for a stream that may be granted.
+const AWAITED: GrantEntry = GrantEntry::new(NO_RULE, RuleClass::Free, u64::MAX);
+
+/// Why a packet of a stream that is granted is not free, whatever it carried.
+#[inline(always)]
+fn refusal<T: Tables>(
+    tables: &T,
+    packet: &Packet,
+    key: &FlowKey,
+    grant: &GrantEntry,
+    now_ns: u64,
+) -> Option<Reason> {
+    if now_ns >= grant.valid_until_ns {
+        return Some(Reason::Expired);
+    }
+    if !packet.is_rtp {
+        return Some(Reason::MediaShape);
+    }
+    let flow = tables.flow(key)?;
+    let is_silent = now_ns.saturating_sub(flow.last_seen_ns(tables)) >= grant.silence_ns;
+    if is_silent { Some(Reason::MediaSilent) } else { None }
+}
+
+/// Whether a packet looks like that of a stream whose grant is about to be written. A fragment does not say enough to be
+/// waited with; what rules list is theirs to decide.
+#[inline(always)]
+fn may_be_granted<T: Tables>(
+    tables: &T,
+    packet: &Packet,
+    subscriber: SubscriberId,
+    class: ClassEntry,
+    now_ns: u64,
+) -> bool {
+    packet.is_rtp
+        && !packet.is_fragment()
+        && !class.has(ClassEntry::CANDIDATE)
+        && now_ns < tables.signalled_until_ns(subscriber)
+}
+
+/// A stream that nothing has been said of yet. It waits with no more than a call may have in a burst: there is no rate yet.
+#[inline(always)]
+fn await_call<T: Tables>(tables: &T, role: Role, subscriber: SubscriberId, flow: &FlowCells) -> Decision {
+    if flow.octets(tables, role) > MEDIA_BURST_OCTETS {
+        return Decision::charged(subscriber, 0, Reason::NoCall);
+    }
+    let is_copied = flow.packets(tables) <= MEDIA_COPIES_MAX;
+    Decision {
+        subscriber,
+        rule: 0,
+        reason: Reason::AwaitingEvidence,
+        tag: None,
+        copy: if is_copied { CopyKind::Media } else { CopyKind::None },
+        flow: flow.number(tables),
+    }
 }
 
 /// What a stream may have carried one way after `age_ns` of its life, in octets of volume. A bound on the whole, not on
@@ -546,24 +638,28 @@ fn other_rule<T: Tables>(tables: &T, match_set: u32, passing: &Passing<'_>, rule
     if frees { Some(other) } else { None }
 }
 
+/// Under which rule a flow was opened and with what evidence, or, if it awaited some under `rule` or under none, the verdict,
+/// which it keeps from here on; `None`: it still waits.
+#[inline(always)]
+fn told<T: Tables>(tables: &T, flow: &FlowCells, rule: u32) -> Option<Promise> {
+    let promise = flow.promise(tables);
+    let waits = promise.verdict() == Reason::AwaitingEvidence as u32
+        && (promise.rule() == rule || promise.rule() == NO_RULE);
+    if !waits {
+        return Some(promise);
+    }
+    let verdict = tables.verdict(flow.number(tables))?;
+    flow.set_promise(tables, verdict);
+    Some(verdict)
+}
+
 /// What is known of a flow's evidence, and the rule that it is for, which may be another one than `matched`, whether it
-/// lists the address or not. A verdict is kept in the flow by the first packet that finds it. A flow that was opened before
+/// lists the address or not. A flow that was opened before
 /// its address was known takes the rule of its verdict.
 #[inline(always)]
 fn evidence<T: Tables>(tables: &T, flow: &FlowCells, matched: &RuleEntry) -> (u32, Reason) {
     let rule = matched.rule;
-    let mut promise = flow.promise(tables);
-    if promise.verdict() == Reason::AwaitingEvidence as u32
-        && (promise.rule() == rule || promise.rule() == NO_RULE)
-    {
-        match tables.verdict(flow.number(tables)) {
-            Some(verdict) => {
-                flow.set_promise(tables, verdict);
-                promise = verdict;
-            }
-            None => return (rule, Reason::AwaitingEvidence),
-        }
-    }
+    let Some(promise) = told(tables, flow, rule) else { return (rule, Reason::AwaitingEvidence) };
     // Opened when the address was enough; that strangers have it too was found out later.
     if promise.verdict() == 0 && promise.rule() == rule && matched.evidence == Evidence::Address as u32 {
         return (rule, Reason::Address);

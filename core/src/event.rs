@@ -22,6 +22,8 @@ pub enum CopyKind {
     NamesListed = 3,
     /// It may tell the name that its flow awaits.
     Evidence = 4,
+    /// It may be a free call's, whose signalling userspace is still reading.
+    Media = 5,
 }
 
 impl CopyKind {
@@ -33,6 +35,7 @@ impl CopyKind {
             2 => Self::Names,
             3 => Self::NamesListed,
             4 => Self::Evidence,
+            5 => Self::Media,
             _ => Self::None,
         }
     }
@@ -44,7 +47,7 @@ impl CopyKind {
 pub struct CopyHead {
     /// When, in nanoseconds of `CLOCK_MONOTONIC` (coarse).
     pub at_ns: u64,
-    /// The flow that awaits evidence, by number; 0 where none does.
+    /// The flow that awaits evidence, by number; 0 where none does. A SIP MESSAGE that does has a number of its own.
     pub flow: u64,
     /// [`crate::interface::Role`] of the interface it arrived on.
     pub role: u32,

@@ -10,6 +10,7 @@ use crate::counter::Usage;
 use crate::interface::Role;
 use crate::limits::{
     FLOW_REST_NS, FLOW_REST_OPENING_NS, FLOW_REST_TCP_CLOSED_NS, FLOW_REST_TCP_NS, FLOW_REST_TCP_OPENING_NS,
+    RTP_DROPOUT_MAX, RTP_MISORDER_MAX,
 };
 use crate::packet::{Packet, protocol};
 use crate::plan::RuleClass;
@@ -89,8 +90,9 @@ impl From<Promise> for Verdict {
 
 /// What one direction of a flow has shown; all zero: nothing.
 ///
-/// Bits 0 to 3: see the constants. Bits 32 to 63: TCP's next sequence number (RFC 9293, section 3.4), where
-/// [`Direction::SEQUENCE`] is set.
+/// Bits 0 to 3: see the constants. Where [`Direction::SEQUENCE`] is set, of TCP bits 32 to 63: the next sequence number
+/// (RFC 9293, section 3.4); of RTP bits 8 to 31: how many packets are missing, and bits 32 to 47: the highest sequence
+/// number (RFC 3550, section 5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
 pub struct Direction(pub u64);
@@ -115,6 +117,50 @@ impl Direction {
     #[inline(always)]
     pub const fn sequence(self) -> u32 {
         (self.0 >> 32) as u32
+    }
+
+    /// How many packets of an RTP stream are missing by their sequence numbers: expected less received (RFC 3550, appendix
+    /// A.3), from the stream's first packet to its last.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "the mask leaves 24 bits")]
+    pub const fn missing_packets(self) -> u32 {
+        (self.0 >> Self::MISSING_BIT & Self::MISSING_MAX) as u32
+    }
+    const FLAGS: u64 = 0xff;
+    const MISSING_BIT: u32 = 8;
+    const MISSING_MAX: u64 = 0xff_ffff;
+
+    /// The highest sequence number of an RTP stream.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "16 bits are written there")]
+    const fn highest(self) -> u16 {
+        (self.0 >> 32) as u16
+    }
+
+    /// After the RTP packet with this sequence number. A jump of [`RTP_DROPOUT_MAX`] or more begins another source, of which
+    /// nothing is missing yet; what comes late is missing no longer.
+    #[inline(always)]
+    const fn after_rtp(self, sequence: u16) -> Self {
+        if self.0 & Self::SEQUENCE == 0 {
+            return self.with_rtp(sequence, 0);
+        }
+        let (highest, missing) = (self.highest(), self.missing_packets());
+        let (ahead, behind) = (sequence.wrapping_sub(highest), highest.wrapping_sub(sequence));
+        if ahead == 0 {
+            self
+        } else if ahead < RTP_DROPOUT_MAX {
+            self.with_rtp(sequence, missing as u64 + ahead as u64 - 1)
+        } else if behind < RTP_MISORDER_MAX {
+            self.with_rtp(highest, missing.saturating_sub(1) as u64)
+        } else {
+            self.with_rtp(sequence, missing as u64)
+        }
+    }
+
+    #[inline(always)]
+    const fn with_rtp(self, highest: u16, missing: u64) -> Self {
+        let missing = if missing > Self::MISSING_MAX { Self::MISSING_MAX } else { missing };
+        Self(self.0 & Self::FLAGS | Self::SEQUENCE | missing << Self::MISSING_BIT | (highest as u64) << 32)
     }
 
     /// After a segment that ends at `sequence`.
@@ -258,6 +304,17 @@ impl FlowCells {
         let before = Direction(words.load(direction));
         if !before.has(shown) {
             words.store(direction, before.0 | shown);
+        }
+    }
+
+    /// Keeps which packets of an RTP stream are missing.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "what is above is the mark that it is RTP's")]
+    pub fn see_rtp<W: Words>(&self, words: &W, role: Role, packet: &Packet) {
+        if packet.sequence & Packet::RTP_SEQUENCE != 0 {
+            let direction = self.direction(role);
+            let before = Direction(words.load(direction));
+            words.store(direction, before.after_rtp(packet.sequence as u16).0);
         }
     }
 
@@ -458,5 +515,60 @@ impl FlowKey {
     pub const fn owner(&self) -> SubscriberId {
         let family = if self.subscriber.is_v4() { Family::V4 } else { Family::V6 };
         SubscriberId::of(&self.subscriber, family)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::collections::BTreeSet;
+    use std::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn missing(sequences: impl IntoIterator<Item = u16>) -> u32 {
+        sequences.into_iter().fold(Direction(Direction::SEEN), Direction::after_rtp).missing_packets()
+    }
+
+    #[test]
+    fn what_is_left_out_is_missing_until_it_comes_late() {
+        assert_eq!(missing([7]), 0);
+        assert_eq!(missing([7, 8, 9]), 0);
+        assert_eq!(missing([7, 9]), 1);
+        assert_eq!(missing([7, 9, 8]), 0);
+        assert_eq!(missing([7, 9, 9]), 1, "the last again");
+        assert_eq!(missing([0xfffe, 1]), 2, "past the end of the numbers");
+        assert_eq!(missing([7, 3006]), 2998, "the longest dropout");
+        assert_eq!(missing([7, 3007]), 0, "another source");
+        assert_eq!(missing([7, 9, 40_000, 40_002]), 2, "each source's");
+    }
+
+    #[test]
+    fn flags_stay_and_the_count_ends_at_its_most() {
+        let many = (0..6000_u32).map(|packet| u16::try_from(packet * 2999 % 65_536).expect("16 bits"));
+        let direction = many.fold(Direction(Direction::SEEN), Direction::after_rtp);
+        assert_eq!(direction.missing_packets(), 0xff_ffff);
+        assert!(direction.has(Direction::SEEN) && !direction.has(Direction::FINISHED | Direction::RESET));
+    }
+
+    proptest! {
+        /// RFC 3550, appendix A.3: expected less received, of packets that come once each, late by less than a hundred.
+        #[test]
+        fn as_many_as_expected_less_received(
+            first in any::<u16>(),
+            kept in prop::collection::vec(prop::bool::weighted(0.8), 2..400),
+            late in prop::collection::vec(0..8_usize, 400),
+        ) {
+            let mut order: Vec<usize> = (0..kept.len()).filter(|place| kept[*place] || *place == 0).collect();
+            // The first is first: whatever is before it is another source's.
+            order[1..].sort_by_key(|place| place + late[*place]);
+            let received: BTreeSet<usize> = order.iter().copied().collect();
+            let expected = received.last().expect("the first") + 1;
+            let sequences = order.iter().map(|place| first.wrapping_add(u16::try_from(*place).expect("few")));
+            prop_assert_eq!(usize::try_from(missing(sequences)).expect("few"), expected - received.len());
+        }
     }
 }

@@ -24,6 +24,7 @@ pub mod layout;
 pub mod limits;
 pub mod names;
 pub mod packet;
+pub mod places;
 pub mod plan;
 pub mod prefix;
 pub mod quota;

@@ -129,6 +129,26 @@ pub const SECOND_NS: u64 = 1_000_000_000;
 /// strangers share, and what is popular comes again; more would take room from what evidence needs.
 pub const SPARED_COPIES_MAX: u64 = 2000;
 
+/// How many sequence numbers an RTP stream may leave out and still be the same source's. Reason: RFC 3550, appendix A.1.
+pub const RTP_DROPOUT_MAX: u16 = 3000;
+
+/// How far behind the highest sequence number an RTP packet may come and still be one that was late. Reason: as above.
+pub const RTP_MISORDER_MAX: u16 = 100;
+
+/// How long after a message of his a subscriber's media may await its call, in nanoseconds. Reason: as [`HEARD_NS`].
+pub const SIGNALLED_NS: u64 = HEARD_NS;
+
+/// How many packets of a stream that awaits its call are copied. Reason: one suffices; the others are in case it is lost.
+pub const MEDIA_COPIES_MAX: u64 = 8;
+
+/// How long after a SIP MESSAGE of his a subscriber's next one is not waited with, in nanoseconds. Reason: each is kept
+/// until it is decided, so one subscriber must not fill the table; RFC 3261 sends none again sooner than after 500 ms.
+pub const TEXT_INTERVAL_NS: u64 = 250_000_000;
+
+/// Places for subscribers who have just sent a SIP MESSAGE; a power of two. Reason: two that share one are charged for
+/// messages of the same quarter of a second, under a reason of their own.
+pub const TEXTS_MAX: u32 = 65_536;
+
 /// What a free call's stream may be ahead of its rate, in octets of volume. Reason: a jitter buffer's worth and a burst at
 /// the beginning; a tenth of a minute of speech.
 pub const MEDIA_BURST_OCTETS: u64 = 64 * 1024;

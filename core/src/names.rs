@@ -6,7 +6,7 @@
 
 use crate::address::{Address, SubscriberId};
 use crate::bytes::Bytes;
-use crate::limits::{ANSWER_RECORDS_MAX, HEARD_MAX};
+use crate::limits::ANSWER_RECORDS_MAX;
 
 /// Octets of a DNS header (RFC 1035, section 4.1.1).
 const HEADER_OCTETS: usize = 12;
@@ -63,40 +63,6 @@ pub struct Reading {
 pub const fn message_offset(transport_offset: usize) -> usize {
     transport_offset + UDP_HEADER_OCTETS
 }
-
-/// The place in `HEARD` of a subscriber.
-#[inline(always)]
-pub const fn heard_place(subscriber: SubscriberId) -> u32 {
-    place(both(subscriber.words))
-}
-
-/// The place in `HEARD` of a remote address; another than that of the subscriber who would have it.
-#[inline(always)]
-pub const fn remote_place(remote: &Address) -> u32 {
-    let [first, second, third, fourth] = remote.words;
-    place(
-        (both([first, second]) ^ REMOTE).wrapping_mul(GOLDEN).rotate_left(REMOTE_TURN)
-            ^ both([third, fourth]),
-    )
-}
-/// Tells remote addresses from subscribers: any number.
-const REMOTE: u64 = 0x746f_6c6c_6672_6565;
-/// By how much the halves of an address are turned against each other.
-const REMOTE_TURN: u32 = 32;
-
-#[inline(always)]
-const fn both([upper, lower]: [u32; 2]) -> u64 {
-    (upper as u64) << 32 | lower as u64
-}
-
-#[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "as many bits as places")]
-const fn place(words: u64) -> u32 {
-    (words.wrapping_mul(GOLDEN) >> (u64::BITS - HEARD_MAX.ilog2())) as u32
-}
-/// 2^64 divided by the golden ratio: its multiples are spread evenly, and best in their upper bits.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-const _: () = assert!(HEARD_MAX.is_power_of_two(), "as many places as its bits can tell");
 
 #[inline(always)]
 const fn with_octet(hash: u64, octet: u8) -> u64 {
@@ -382,18 +348,6 @@ mod tests {
         let mut two = answer(&[record(1, 1, &V4)]);
         two[5] = 2;
         assert!(told(&two).is_empty());
-    }
-
-    #[test]
-    fn places_tell_addresses_and_subscribers_apart_and_depend_on_every_word() {
-        let address = Address::from(IpAddr::from(V4));
-        assert_ne!(remote_place(&address), heard_place(SubscriberId::of(&address, Family::V4)));
-        for octet in 0..16 {
-            let mut other = V6;
-            other[octet] ^= 1;
-            let places = [V6, other].map(|octets| remote_place(&Address::from(IpAddr::from(octets))));
-            assert_ne!(places[0], places[1], "octet {octet}");
-        }
     }
 
     proptest! {

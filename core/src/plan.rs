@@ -26,6 +26,8 @@ impl ClassEntry {
     pub const RESOLVER: u32 = 8;
     /// Names of strangers have this address too: the name is asked for, whatever the rule says.
     pub const SHARED: u32 = 16;
+    /// A signalling proxy, while a rule frees SIP MESSAGE requests to its numbers.
+    pub const TEXTS: u32 = 32;
 
     /// Whether all of `flags` are set.
     #[inline(always)]

@@ -76,6 +76,8 @@ reasons! {
     HiddenNameFree = 4, Free, "hidden-name-free";
     /// No evidence came in time, the remote address is the rule's, and the rule frees flows that hide their name.
     UndecidedFree = 5, Free, "undecided-free";
+    /// A SIP MESSAGE to a number whose rule frees those.
+    Text = 6, Free, "text";
 
     /// The remote address is in no rule.
     NotListed = 16, Charged, "not-listed";
@@ -135,6 +137,8 @@ reasons! {
     MediaSilent = 43, Charged, "media-silent";
     /// DNS to or from a trusted resolver.
     Dns = 44, Charged, "dns";
+    /// A SIP MESSAGE too soon after the subscriber's last.
+    TextRate = 45, Charged, "text-rate";
 
     /// The rule asks for evidence, and it is not there yet.
     AwaitingEvidence = 48, Pending, "awaiting-evidence";
@@ -174,8 +178,12 @@ impl Reason {
     /// The reason that a flow's evidence gave, by number; one that is unknown gives nothing away.
     #[inline(always)]
     pub const fn of_verdict(number: u32) -> Self {
-        const LISTED: [Reason; 9] = [
+        const LISTED: [Reason; 13] = [
             Reason::Address,
+            Reason::Call,
+            Reason::NoCall,
+            Reason::Text,
+            Reason::Signalling,
             Reason::NameAndAddress,
             Reason::HiddenNameFree,
             Reason::UndecidedFree,

@@ -5,11 +5,13 @@ use core::slice;
 use aya_ebpf::helpers::bpf_ktime_get_coarse_ns;
 use aya_ebpf::helpers::generated::bpf_xdp_load_bytes;
 use aya_ebpf::programs::XdpContext;
+use tollfree_core::address::SubscriberId;
 use tollfree_core::control::Control;
 use tollfree_core::decide::Decision;
 use tollfree_core::event::{CopyHead, CopyKind};
 use tollfree_core::interface::Role;
-use tollfree_core::limits::COPY_OCTETS_MAX;
+use tollfree_core::limits::{COPY_OCTETS_MAX, SIGNALLED_NS};
+use tollfree_core::places::signalled_place;
 use tollfree_core::stat::Stat;
 
 use crate::xdp_bytes::{XdpBytes, opaque};
@@ -18,6 +20,14 @@ use crate::{maps, scratch};
 /// Bounds a length that is counted from zero.
 const COPY_OCTETS_MASK: usize = COPY_OCTETS_MAX - 1;
 const _: () = assert!(COPY_OCTETS_MAX.is_power_of_two(), "a mask bounds what is copied");
+
+/// What the subscriber's message negotiates may begin before userspace has read it.
+#[inline(always)]
+pub fn signal(subscriber: SubscriberId) {
+    // SAFETY: the helper takes no arguments. JUSTIFICATION: helpers are foreign functions.
+    let now_ns = unsafe { bpf_ktime_get_coarse_ns() };
+    maps::hear(signalled_place(subscriber), now_ns + SIGNALLED_NS);
+}
 
 /// Gives the whole frame to userspace. A full ring buffer loses the copy, never the packet, and is counted.
 #[inline(always)]

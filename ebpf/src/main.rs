@@ -57,6 +57,9 @@ pub fn tollfree(context: XdpContext) -> u32 {
     if kind == CopyKind::Names as u32 {
         names::hear(role, decision.subscriber);
     }
+    if kind == CopyKind::Signalling as u32 {
+        copies::signal(decision.subscriber);
+    }
     if kind != CopyKind::None as u32 && kind != CopyKind::NamesListed as u32 {
         copies::send(&context, control, role, decision.copy, &decision);
     }

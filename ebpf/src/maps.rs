@@ -19,9 +19,9 @@ use tollfree_core::layout::LayoutEntry;
 use tollfree_core::limits::{
     BANKS, COPIES_RING_OCTETS, COUNTERS_DEFAULT, FLOWS_DEFAULT, FRAGMENTS_MAX, GRANTS_MAX, HEARD_MAX,
     INTERFACES_MAX, LOCAL_PREFIXES_MAX, MATCH_SETS_MAX, NAMES_MAX, OVERFLOW_MAX, PENDING_DEFAULT, PLAN_SLOTS,
-    QUOTAS_DEFAULT, RULES_MAX, TRANSPORT_PREFIXES_MAX,
+    QUOTAS_DEFAULT, RULES_MAX, TEXT_INTERVAL_NS, TEXTS_MAX, TRANSPORT_PREFIXES_MAX,
 };
-use tollfree_core::names::{heard_place, remote_place};
+use tollfree_core::places::{heard_place, remote_place, signalled_place, text_place};
 use tollfree_core::plan::{ClassEntry, MatchSet, RuleEntry};
 use tollfree_core::prefix::{
     FILTER_WORDS_MAX, LONG_LENGTHS_MAX, LongLengths, PREFIXES_MAX, PrefixKey, SHORT_LENGTHS_MAX,
@@ -126,10 +126,13 @@ static SENT_AGAIN: PerCpuHashMap<u32, Usage> = PerCpuHashMap::pinned(RULES_MAX, 
 #[map]
 static STATS: PerCpuArray<u64> = PerCpuArray::pinned(Stat::COUNT, 0);
 
-/// Until when subscribers may know addresses that userspace is still learning, in nanoseconds of `CLOCK_MONOTONIC`; by
-/// [`heard_place`].
+/// Until when subscribers may know addresses that userspace is still learning, and until when it may be reading their
+/// signalling, in nanoseconds of `CLOCK_MONOTONIC`; by [`heard_place`] and [`signalled_place`].
 #[map]
 static HEARD: Array<u64> = Array::pinned(HEARD_MAX, 0);
+/// When subscribers last sent a SIP MESSAGE that was waited with, in nanoseconds of `CLOCK_MONOTONIC`; by [`text_place`].
+#[map]
+static TEXTS: Array<u64> = Array::pinned(TEXTS_MAX, 0);
 /// Hashes of the names that rules list; written by userspace.
 #[map]
 pub static NAMES: HashMap<u64, u32> = HashMap::pinned(NAMES_MAX, 0);
@@ -338,6 +341,26 @@ pub fn quota(key: &QuotaKey) -> Option<&'static QuotaCells> {
 #[inline(always)]
 pub fn heard_until_ns(subscriber: SubscriberId, remote: &Address) -> u64 {
     marked_until_ns(heard_place(subscriber)).max(marked_until_ns(remote_place(remote)))
+}
+
+/// Until when userspace may be reading signalling of the subscriber's.
+#[inline(always)]
+pub fn signalled_until_ns(subscriber: SubscriberId) -> u64 {
+    marked_until_ns(signalled_place(subscriber))
+}
+
+/// A number for a SIP MESSAGE that is to wait. What two CPUs begin at once may be one too many.
+#[inline(always)]
+pub fn begin_text(subscriber: SubscriberId, now_ns: u64) -> Option<u64> {
+    let last_ns = TEXTS.get_ptr_mut(text_place(subscriber))?;
+    // SAFETY: a live map value, aligned. JUSTIFICATION: other CPUs write it meanwhile.
+    unsafe {
+        if now_ns < last_ns.read_volatile().saturating_add(TEXT_INTERVAL_NS) {
+            return None;
+        }
+        last_ns.write_volatile(now_ns);
+    }
+    Some(flow_number())
 }
 
 #[inline(always)]

@@ -7,8 +7,9 @@ use tollfree_core::decide::Decision;
 use tollfree_core::event::CopyKind;
 use tollfree_core::interface::Role;
 use tollfree_core::limits::HEARD_NS;
-use tollfree_core::names::{self, Asked, Names, heard_place, remote_place};
+use tollfree_core::names::{self, Asked, Names};
 use tollfree_core::packet::Packet;
+use tollfree_core::places::{heard_place, remote_place};
 use tollfree_core::reason::Reason;
 
 use crate::xdp_bytes::XdpBytes;

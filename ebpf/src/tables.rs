@@ -135,6 +135,16 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn signalled_until_ns(&self, subscriber: SubscriberId) -> u64 {
+        maps::signalled_until_ns(subscriber)
+    }
+
+    #[inline(always)]
+    fn begin_text(&self, subscriber: SubscriberId) -> Option<u64> {
+        maps::begin_text(subscriber, self.now_ns())
+    }
+
+    #[inline(always)]
     fn count_sent_again(&self, rule: u32, role: Role, octets: u32) {
         maps::count_sent_again(rule, role, octets);
     }

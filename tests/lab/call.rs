@@ -36,9 +36,16 @@ pub struct PastCall {
     uplink_octets: i64,
     downlink_packets: i64,
     downlink_octets: i64,
+    uplink_packets_lost: i64,
+    downlink_packets_lost: i64,
 }
 
 impl PastCall {
+    /// How many packets its media lost, from the subscriber and to him.
+    pub const fn packets_lost(&self) -> [i64; 2] {
+        [self.uplink_packets_lost, self.downlink_packets_lost]
+    }
+
     /// What its media carried.
     pub const fn media(&self) -> Usage {
         Usage {

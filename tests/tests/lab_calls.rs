@@ -14,7 +14,7 @@ fn a_thousand_calls_are_recorded_and_only_their_media_is_free() {
 }
 
 #[test]
-fn media_that_comes_before_its_grant_is_charged_and_nothing_is_lost() {
+fn media_that_comes_before_its_grant_waits_for_it_and_is_free() {
     assert_shown("calls-2-");
 }
 
@@ -51,6 +51,22 @@ fn other_proxies_are_not_listened_to() {
 #[test]
 fn numbers_are_compared_whole() {
     assert_shown("calls-5-near-numbers-");
+}
+
+#[test]
+fn media_that_waits_is_free_by_its_call_alone() {
+    assert_shown("calls-5-hasty-near-number-");
+    assert_shown("calls-5-signalled-pipe-");
+}
+
+#[test]
+fn texts_are_free_where_their_numbers_rule_says_so() {
+    assert_shown("calls-6-");
+}
+
+#[test]
+fn packets_that_were_lost_are_in_the_record() {
+    assert_shown("calls-7-");
 }
 
 #[test]

@@ -18,10 +18,13 @@ use tollfree_core::flow::{
     FlowCells, FlowEntry, FlowKey, FragmentEntry, FragmentKey, GrantEntry, Promise, Words,
 };
 use tollfree_core::interface::Role;
-use tollfree_core::limits::{EVIDENCE_WAIT_NS, FLOWS_PER_SUBSCRIBER_DEFAULT, HEARD_NS};
+use tollfree_core::limits::{
+    EVIDENCE_WAIT_NS, FLOWS_PER_SUBSCRIBER_DEFAULT, HEARD_NS, SIGNALLED_NS, TEXT_INTERVAL_NS,
+};
 use tollfree_core::names::{self, Names, Reading};
 use tollfree_core::packet::Packet;
 use tollfree_core::packet::tunnel::Transports;
+use tollfree_core::places::{heard_place, remote_place, signalled_place, text_place};
 use tollfree_core::plan::{ClassEntry, Local, MatchSet, RuleEntry};
 use tollfree_core::quota::{QuotaCells, QuotaEntry, QuotaKey};
 use tollfree_core::reason::Reason;
@@ -114,6 +117,7 @@ pub struct MemoryTables {
     subscriber_flows: RefCell<HashMap<SubscriberId, u32>>,
     verdicts: HashMap<u64, Promise>,
     heard: HashMap<u32, u64>,
+    texts: RefCell<HashMap<u32, u64>>,
     names: HashSet<u64>,
     quotas: RefCell<HashMap<QuotaKey, Rc<QuotaCells>>>,
     sent_again: RefCell<BTreeMap<u32, Usage>>,
@@ -220,7 +224,12 @@ impl MemoryTables {
     /// A subscriber may know addresses until then that are in no rule yet, in nanoseconds; those whose time is over are
     /// forgotten.
     pub fn hear(&mut self, subscriber: SubscriberId, until_ns: u64) {
-        self.mark(names::heard_place(subscriber), until_ns);
+        self.mark(heard_place(subscriber), until_ns);
+    }
+
+    /// Until then the controller may be reading signalling of the subscriber's, in nanoseconds.
+    pub fn signal(&mut self, subscriber: SubscriberId, until_ns: u64) {
+        self.mark(signalled_place(subscriber), until_ns);
     }
 
     fn mark(&mut self, place: u32, until_ns: u64) {
@@ -234,12 +243,16 @@ impl MemoryTables {
         self.names = names.into_iter().map(names::hash).collect();
     }
 
-    /// Does with a packet that was decided what the kernel's programs do about names: a subscriber who is answered is waited
-    /// with, and so is whoever connects to what he is told. Says what it is copied for.
+    /// Does with a packet that was decided what the kernel's programs do about names and signalling: a subscriber who is
+    /// answered is waited with, and so is whoever connects to what he is told, and the media of whoever signals. Says what it
+    /// is copied for.
     pub fn listen(&mut self, octets: &[u8], role: Role, packet: &Packet, decision: &Decision) -> CopyKind {
         let frame = Frame::message(octets);
         let offset = names::message_offset(packet.transport_offset);
         let mut reading = Reading::default();
+        if decision.copy == CopyKind::Signalling {
+            self.signal(decision.subscriber, self.now_ns + SIGNALLED_NS);
+        }
         let is_read = decision.copy == CopyKind::NamesListed
             && names::is_listed(&frame, offset, &mut reading, &Listed(&self.names));
         if role == Role::Core && (is_read || decision.copy == CopyKind::Names) {
@@ -248,7 +261,7 @@ impl MemoryTables {
         if role == Role::Core && is_read {
             let until_ns = self.now_ns + HEARD_NS;
             names::each_address(&frame, offset, &mut reading, |remote| {
-                self.mark(names::remote_place(remote), until_ns);
+                self.mark(remote_place(remote), until_ns);
             });
         }
         if decision.copy == CopyKind::NamesListed { CopyKind::Names } else { decision.copy }
@@ -376,7 +389,22 @@ impl Tables for MemoryTables {
 
     fn heard_until_ns(&self, subscriber: SubscriberId, remote: &Address) -> u64 {
         let marked = |place: u32| self.heard.get(&place).copied().unwrap_or_default();
-        marked(names::heard_place(subscriber)).max(marked(names::remote_place(remote)))
+        marked(heard_place(subscriber)).max(marked(remote_place(remote)))
+    }
+
+    fn signalled_until_ns(&self, subscriber: SubscriberId) -> u64 {
+        self.heard.get(&signalled_place(subscriber)).copied().unwrap_or_default()
+    }
+
+    fn begin_text(&self, subscriber: SubscriberId) -> Option<u64> {
+        let mut texts = self.texts.borrow_mut();
+        texts.retain(|_, last_ns| self.now_ns < last_ns.saturating_add(TEXT_INTERVAL_NS));
+        if texts.contains_key(&text_place(subscriber)) {
+            return None;
+        }
+        texts.insert(text_place(subscriber), self.now_ns);
+        self.last_flow.set(self.last_flow.get() + 1);
+        Some(self.last_flow.get())
     }
 
     fn count_sent_again(&self, number: u32, role: Role, octets: u32) {

@@ -157,13 +157,16 @@ pub struct Packet {
     pub finishes: bool,
     /// A TCP RST.
     pub resets: bool,
-    /// Sequence number of the first octet of a TCP segment's payload; a SYN's or FIN's own is not counted.
+    /// Sequence number of the first octet of a TCP segment's payload; a SYN's or FIN's own is not counted. Of what looks
+    /// like RTP, its own (RFC 3550, section 5.1) under [`Packet::RTP_SEQUENCE`]; else 0.
     pub sequence: u32,
     /// Octets of a TCP segment's payload, as far as this packet holds it.
     pub payload_octets: u32,
     /// A UDP datagram whose payload looks like RTP or RTCP (RFC 3550; RFC 7983, section 7): version 2, and no shorter than
     /// the shortest of either.
     pub is_rtp: bool,
+    /// A UDP datagram whose payload begins as a SIP MESSAGE does (RFC 3428).
+    pub is_text: bool,
     /// The packet that an ICMP error is about.
     pub quote: Quote,
     /// Where the headers of this packet must end, in octets of the frame: with the first fragment that it is tunnelled in,
@@ -177,6 +180,9 @@ pub struct Packet {
 }
 
 impl Packet {
+    /// Set in the sequence number of RTP, which has 16 bits.
+    pub const RTP_SEQUENCE: u32 = 1 << 16;
+
     /// Begins with the IP header at `offset`; what is known of the tunnels around it stays. Field by field, because the
     /// compiler would fill the whole by a function that the kernel program cannot call.
     #[inline(always)]
@@ -196,6 +202,7 @@ impl Packet {
         self.sequence = 0;
         self.payload_octets = 0;
         self.is_rtp = false;
+        self.is_text = false;
         self.quote.is_there = false;
         self.fault = Fault::None;
         self.opens = true;

@@ -15,11 +15,17 @@ const TCP_ACK: u8 = 0x10;
 /// Octets of both ports, of TCP and of UDP.
 const PORTS_OCTETS: usize = 4;
 const UDP_HEADER_OCTETS: usize = 8;
-/// A receiver's report about nobody (RFC 3550, section 6.4.2); RTP's own header is longer.
-const RTCP_OCTETS_MIN: usize = 8;
+/// Octets of a UDP datagram's payload that are read. Reason: as many as the shortest RTCP has, a receiver's report about
+/// nobody (RFC 3550, section 6.4.2); RTP's own header is longer.
+const PAYLOAD_READ_OCTETS: usize = 8;
+/// How a SIP MESSAGE begins (RFC 3261, section 7.1; RFC 3428): methods are told apart by case.
+const TEXT_BEGIN: [u8; PAYLOAD_READ_OCTETS] = *b"MESSAGE ";
 /// Of RTP and RTCP (RFC 3550, section 5.1): the two upper bits of the first octet.
 const RTP_VERSION: u8 = 2;
 const RTP_VERSION_SHIFT: u8 = 6;
+/// What the second octet is of RTCP, which shares RTP's port (RFC 5761, section 4).
+const RTCP_FIRST: u8 = 192;
+const RTCP_LAST: u8 = 223;
 
 #[inline(always)]
 pub(super) fn parse<B: Bytes>(bytes: &B, packet: &mut Packet) {
@@ -68,10 +74,24 @@ fn udp<B: Bytes>(bytes: &B, packet: &mut Packet) -> bool {
         return false;
     }
     let offset = packet.transport_offset + UDP_HEADER_OCTETS;
-    packet.is_rtp = offset + RTCP_OCTETS_MIN <= packet.end()
-        && packet.holds(offset, 1)
-        && matches!(bytes.load::<1>(offset), Some([first]) if first >> RTP_VERSION_SHIFT == RTP_VERSION);
+    if offset + PAYLOAD_READ_OCTETS <= packet.end()
+        && packet.holds(offset, PAYLOAD_READ_OCTETS)
+        && let Some(payload) = bytes.load::<PAYLOAD_READ_OCTETS>(offset)
+    {
+        payload_begin(packet, payload);
+    }
     true
+}
+
+/// What the beginning of a UDP datagram's payload looks like.
+#[inline(always)]
+fn payload_begin(packet: &mut Packet, payload: [u8; PAYLOAD_READ_OCTETS]) {
+    let [first, second, high, low, ..] = payload;
+    packet.is_text = u64::from_ne_bytes(payload) == u64::from_ne_bytes(TEXT_BEGIN);
+    packet.is_rtp = first >> RTP_VERSION_SHIFT == RTP_VERSION;
+    if packet.is_rtp && !(RTCP_FIRST..=RTCP_LAST).contains(&second) {
+        packet.sequence = Packet::RTP_SEQUENCE | u32::from(u16::from_be_bytes([high, low]));
+    }
 }
 
 #[inline(always)]

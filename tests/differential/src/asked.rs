@@ -145,6 +145,14 @@ impl Tables for Asked<'_> {
         self.tables.heard_until_ns(subscriber, remote)
     }
 
+    fn signalled_until_ns(&self, subscriber: SubscriberId) -> u64 {
+        self.tables.signalled_until_ns(subscriber)
+    }
+
+    fn begin_text(&self, subscriber: SubscriberId) -> Option<u64> {
+        self.tables.begin_text(subscriber)
+    }
+
     fn count_sent_again(&self, rule: u32, from: Role, octets: u32) {
         self.sent_again.set(self.sent_again.get() + Usage::of(from, octets));
         self.tables.count_sent_again(rule, from, octets);

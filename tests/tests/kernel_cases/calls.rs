@@ -1,15 +1,19 @@
 //! Signalling, and the media of free calls.
 
 use tollfree_benches::frame::FrameBuilder;
-use tollfree_core::reason::Reason;
+use tollfree_core::event::CopyKind;
+use tollfree_core::flow::{NO_RULE, Promise};
+use tollfree_core::reason::{Bucket, Reason};
 
-use crate::case::{Case, Expect, call, charged, free_priority};
+use crate::case::{Case, Expect, call, charged, free, free_priority, pending};
+use crate::event::Event;
 use crate::world::{
-    CALLER, CALLER_V6, ENDED_MEDIA, HOTLINE_RULE, MEDIA, MEDIA_V6, OBSERVED_MEDIA, OTHER_MEDIA,
-    PRIORITY_HOTLINE_RULE, PROXY, PROXY_V6, SHY_MEDIA, SILENCE_NS, SLOW_MEDIA, SUBSCRIBER, SUBSCRIBER_V6, at,
-    filling,
+    CALLER, CALLER_V6, ENDED_MEDIA, HOTLINE_RULE, MEDIA, MEDIA_SITE, MEDIA_V6, NEVER_NS, OBSERVED_MEDIA,
+    OTHER_MEDIA, PASSED_NS, PRIORITY_HOTLINE_RULE, PROXY, PROXY_V6, SECOND_RULE, SHY_MEDIA, SILENCE_NS,
+    SLOW_MEDIA, SOMEBODY_ELSE, SUBSCRIBER, SUBSCRIBER_V6, TEXT_PROXY, at, filling, udp_flow,
 };
 
+const TEXT: &[u8] = b"MESSAGE sip:19003228@198.51.100.201 SIP/2.0\r\n\r\nSOS";
 const INVITE: &[u8] = b"INVITE sip:19003228@198.51.100.200 SIP/2.0\r\n\r\n";
 /// The shortest report of RTCP (RFC 3550, section 6.4.2).
 pub(crate) const RTCP: [u8; 8] = [0x80, 0xc9, 0, 1, 0, 0, 0, 1];
@@ -17,13 +21,21 @@ pub(crate) const RTCP: [u8; 8] = [0x80, 0xc9, 0, 1, 0, 0, 0, 1];
 const VOICE_OCTETS: usize = 172;
 
 pub(crate) fn cases() -> Vec<Case> {
-    [signalling(), media(), not_media()].into_iter().flatten().collect()
+    [signalling(), texts(), media(), not_media(), early_media(), early_media_decided()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn voice(from: &str, to: &str) -> FrameBuilder {
-    let mut rtp = [0; VOICE_OCTETS];
+    FrameBuilder::udp(at(from), at(to)).payload(&rtp(VOICE_OCTETS))
+}
+
+/// So many octets that look like RTP.
+fn rtp(octets: usize) -> Vec<u8> {
+    let mut rtp = vec![0; octets];
     rtp[0] = 0x80;
-    FrameBuilder::udp(at(from), at(to)).payload(&rtp)
+    rtp
 }
 
 fn signalling() -> Vec<Case> {
@@ -58,6 +70,113 @@ fn signalling() -> Vec<Case> {
             &FrameBuilder::echo(at(SUBSCRIBER), at(PROXY)),
             charged(Reason::Icmp, 28),
         ),
+    ]
+}
+
+/// MESSAGE requests (RFC 3428), which wait where a rule frees some.
+fn texts() -> Vec<Case> {
+    let text = |from, to| FrameBuilder::udp(at(from), at(to)).payload(TEXT);
+    let volume = 28 + u32::try_from(TEXT.len()).expect("a short message");
+    let charged = |octets| charged(Reason::Signalling, octets).copied();
+    let waits = Expect {
+        bucket: Bucket::Pending,
+        is_text: true,
+        ..charged(volume).because(Reason::AwaitingEvidence)
+    };
+    let lower = [b"message ", &TEXT[8..]].concat();
+    let soon = Case::uplink(
+        "the next too soon",
+        &text(SUBSCRIBER, TEXT_PROXY),
+        charged(volume).because(Reason::TextRate),
+    );
+    vec![
+        Case::uplink("where no rule frees texts", &text(SUBSCRIBER, PROXY), charged(volume)),
+        Case::uplink("a text", &text(SUBSCRIBER, TEXT_PROXY), waits.clone()),
+        Case::downlink("from the proxy", &text(TEXT_PROXY, SUBSCRIBER), charged(volume)),
+        Case::uplink("another method", &text(SUBSCRIBER, TEXT_PROXY).payload(INVITE), charged(28 + 46)),
+        Case::uplink(
+            "methods have their case",
+            &text(SUBSCRIBER, TEXT_PROXY).payload(&lower),
+            charged(volume),
+        ),
+        Case::uplink("shorter than its name", &text(SUBSCRIBER, TEXT_PROXY).payload(b"MESSAGE"), charged(35)),
+        soon.after(&text(SUBSCRIBER, TEXT_PROXY)),
+        Case::uplink("after another's", &text(SUBSCRIBER, TEXT_PROXY), waits)
+            .after(&text(SOMEBODY_ELSE, TEXT_PROXY)),
+    ]
+}
+
+/// The caller's signalling is waited with until then.
+fn signalled_until(until_ns: u64) -> Event {
+    Event::Signalled(udp_flow(CALLER, MEDIA).owner(), until_ns)
+}
+
+/// The caller's stream, whose grant may be about to be written.
+fn awaited(volume_octets: u32) -> Expect {
+    pending(0, volume_octets, udp_flow(CALLER, OTHER_MEDIA)).of(CALLER).copied_for(CopyKind::Media)
+}
+
+fn early_media() -> Vec<Case> {
+    let no_call = |octets| charged(Reason::NoCall, octets).of(CALLER);
+    let invite = FrameBuilder::udp(at(CALLER), at(PROXY)).payload(INVITE);
+    let answer = FrameBuilder::udp(at(PROXY), at(CALLER)).payload(INVITE);
+    let spoken = voice(CALLER, OTHER_MEDIA);
+    let rtcp = FrameBuilder::udp(at(CALLER), at(OTHER_MEDIA)).payload(&RTCP);
+    let soon = |case: Case| case.after_events([signalled_until(NEVER_NS)]);
+    let both = voice(CALLER, MEDIA_SITE);
+    let more = |case: Case, packets| (0..packets).fold(case, |case, _| case.after(&spoken));
+    let uncopied = Expect { copied: None, ..awaited(200) };
+    let large = FrameBuilder::udp(at(CALLER), at(OTHER_MEDIA)).payload(&rtp(2020));
+    let burst = |case: Case, packets| (0..packets).fold(case, |case, _| case.after(&large));
+    vec![
+        Case::uplink("he has signalled, he speaks", &spoken, awaited(200)).after(&invite),
+        Case::uplink("he is signalled to, he speaks", &spoken, awaited(200)).after_downlink(&answer),
+        soon(Case::downlink("the hotline speaks", &voice(OTHER_MEDIA, CALLER), awaited(200))),
+        soon(Case::uplink("RTCP", &rtcp, awaited(36))),
+        soon(Case::uplink("neither RTP nor RTCP", &rtcp.clone().payload(&[0; 12]), no_call(40))),
+        soon(Case::uplink("a fragment", &spoken.clone().fragment(0, true), no_call(200))),
+        Case::uplink("long ago", &spoken, no_call(200)).after_events([signalled_until(PASSED_NS)]),
+        Case::uplink(
+            "another subscriber",
+            &voice(SOMEBODY_ELSE, OTHER_MEDIA),
+            no_call(200).of(SOMEBODY_ELSE),
+        )
+        .after(&invite),
+        soon(Case::uplink("what rules list is theirs", &both, free(SECOND_RULE, 200).of(CALLER))),
+        more(soon(Case::uplink("the last packet that is copied", &spoken, awaited(200))), 7),
+        more(soon(Case::uplink("the first that is not", &spoken, uncopied)), 8),
+        burst(
+            soon(Case::uplink("the last octet that waits", &large, Expect { copied: None, ..awaited(2048) })),
+            31,
+        ),
+        burst(soon(Case::uplink("past a burst", &spoken, no_call(200))), 32),
+        soon(Case::uplink("no place for the flow", &spoken, charged(Reason::FlowTableFull, 200).of(CALLER)))
+            .after_events(filling(0)),
+    ]
+}
+
+/// What userspace says of such a stream.
+fn early_media_decided() -> Vec<Case> {
+    let no_call = |octets| charged(Reason::NoCall, octets).of(CALLER);
+    let spoken = voice(CALLER, OTHER_MEDIA);
+    let told = |name, rule, reason| {
+        Case::uplink(name, &spoken, no_call(200))
+            .after_events([signalled_until(NEVER_NS)])
+            .after(&spoken)
+            .after_events([Event::Told(Promise::new(rule, reason as u32))])
+    };
+    let granted = voice(CALLER, MEDIA);
+    let waiting = Promise::new(NO_RULE, Reason::AwaitingEvidence as u32);
+    vec![
+        told("no call's", NO_RULE, Reason::NoCall),
+        told("a call's, whose grant has gone", HOTLINE_RULE, Reason::Call),
+        Case::uplink("granted since", &granted, call(HOTLINE_RULE, 200).going_on(udp_flow(CALLER, MEDIA)))
+            .after(&granted)
+            .after_events([Event::Promised(udp_flow(CALLER, MEDIA), waiting)]),
+        Case::uplink("granted and told", &granted, call(HOTLINE_RULE, 200).going_on(udp_flow(CALLER, MEDIA)))
+            .after(&granted)
+            .after_events([Event::Promised(udp_flow(CALLER, MEDIA), waiting)])
+            .after_events([Event::Told(Promise::new(HOTLINE_RULE, Reason::Call as u32))]),
     ]
 }
 

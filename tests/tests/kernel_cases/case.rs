@@ -46,6 +46,8 @@ pub(crate) struct Expect {
     pub(crate) copied: Option<CopyKind>,
     /// The flow that awaits evidence.
     pub(crate) awaits: Option<FlowKey>,
+    /// It awaits evidence itself, under a number of its own.
+    pub(crate) is_text: bool,
     /// A flow, and whether it begins with this frame or has gone on since before.
     pub(crate) begins: Option<(FlowKey, bool)>,
     /// Octets of its payload that were sent before.
@@ -164,6 +166,7 @@ pub(crate) fn charged(reason: Reason, volume_octets: u32) -> Expect {
         forged: false,
         copied: None,
         awaits: None,
+        is_text: false,
         begins: None,
         sent_again_octets: 0,
     }

@@ -57,6 +57,8 @@ struct Checker {
     world: World,
     maps: KernelMaps,
     copies: RingBuf<MapData>,
+    /// The number of the last text that waits.
+    text: u64,
 }
 
 /// What the kernel has counted at some moment.
@@ -71,7 +73,7 @@ impl Checker {
     fn new(mut world: World) -> Result<Self> {
         let maps = KernelMaps::open(world.kernel.directory())?;
         let copies = world.kernel.dataplane().take_copies()?;
-        Ok(Self { world, maps, copies })
+        Ok(Self { world, maps, copies, text: 0 })
     }
 
     /// The program in the kernel: what it counted, what it copied, and how the frame left it.
@@ -113,14 +115,14 @@ impl Checker {
     }
 
     /// Exactly one counter moved, by exactly this frame; and payload that was sent again, if it was.
-    fn check_counters(&self, case: &Case, earlier: &Counted, later: &Counted) -> Result<()> {
+    fn check_counters(&mut self, case: &Case, earlier: &Counted, later: &Counted) -> Result<()> {
         conservation::check(&later.cut, &later.pending).map_err(|fault| anyhow!(fault))?;
         let moved = conservation::moved(&earlier.cut, &later.cut).map_err(|fault| anyhow!(fault))?;
         let pending = grown(&earlier.pending, &later.pending)?;
-        let (wanted, wanted_pending) = match case.expect.awaits {
+        self.text = pending.keys().next().filter(|_| case.expect.is_text).map_or(0, |key| key.flow);
+        let (wanted, wanted_pending) = match self.awaiting(case)? {
             None => (counted(case), BTreeMap::new()),
-            Some(key) => {
-                let flow = self.maps.flow(&key)?.context("the flow is not there")?.number;
+            Some(flow) => {
                 let Expect { rule, volume_octets, .. } = case.expect;
                 let key = PendingKey { flow, subscriber: subscriber(&case.expect), epoch: EPOCH, rule };
                 (BTreeMap::new(), BTreeMap::from([(key, Usage::of(case.role, volume_octets))]))
@@ -134,6 +136,17 @@ impl Checker {
         Ok(())
     }
 
+    /// The number under which the frame waits.
+    fn awaiting(&self, case: &Case) -> Result<Option<u64>> {
+        if case.expect.is_text {
+            let (text, flows) = (self.text, self.maps.flow_numbers()?);
+            ensure!(text != 0 && !flows.contains(&text), "a number of its own: {text}");
+            return Ok(Some(text));
+        }
+        let Some(key) = case.expect.awaits else { return Ok(None) };
+        Ok(Some(self.maps.flow(&key)?.context("the flow is not there")?.number))
+    }
+
     /// The number of the flow that the case is about.
     fn number(&self, case: &Case) -> Result<Option<u64>> {
         let Some((key, _)) = case.expect.begins else { return Ok(None) };
@@ -141,6 +154,7 @@ impl Checker {
     }
 
     fn check_copy(&mut self, case: &Case) -> Result<()> {
+        let waiting = self.awaiting(case)?;
         let Some(item) = self.copies.next() else {
             ensure!(!is_copied(case), "no copy came");
             return Ok(());
@@ -149,10 +163,7 @@ impl Checker {
         let Some((head, frame)) = CopyHead::read(&item) else { bail!("a copy of {} octets", item.len()) };
         let octets = case.frame.len().min(COPY_OCTETS_MAX);
         ensure!(frame == &case.frame[..octets], "the copy is not the frame as it arrived");
-        let flow = match case.expect.awaits {
-            Some(key) => self.maps.flow(&key)?.context("the flow is not there")?.number,
-            None => 0,
-        };
+        let flow = waiting.unwrap_or(0);
         let kind = case.expect.copied.map_or(0, |kind| kind as u32);
         ensure!(
             head.kind == kind && head.flow == flow && head.rule == case.expect.rule,
@@ -178,7 +189,7 @@ impl Checker {
         let (leaves_as, is_forged) = tag(&settings, &self.world.transports, &case.frame, &decided.0);
         let Expect { reason, rule, class: tag, copied, volume_octets, bucket, .. } = case.expect;
         let flow = case.expect.awaits.map(|key| number(&process, key).context("the flow is not there"));
-        let flow = flow.transpose()?.unwrap_or(0);
+        let flow = if case.expect.is_text { process.last_number() } else { flow.transpose()?.unwrap_or(0) };
         let copy = copied.unwrap_or(CopyKind::None);
         let wanted =
             (Decision { subscriber: subscriber(&case.expect), rule, reason, tag, copy, flow }, volume_octets);

@@ -15,6 +15,8 @@ pub(crate) enum Event {
     Told(Promise),
     /// The subscriber was answered about a name that rules list, and is waited with until then, in nanoseconds.
     Heard(SubscriberId, u64),
+    /// The subscriber's signalling is waited with until then, in nanoseconds.
+    Signalled(SubscriberId, u64),
     /// A flow turns out to have been opened under another plan, which promised this.
     Promised(FlowKey, Promise),
     /// The controller takes out what has rested for long enough, and gives the places back.

@@ -1,6 +1,6 @@
 //! The kernel's maps, as a case finds and leaves them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::path::Path;
 
@@ -11,19 +11,20 @@ use tollfree::dataplane::monotonic_ns;
 use tollfree_core::address::SubscriberId;
 use tollfree_core::counter::{PendingKey, Usage};
 use tollfree_core::flow::{FlowEntry, FlowKey, FragmentEntry, FragmentKey, Promise, SubscriberFlows};
-use tollfree_core::names::{heard_place, remote_place};
+use tollfree_core::places::{heard_place, remote_place, signalled_place, text_place};
 use tollfree_core::quota::{QuotaEntry, QuotaKey};
 
 use crate::event::Event;
 use crate::world::{
-    NEVER_NS, PASSED_NS, QUOTAS_MAX, SITE, SOMEBODY_ELSE, STRANGER, STRANGER_V6, SUBSCRIBER, SUBSCRIBER_V6,
-    at, tcp_flow,
+    CALLER, NEVER_NS, PASSED_NS, QUOTAS_MAX, SITE, SOMEBODY_ELSE, STRANGER, STRANGER_V6, SUBSCRIBER,
+    SUBSCRIBER_V6, at, tcp_flow,
 };
 
 /// Those that cases change, and those that are not in a cut.
 pub(crate) struct KernelMaps {
     flows: HashMap<MapData, FlowKey, FlowEntry>,
     heard: Array<MapData, u64>,
+    texts: Array<MapData, u64>,
     opened: HashMap<MapData, SubscriberId, SubscriberFlows>,
     ended: HashMap<MapData, SubscriberId, SubscriberFlows>,
     verdicts: HashMap<MapData, u64, Promise>,
@@ -41,6 +42,7 @@ impl KernelMaps {
         Ok(Self {
             flows: HashMap::try_from(Map::HashMap(pinned("FLOWS")?))?,
             heard: Array::try_from(Map::Array(pinned("HEARD")?))?,
+            texts: Array::try_from(Map::Array(pinned("TEXTS")?))?,
             opened: HashMap::try_from(Map::HashMap(pinned("SUBSCRIBER_FLOWS")?))?,
             ended: HashMap::try_from(Map::HashMap(pinned("SUBSCRIBER_FLOWS_ENDED")?))?,
             verdicts: HashMap::try_from(Map::HashMap(pinned("VERDICTS")?))?,
@@ -63,9 +65,11 @@ impl KernelMaps {
         clear(&mut self.verdicts)?;
         clear(&mut self.quotas)?;
         clear(&mut self.fragments)?;
-        for subscriber in [SUBSCRIBER, SUBSCRIBER_V6, SOMEBODY_ELSE] {
+        for subscriber in [SUBSCRIBER, SUBSCRIBER_V6, SOMEBODY_ELSE, CALLER] {
             let owner = tcp_flow(subscriber, SITE).owner();
             self.heard.set(heard_place(owner), 0, 0)?;
+            self.heard.set(signalled_place(owner), 0, 0)?;
+            self.texts.set(text_place(owner), 0, 0)?;
         }
         for stranger in [STRANGER, STRANGER_V6] {
             self.heard.set(remote_place(&at(stranger).ip().into()), 0, 0)?;
@@ -95,6 +99,9 @@ impl KernelMaps {
             }
             Event::Heard(subscriber, until_ns) => {
                 self.heard.set(heard_place(*subscriber), *until_ns, 0)?;
+            }
+            Event::Signalled(subscriber, until_ns) => {
+                self.heard.set(signalled_place(*subscriber), *until_ns, 0)?;
             }
             Event::Promised(key, promise) => {
                 let flow = self.flows.get(key, 0)?;
@@ -136,6 +143,11 @@ impl KernelMaps {
     }
 
     /// What a subscriber used of rules.
+    pub(crate) fn flow_numbers(&self) -> Result<BTreeSet<u64>> {
+        Ok(entries(&self.flows)?.values().map(|flow| flow.number).collect())
+    }
+
+    /// What was used of ceilings.
     pub(crate) fn quotas(&self) -> Result<BTreeMap<QuotaKey, QuotaEntry>> {
         entries(&self.quotas)
     }

@@ -38,6 +38,7 @@ impl<'a> Process<'a> {
                 }
             }
             Event::Heard(subscriber, until_ns) => self.tables.hear(*subscriber, *until_ns),
+            Event::Signalled(subscriber, until_ns) => self.tables.signal(*subscriber, *until_ns),
             Event::Promised(key, promise) => {
                 let flow = self.tables.flow(key).expect("a flow that a frame before has opened");
                 flow.set_promise(&self.tables, *promise);
@@ -51,6 +52,11 @@ impl<'a> Process<'a> {
     fn wait(&mut self, ns: u64) {
         self.now_ns += ns;
         self.tables.set_now(self.now_ns);
+    }
+
+    /// The last number that a flow or a text was given.
+    pub(crate) const fn last_number(&self) -> u64 {
+        self.tables.flows_opened()
     }
 
     /// The decision on a frame, and the volume counted.

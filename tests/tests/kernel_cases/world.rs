@@ -161,6 +161,8 @@ pub(crate) const PRIORITY_HOTLINE_RULE: u32 = 1101;
 pub(crate) const MEDIA_SITE: &str = "198.51.100.64:443";
 /// Signalling proxies.
 pub(crate) const PROXY: &str = "198.51.100.200:5060";
+/// While a rule frees texts.
+pub(crate) const TEXT_PROXY: &str = "198.51.100.201:5060";
 pub(crate) const PROXY_V6: &str = "[2001:db8:5060:1::5]:5060";
 /// The gateway's own, inside the pools.
 pub(crate) const GATEWAY: &str = "10.20.255.254:53";
@@ -361,6 +363,7 @@ pub(crate) fn plan() -> PlanTables {
         ("198.51.100.0/25", ClassEntry::MEDIA, 0),
         ("198.51.100.64/32", ClassEntry::MEDIA | ClassEntry::CANDIDATE, 5),
         ("198.51.100.200/32", ClassEntry::SIGNALLING, 0),
+        ("198.51.100.201/32", ClassEntry::SIGNALLING | ClassEntry::TEXTS, 0),
         ("2001:db8:5060::/64", ClassEntry::MEDIA, 0),
         ("2001:db8:5060:1::5/128", ClassEntry::SIGNALLING, 0),
     ] {

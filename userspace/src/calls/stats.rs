@@ -23,7 +23,7 @@ pub struct TrackerStats {
     pub full: u64,
     /// INVITEs to hotlines that are not followed, because the subscriber has as many calls as allowed.
     pub subscriber_full: u64,
-    /// Text messages to numbers whose rule frees them. They are charged with all signalling.
+    /// Text messages to numbers whose rule frees them.
     pub text_messages: u64,
     /// Calls gone on with that a controller before this one followed.
     pub restored: u64,

@@ -78,6 +78,11 @@ pub enum Action {
     },
     /// Keep the record of a call that is over.
     Ended(CallRecord),
+    /// The message itself is a text that is free.
+    Text {
+        /// Under which rule, by its permanent number.
+        rule: u32,
+    },
 }
 
 /// Follows the calls of all subscribers.
@@ -276,7 +281,7 @@ impl Tracker {
                 return;
             }
             (Start::Request { method: Method::Message, uri }, Direction::Uplink, None) => {
-                self.text_message(request_number(uri), hotlines);
+                self.text_message(request_number(uri), hotlines, actions);
                 return;
             }
             _ => {}
@@ -355,11 +360,19 @@ impl Tracker {
         }
     }
 
-    /// A text to a number: whether its rule would free it is counted. The kernel charges all signalling, this too.
-    fn text_message(&mut self, dialled: Option<DialledNumber<'_>>, hotlines: &impl Hotlines) {
+    /// A text to a number (RFC 3428), which its rule may free.
+    fn text_message(
+        &mut self,
+        dialled: Option<DialledNumber<'_>>,
+        hotlines: &impl Hotlines,
+        actions: &mut Vec<Action>,
+    ) {
         let hotline = served(dialled, hotlines).and_then(|dialled| hotlines.find(&dialled.digits));
         match hotline {
-            Some(hotline) if hotline.terms.has_messages => self.stats.text_messages += 1,
+            Some(hotline) if hotline.terms.has_messages => {
+                self.stats.text_messages += 1;
+                actions.push(Action::Text { rule: hotline.rule });
+            }
             _ => self.stats.untracked += 1,
         }
     }

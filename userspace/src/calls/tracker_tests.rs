@@ -151,7 +151,7 @@ fn bye() -> String {
 /// One message of a dialog, and the actions in short that it must bring.
 type Row = (Direction, String, &'static [&'static str]);
 
-/// Actions in short: `grant OURS THEIRS`, `change OURS THEIRS`, `revoke OURS THEIRS`, `ended CAUSE`.
+/// Actions in short: `grant OURS THEIRS`, `change OURS THEIRS`, `revoke OURS THEIRS`, `ended CAUSE`, `text RULE`.
 fn short(actions: &[Action]) -> Vec<String> {
     let ends = |stream: &Stream| format!("{} {}", stream.subscriber, stream.remote);
     let one = |action: &Action| match action {
@@ -159,6 +159,7 @@ fn short(actions: &[Action]) -> Vec<String> {
         Action::Change { stream, .. } => format!("change {}", ends(stream)),
         Action::Revoke { stream } => format!("revoke {}", ends(stream)),
         Action::Ended(record) => format!("ended {}", record.cause.name()),
+        Action::Text { rule } => format!("text {rule}"),
     };
     actions.iter().map(one).collect()
 }
@@ -875,6 +876,7 @@ proptest! {
                     Action::Change { stream, .. } => assert!(free.contains(&stream), "changed, not granted"),
                     Action::Revoke { stream } => assert!(free.remove(&stream), "revoked twice"),
                     Action::Ended(record) => assert!(record.media.iter().all(|stream| !free.contains(stream))),
+                    Action::Text { .. } => panic!("a text without a rule that frees it"),
                 }
             }
             free.clone()

@@ -72,6 +72,8 @@ fn past_json(call: &StoredCall) -> Value {
         "answered_at": row.answered_at, "ended_at": row.ended_at, "cause": row.cause, "epoch": row.epoch,
         "uplink_packets": row.media.uplink_packets, "uplink_octets": row.media.uplink_octets,
         "downlink_packets": row.media.downlink_packets, "downlink_octets": row.media.downlink_octets,
+        "uplink_packets_lost": row.media.uplink_packets_lost,
+        "downlink_packets_lost": row.media.downlink_packets_lost,
     })
 }
 

@@ -127,7 +127,7 @@ struct NumberRule {
     max_duration_seconds: u64,
     /// How many calls a subscriber may have at once.
     calls_per_subscriber: u32,
-    /// Whether the policy wants text messages to it free. The gateway charges them, as all signalling.
+    /// Whether the policy wants text messages to it free.
     messages: bool,
 }
 
@@ -235,7 +235,7 @@ impl fmt::Display for NumberRule {
         if self.messages {
             writeln!(
                 f,
-                "  messages  free by the policy, for equipment that rates them; charged as signalling here"
+                "  messages  free by the policy: SIP MESSAGE in one datagram here, others where equipment rates them"
             )?;
         }
         Ok(())

@@ -9,23 +9,27 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tollfree_core::counter::Usage;
-use tollfree_core::flow::{FlowKey, GrantEntry};
+use tollfree_core::address::Address;
+use tollfree_core::event::CopyKind;
+use tollfree_core::flow::{FlowKey, GrantEntry, NO_RULE, Verdict};
+use tollfree_core::packet::protocol;
 use tollfree_core::plan::RuleEntry;
+use tollfree_core::reason::Reason;
 
 use super::copies::{CopiedFrame, read};
 use super::engine::{Command, Engine};
 use super::evidence::{EvidenceParts, EvidenceReader};
-use super::kept_calls::{EndedCall, GoingCall, Past, counts, from_counts, read_kept, row};
+use super::kept_calls::{EndedCall, GoingCall, Past, read_kept, row};
 use super::{RunError, Shared};
 use crate::api::{CallRequest, LiveCall, LiveStream};
 use crate::calls::connections::Connections;
 use crate::calls::frame::{Carried, FrameReader};
 use crate::calls::{
-    Action, At, CallRecord, Direction, HotlineMatch, Hotlines, SavedCall, Stream, Tracker, TrackerLimits,
+    Action, At, CallRecord, Direction, HotlineMatch, Hotlines, MediaUsage, SavedCall, Stream, Tracker,
+    TrackerLimits,
 };
 use crate::config::{Config, SignallingConfig};
-use crate::dataplane::{DataplaneError, FlowTables, monotonic_ns};
+use crate::dataplane::{DataplaneError, FlowTables, VerdictTable, monotonic_ns};
 use crate::ledger::{CallJournal, Kept};
 use crate::memory::MemoryTransports;
 use crate::policy::HotlineTable;
@@ -67,6 +71,7 @@ struct State {
     reader: FrameReader,
     connections: Connections,
     tables: FlowTables,
+    verdicts: VerdictTable,
     shared: Arc<Shared>,
     /// Those that calls were last held against.
     hotlines: Arc<HotlineTable>,
@@ -84,13 +89,21 @@ struct State {
     /// Epoch of the last copy.
     epoch: u32,
     /// What streams carried whose call goes on, and which are no longer free.
-    carried: HashMap<Stream, Usage>,
+    carried: HashMap<Stream, MediaUsage>,
     /// Streams whose grants ended, but not what they carried is known.
     ending: Vec<Stream>,
     /// Records of calls that ended with them, each with its epoch.
     closing: Vec<(CallRecord, u32)>,
+    early: EarlyMedia,
     failures: u64,
     next: Due,
+}
+
+/// What came of streams that began before their calls were read.
+#[derive(Debug, Default)]
+struct EarlyMedia {
+    calls: u64,
+    no_calls: u64,
 }
 
 /// When what is done from time to time is due.
@@ -118,6 +131,7 @@ impl Follower {
             transports: MemoryTransports::new(&config.transports),
         });
         let tables = engine.parts.dataplane.take_flow_tables()?;
+        let verdicts = engine.parts.dataplane.verdict_table()?;
         let now = Instant::now();
         let mut state = State {
             gateway: config.gateway.id.clone(),
@@ -125,6 +139,7 @@ impl Follower {
             reader: FrameReader::default(),
             connections: Connections::default(),
             tables,
+            verdicts,
             shared: Arc::clone(shared),
             hotlines: shared.hotlines.load_full(),
             signalling: config.signalling.clone(),
@@ -139,6 +154,7 @@ impl Follower {
             carried: HashMap::new(),
             ending: Vec::new(),
             closing: Vec::new(),
+            early: EarlyMedia::default(),
             failures: 0,
             next: Due { expire: now, listen: now, offer: now },
         };
@@ -178,7 +194,7 @@ impl State {
             }
         }
         for GoingCall { carried, .. } in &going {
-            self.carried.extend(carried.iter().map(|(stream, usage)| (*stream, from_counts(*usage))));
+            self.carried.extend(carried.iter().copied());
         }
         let held: HashSet<FlowKey> =
             going.iter().flat_map(|going| going.call.granted()).map(|stream| stream.key()).collect();
@@ -207,10 +223,10 @@ impl State {
 
     /// Ends a call whose grants went with the kernel's maps, at the machine's restart.
     fn partial(&mut self, going: GoingCall) {
-        let mut media = Usage::default();
-        going.carried.iter().for_each(|(_, usage)| media += from_counts(*usage));
+        let mut media = MediaUsage::default();
+        going.carried.iter().for_each(|(_, usage)| media += *usage);
         let record = going.call.into_partial(now());
-        self.keep_ended(EndedCall { record, epoch: going.epoch, media: counts(media) });
+        self.keep_ended(EndedCall { record, epoch: going.epoch, media });
     }
 
     fn run(mut self, inbox: &Receiver<Input>, stop: &AtomicBool) {
@@ -231,6 +247,7 @@ impl State {
     fn take(&mut self, input: Input) {
         self.follow_policy();
         match input {
+            Input::Frame(frame) if frame.kind == CopyKind::Media => self.take_media(&frame),
             Input::Frame(frame) => self.take_frame(&frame),
             Input::Request(request) => self.answer(request),
         }
@@ -241,7 +258,11 @@ impl State {
         self.epoch = frame.epoch;
         match self.reader.read(frame.at_ns, frame.role, &frame.octets, &self.transports) {
             Some(Carried::Datagram { subscriber, proxy, direction, payload }) => {
-                self.message(direction, subscriber, proxy, &payload);
+                let text = self.message(direction, subscriber, proxy, &payload);
+                if frame.flow != 0 {
+                    let charged = Verdict { rule: NO_RULE, reason: Reason::Signalling };
+                    self.decide(frame.flow, text.unwrap_or(charged));
+                }
             }
             Some(Carried::Segment(segment)) => {
                 for message in self.connections.take(frame.at_ns, &segment) {
@@ -258,10 +279,78 @@ impl State {
         }
     }
 
-    fn message(&mut self, direction: Direction, subscriber: SocketAddr, proxy: SocketAddr, message: &[u8]) {
+    /// Takes a message; says what frees it, if it is a text.
+    fn message(
+        &mut self,
+        direction: Direction,
+        subscriber: SocketAddr,
+        proxy: SocketAddr,
+        message: &[u8],
+    ) -> Option<Verdict> {
         let served = Served { hotlines: &self.hotlines, signalling: &self.signalling };
         let actions = self.tracker.message(now(), direction, subscriber, proxy, message, &served);
+        let text = actions.iter().find_map(|action| match action {
+            Action::Text { rule } if monotonic_ns() < self.rule_end(*rule) => Some(*rule),
+            _ => None,
+        });
         self.act(actions);
+        text.map(|rule| self.free(rule, Reason::Text))
+    }
+
+    /// Says whose a stream is that began before its signalling was read: all that was copied before it has been read now.
+    fn take_media(&mut self, frame: &CopiedFrame) {
+        let Some(Carried::Datagram { subscriber, proxy: remote, .. }) =
+            self.reader.read(frame.at_ns, frame.role, &frame.octets, &self.transports)
+        else {
+            self.failures += 1;
+            return;
+        };
+        let key = FlowKey {
+            subscriber: Address::from(subscriber.ip()),
+            remote: Address::from(remote.ip()),
+            subscriber_port: subscriber.port(),
+            remote_port: remote.port(),
+            protocol: u32::from(protocol::UDP),
+        };
+        match self.tables.granted(&key) {
+            Ok(Some(grant)) if monotonic_ns() < grant.valid_until_ns => {
+                let verdict = self.free(grant.rule, Reason::Call);
+                self.early.calls += u64::from(self.decide(frame.flow, verdict));
+            }
+            Ok(_) => {
+                let verdict = Verdict { rule: NO_RULE, reason: Reason::NoCall };
+                self.early.no_calls += u64::from(self.decide(frame.flow, verdict));
+            }
+            Err(error) => self.check(Err(error)),
+        }
+    }
+
+    /// What a rule that frees something says of it.
+    fn free(&self, rule: u32, reason: Reason) -> Verdict {
+        Verdict { rule, reason: if self.is_observed(rule) { Reason::Observed } else { reason } }
+    }
+
+    /// Says what becomes of what waits under this number; whether that is new.
+    fn decide(&mut self, number: u64, verdict: Verdict) -> bool {
+        match self.verdicts.decide(number, verdict) {
+            Ok(is_new) => is_new,
+            Err(error) => {
+                self.check(Err(error));
+                false
+            }
+        }
+    }
+
+    /// A stream that was no call's when it began is one now: what it carried before is not the call's.
+    fn begin_anew(&mut self, key: &FlowKey) -> Result<(), DataplaneError> {
+        let Some(flow) = self.tables.carried(key)? else { return Ok(()) };
+        let promise = Verdict::from(flow.promise);
+        let said = self.verdicts.said(flow.number)?.unwrap_or(promise);
+        if promise.rule == NO_RULE && said.reason == Reason::NoCall {
+            self.tables.forget(key)
+        } else {
+            Ok(())
+        }
     }
 
     fn answer(&mut self, request: CallRequest) {
@@ -295,8 +384,8 @@ impl State {
             .tracker
             .active()
             .map(|call| {
-                let media =
-                    call.media.iter().map(|stream| self.usage(stream)).fold(Usage::default(), |a, b| a + b);
+                let mut media = MediaUsage::default();
+                call.media.iter().for_each(|stream| media += self.usage(stream));
                 LiveCall {
                     uid: call.uid.to_owned(),
                     call_id: call.call_id.to_owned(),
@@ -317,10 +406,12 @@ impl State {
     }
 
     /// What a stream carried, free or no longer.
-    fn usage(&self, stream: &Stream) -> Usage {
-        let now =
-            self.tables.carried(&stream.key()).ok().flatten().map(|flow| flow.usage).unwrap_or_default();
-        self.carried.get(stream).copied().unwrap_or_default() + now
+    fn usage(&self, stream: &Stream) -> MediaUsage {
+        let mut usage = self.carried.get(stream).copied().unwrap_or_default();
+        if let Ok(Some(flow)) = self.tables.carried(&stream.key()) {
+            usage += MediaUsage::from(&flow);
+        }
+        usage
     }
 
     fn do_what_is_due(&mut self) {
@@ -356,6 +447,10 @@ impl State {
 
     fn act(&mut self, actions: Vec<Action>) {
         for action in actions {
+            if let Action::Grant { stream, .. } = &action {
+                let begun = self.begin_anew(&stream.key());
+                self.check(begun);
+            }
             match action {
                 Action::Grant { stream, grant } | Action::Change { stream, grant } => {
                     // What the stream carried before is another call's.
@@ -379,6 +474,8 @@ impl State {
                     self.ending.push(stream);
                 }
                 Action::Ended(record) => self.closing.push((record, self.epoch)),
+                // What frees it is said by whoever knows its number.
+                Action::Text { .. } => {}
             }
         }
     }
@@ -430,11 +527,11 @@ impl State {
 
     /// Takes a call's record, with what its media took.
     fn ended(&mut self, record: CallRecord, epoch: u32) {
-        let mut media = Usage::default();
+        let mut media = MediaUsage::default();
         for stream in &record.media {
             media += self.carried.remove(stream).unwrap_or_default();
         }
-        self.keep_ended(EndedCall { record, epoch, media: counts(media) });
+        self.keep_ended(EndedCall { record, epoch, media });
     }
 
     fn keep_ended(&mut self, ended: EndedCall) {
@@ -478,8 +575,7 @@ impl State {
     }
 
     fn going(&self, call: SavedCall) -> Option<Kept> {
-        let carried =
-            call.media().iter().filter_map(|stream| Some((*stream, counts(*self.carried.get(stream)?))));
+        let carried = call.media().iter().filter_map(|stream| Some((*stream, *self.carried.get(stream)?)));
         let carried = carried.collect();
         let (uid, epoch) = (call.uid().to_owned(), self.epoch);
         let state = serde_json::to_string(&GoingCall { call, epoch, carried }).ok()?;
@@ -512,6 +608,8 @@ impl State {
             ("answered", stats.answered),
             ("ended", stats.ended),
             ("restored", stats.restored),
+            ("early-media", self.early.calls),
+            ("early-media-no-call", self.early.no_calls),
             ("unrecorded", self.ended.len() as u64),
             ("refusals", stats.refusals.iter().sum()),
             ("failures", self.failures),

@@ -26,6 +26,10 @@ const WAIT_MS: u16 = 100;
 pub(super) struct CopiedFrame {
     /// When, in nanoseconds of `CLOCK_MONOTONIC`.
     pub(super) at_ns: u64,
+    /// What for.
+    pub(super) kind: CopyKind,
+    /// What awaits a verdict, by number; 0: nothing does.
+    pub(super) flow: u64,
     /// The kind of interface it arrived on.
     pub(super) role: Role,
     /// The epoch it was decided under.
@@ -37,8 +41,8 @@ pub(super) struct CopiedFrame {
 }
 
 /// Hands copies on, in their order, until `stop` is set or nobody takes signalling: names and evidence are read at once,
-/// because what they tell is waited for; signalling waits in a queue, and where that is full, or its subscriber's share of
-/// it, it is dropped and counted.
+/// because what they tell is waited for; signalling waits in a queue, with media that may be its call's behind it, and where
+/// that is full, or its subscriber's share of it, it is dropped and counted.
 pub(super) fn read(
     mut copies: RingBuf<MapData>,
     stop: Arc<AtomicBool>,
@@ -58,7 +62,7 @@ pub(super) fn read(
                 match CopyKind::from_number(head.kind) {
                     CopyKind::Names | CopyKind::NamesListed => evidence.names(&head, frame),
                     CopyKind::Evidence => evidence.packet(&head, frame),
-                    CopyKind::Signalling => {
+                    CopyKind::Signalling | CopyKind::Media => {
                         let whose = subscriber(Role::from_number(head.role), frame, &transports);
                         let input = shares.take(whose).map(|share| Input::Frame(copied(&head, frame, share)));
                         match input.map(|input| signalling.try_send(input)) {
@@ -76,8 +80,15 @@ pub(super) fn read(
 }
 
 fn copied(head: &CopyHead, frame: &[u8], share: Share) -> CopiedFrame {
-    let (at_ns, role, epoch) = (head.at_ns, Role::from_number(head.role), head.epoch);
-    CopiedFrame { at_ns, role, epoch, octets: frame.to_vec(), _share: share }
+    CopiedFrame {
+        at_ns: head.at_ns,
+        kind: CopyKind::from_number(head.kind),
+        flow: head.flow,
+        role: Role::from_number(head.role),
+        epoch: head.epoch,
+        octets: frame.to_vec(),
+        _share: share,
+    }
 }
 
 /// Returns when there is a copy, or after [`WAIT_MS`].

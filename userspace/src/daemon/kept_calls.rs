@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use tollfree_core::address::{Address, Family, SubscriberId};
-use tollfree_core::counter::Usage;
 
-use crate::calls::{CallRecord, SavedCall, Stream};
+use crate::calls::{CallRecord, MediaUsage, SavedCall, Stream};
 use crate::ledger::{CallRow, Kept};
 use crate::status::subscriber_text;
 
@@ -13,8 +12,7 @@ use crate::status::subscriber_text;
 pub(super) struct EndedCall {
     pub(super) record: CallRecord,
     pub(super) epoch: u32,
-    /// In the order of [`Usage`].
-    pub(super) media: [u64; 4],
+    pub(super) media: MediaUsage,
 }
 
 /// A call that goes on, as the journal has it.
@@ -22,8 +20,8 @@ pub(super) struct EndedCall {
 pub(super) struct GoingCall {
     pub(super) call: SavedCall,
     pub(super) epoch: u32,
-    /// What its streams carried that are no longer free; in the order of [`Usage`].
-    pub(super) carried: Vec<(Stream, [u64; 4])>,
+    /// What its streams carried that are no longer free.
+    pub(super) carried: Vec<(Stream, MediaUsage)>,
 }
 
 /// What a controller before this one left.
@@ -39,18 +37,6 @@ pub(super) fn read_kept(kept: &Kept) -> Result<Past, serde_json::Error> {
     } else {
         serde_json::from_str(&kept.state).map(|call| Past::Going(Box::new(call)))
     }
-}
-
-/// The four counters as the journal has them.
-pub(super) const fn counts(usage: Usage) -> [u64; 4] {
-    [usage.uplink_packets, usage.uplink_octets, usage.downlink_packets, usage.downlink_octets]
-}
-
-/// The same, back.
-pub(super) const fn from_counts(
-    [uplink_packets, uplink_octets, downlink_packets, downlink_octets]: [u64; 4],
-) -> Usage {
-    Usage { uplink_packets, uplink_octets, downlink_packets, downlink_octets }
 }
 
 /// The ledger's row of a call.
@@ -73,6 +59,6 @@ pub(super) fn row(gateway: &str, ended: &EndedCall) -> CallRow {
         ended_at: record.ended,
         cause: record.cause.name().into(),
         epoch: ended.epoch,
-        media: from_counts(ended.media),
+        media: ended.media,
     }
 }

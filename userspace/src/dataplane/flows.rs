@@ -1,11 +1,11 @@
 //! Flows of candidate addresses, and grants of free calls' media.
 
 use aya::maps::{HashMap, Map, MapData, MapError};
-use tollfree_core::counter::Usage;
 use tollfree_core::flow::{FlowEntry, FlowKey, GrantEntry};
 
 use super::grace::Grace;
 use super::{Dataplane, DataplaneError};
+use crate::calls::MediaUsage;
 
 /// The maps of flows and grants, apart from the rest: calls are followed beside accounting, not behind it.
 #[derive(Debug)]
@@ -37,19 +37,29 @@ impl FlowTables {
 
     /// Says what each stream carried whose grant has been ended, and forgets it. Takes a grace period, however many there
     /// are: best asked of many at once.
-    pub fn take(&mut self, keys: &[FlowKey]) -> Result<Vec<Usage>, DataplaneError> {
+    pub fn take(&mut self, keys: &[FlowKey]) -> Result<Vec<MediaUsage>, DataplaneError> {
         // A packet that still saw the grant must have been counted on its flow before the flow is read.
         self.grace.wait()?;
         let mut usages = Vec::new();
         for key in keys {
-            match self.flows.get(key, 0) {
-                Ok(flow) => usages.push(flow.usage),
-                Err(MapError::KeyNotFound) => usages.push(Usage::default()),
-                Err(error) => return Err(DataplaneError::map("FLOWS")(error)),
-            }
-            absent_is_fine(self.flows.remove(key)).map_err(DataplaneError::map("FLOWS"))?;
+            usages.push(self.carried(key)?.as_ref().map(MediaUsage::from).unwrap_or_default());
+            self.forget(key)?;
         }
         Ok(usages)
+    }
+
+    /// Forgets what a stream carried: its next packet begins another flow.
+    pub fn forget(&mut self, key: &FlowKey) -> Result<(), DataplaneError> {
+        absent_is_fine(self.flows.remove(key)).map_err(DataplaneError::map("FLOWS"))
+    }
+
+    /// The grant of a stream.
+    pub fn granted(&self, key: &FlowKey) -> Result<Option<GrantEntry>, DataplaneError> {
+        match self.grants.get(key, 0) {
+            Ok(grant) => Ok(Some(grant)),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(error) => Err(DataplaneError::map("GRANTS")(error)),
+        }
     }
 
     /// What a stream that is free carried since it was granted, and when it was last seen; `None`: nothing yet.

@@ -86,6 +86,8 @@ pub struct Dataplane {
     banks: [Bank; BANKS as usize],
     live: LivePlan,
     attached: Vec<Attached>,
+    /// Of the last sweep: what is pending, but of no flow that is there, and nothing was said of it.
+    orphans: BTreeSet<u64>,
     /// Flows whose verdict has moved what was pending of them, in records that last.
     recorded_verdicts: BTreeSet<u64>,
 }
@@ -120,6 +122,7 @@ impl Dataplane {
             layout: LayoutEntry::default(),
             banks: [Bank::default(), Bank::default()],
             attached: Vec::new(),
+            orphans: BTreeSet::new(),
             recorded_verdicts: BTreeSet::new(),
             pins,
             maps,

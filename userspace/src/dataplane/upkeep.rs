@@ -5,14 +5,14 @@
 //! moment, the call that takes the old entry out gives back the new one, which is put in again.
 
 use std::borrow::BorrowMut;
-use std::collections::{BTreeMap, HashMap as StdHashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap as StdHashMap, HashSet};
 use std::net::IpAddr;
 
 use aya::Pod;
 use aya::maps::{HashMap, IterableMap as _, Map, MapData, MapError};
 use tollfree_core::address::SubscriberId;
 use tollfree_core::flow::{FlowEntry, FlowKey, NO_RULE, Promise, SubscriberFlows, Verdict};
-use tollfree_core::limits::{EVIDENCE_WAIT_NS, HEARD_NS, UPKEEP_MARGIN_NS};
+use tollfree_core::limits::{EVIDENCE_WAIT_NS, HEARD_NS, SIGNALLED_NS, UPKEEP_MARGIN_NS};
 use tollfree_core::plan::RuleEntry;
 use tollfree_core::quota::{QuotaEntry, QuotaKey};
 use tollfree_core::reason::Reason;
@@ -68,10 +68,20 @@ impl VerdictTable {
     pub fn decide(&mut self, flow: u64, verdict: Verdict) -> Result<bool, DataplaneError> {
         decide(&mut self.map, flow, verdict)
     }
+
+    /// What was said of a flow, as far as the kernel is still told.
+    pub fn said(&self, flow: u64) -> Result<Option<Verdict>, DataplaneError> {
+        match self.map.get(&flow, 0) {
+            Ok(promise) => Ok(Some(promise.into())),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(error) => Err(DataplaneError::map("VERDICTS")(error)),
+        }
+    }
 }
 
-/// What is kept of a flow whose address turned out to be in no rule.
-const UNLISTED: Promise = Promise::new(NO_RULE, Reason::NotListed as u32);
+/// What is kept of a flow whose address turned out to be in no rule, and of a stream that turned out to be no free call's.
+const OF_NOTHING: [Promise; 2] =
+    [Promise::new(NO_RULE, Reason::NotListed as u32), Promise::new(NO_RULE, Reason::NoCall as u32)];
 
 fn decide<T: BorrowMut<MapData>>(
     map: &mut HashMap<T, u64, Promise>,
@@ -139,10 +149,10 @@ impl Dataplane {
                     sweep.end_waiting(&self.decide_flow(flow.number, verdict));
                 }
             }
-            // A flow that turned out to be in no rule is not looked for any more once its subscriber is not waited with.
-            let is_unlisted = flow.promise == UNLISTED
-                && now_ns.saturating_sub(flow.opened_ns) >= HEARD_NS + UPKEEP_MARGIN_NS;
-            if (is_unlisted || rested_ns >= flow.rest_ns(key.protocol) + UPKEEP_MARGIN_NS)
+            // Such a flow is not looked for any more once its subscriber is not waited with.
+            let is_of_nothing = OF_NOTHING.contains(&flow.promise)
+                && now_ns.saturating_sub(flow.opened_ns) >= HEARD_NS.max(SIGNALLED_NS) + UPKEEP_MARGIN_NS;
+            if (is_of_nothing || rested_ns >= flow.rest_ns(key.protocol) + UPKEEP_MARGIN_NS)
                 && self.take_out("FLOWS", key, |now: &FlowEntry| now.number == flow.number)?
             {
                 sweep.ended += 1;
@@ -184,7 +194,8 @@ impl Dataplane {
     }
 
     /// Forgets verdicts that nobody needs any more: of flows that do not wait, of which nothing is pending, and whose
-    /// transfer is recorded. Flows of which something is pending, but that are gone, are undecided.
+    /// transfer is recorded. What is pending of flows that are gone, or of texts, is undecided if it was so at the last sweep
+    /// too: whoever reads copies may be about to say something of it.
     fn forget_verdicts(
         &mut self,
         waiting: &HashSet<u64>,
@@ -194,12 +205,13 @@ impl Dataplane {
         let in_kernel = self.banks.iter().flat_map(Bank::pending_flows);
         let pending: HashSet<u64> = in_kernel.chain(unsettled.iter().copied()).collect();
         let verdicts = self.verdicts()?;
-        let orphans: Vec<u64> = pending
+        let orphans: BTreeSet<u64> = pending
             .iter()
             .filter(|flow| !waiting.contains(flow) && !verdicts.contains_key(flow))
             .copied()
             .collect();
-        for flow in orphans {
+        let before = std::mem::replace(&mut self.orphans, orphans.clone());
+        for flow in orphans.intersection(&before).copied() {
             let verdict = Verdict { rule: NO_RULE, reason: Reason::Undecided };
             sweep.end_waiting(&self.decide_flow(flow, verdict));
         }

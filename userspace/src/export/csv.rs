@@ -51,7 +51,7 @@ pub const RECORD_COLUMNS: [&str; 30] = [
 
 /// Columns of a file of calls. Empty `answered_at`: it was not answered; empty `proxy`: the API opened it; empty
 /// `charging_id`: not known.
-pub const CALL_COLUMNS: [&str; 23] = [
+pub const CALL_COLUMNS: [&str; 25] = [
     "call",
     "gateway",
     "call_id",
@@ -75,6 +75,8 @@ pub const CALL_COLUMNS: [&str; 23] = [
     "uid",
     "caller_asserted",
     "charging_id",
+    "uplink_packets_lost",
+    "downlink_packets_lost",
 ];
 
 /// Why files could not be published. What was published before stays so; the rest is tried again next time.
@@ -208,7 +210,6 @@ fn record_fields(interval: &Interval, record: &Record) -> [String; RECORD_COLUMN
 
 fn call_fields(call: &StoredCall) -> [String; CALL_COLUMNS.len()] {
     let row = &call.row;
-    let [up, up_octets, down, down_octets] = usage_fields(&row.media);
     [
         call.call.to_string(),
         row.gateway.clone(),
@@ -226,13 +227,15 @@ fn call_fields(call: &StoredCall) -> [String; CALL_COLUMNS.len()] {
         row.cause.clone(),
         row.epoch.to_string(),
         call.policy_digest.clone(),
-        up,
-        up_octets,
-        down,
-        down_octets,
+        row.media.uplink_packets.to_string(),
+        row.media.uplink_octets.to_string(),
+        row.media.downlink_packets.to_string(),
+        row.media.downlink_octets.to_string(),
         optional(row.uid.as_ref()),
         u8::from(row.is_caller_asserted).to_string(),
         optional(row.charging_id.as_ref()),
+        row.media.uplink_packets_lost.to_string(),
+        row.media.downlink_packets_lost.to_string(),
     ]
 }
 

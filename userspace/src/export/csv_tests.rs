@@ -10,6 +10,7 @@ use tollfree_core::flow::{NO_RULE, Verdict};
 use tollfree_core::reason::Reason;
 
 use super::*;
+use crate::calls::MediaUsage;
 use crate::ledger::{CallRow, CloseReason, IntervalClose, SubscriberIdentity};
 use crate::small_disk::small_disk;
 
@@ -82,7 +83,7 @@ fn call() -> Result<CallRow, Box<dyn Error>> {
         ended_at: at("2020-02-01T00:00:20Z")?,
         cause: "cancelled".into(),
         epoch: 7,
-        media: Usage::default(),
+        media: MediaUsage::default(),
     })
 }
 
@@ -140,7 +141,14 @@ fn calls_look_as_documented() -> Outcome {
     let answered = CallRow {
         answered_at: Some(at("2020-02-01T00:00:12Z")?),
         cause: "bye".into(),
-        media: USAGE,
+        media: MediaUsage {
+            uplink_packets: 2,
+            uplink_octets: 120,
+            downlink_packets: 3,
+            downlink_octets: 4000,
+            uplink_packets_lost: 0,
+            downlink_packets_lost: 1,
+        },
         uid: Some("0f".into()),
         is_caller_asserted: true,
         charging_id: Some("icid1".into()),
@@ -152,9 +160,9 @@ fn calls_look_as_documented() -> Outcome {
     assert_eq!(published.files, [directory.path().join("gw1.hanoi-calls-0000000001.csv")]);
     assert_eq!((published.records, published.calls), (0, 2));
     insta::assert_snapshot!(fs::read_to_string(&published.files[0])?, @r#"
-    call,gateway,call_id,rule,policy,rule_id,number,caller,subscriber,proxy,invited_at,answered_at,ended_at,cause,epoch,policy_digest,uplink_packets,uplink_octets,downlink_packets,downlink_octets,uid,caller_asserted,charging_id
-    1,gw1.hanoi,a84b4c76e66710@pc33,1,vn-covid19-2020,moh-portal,19009095,"""An, Lê"" <sip:an@example.com>",10.20.0.11/32,192.0.2.53,2020-02-01T00:00:10Z,,2020-02-01T00:00:20Z,cancelled,7,sha256:00ff,0,0,0,0,,0,
-    2,gw1.hanoi,a84b4c76e66710@pc33,1,vn-covid19-2020,moh-portal,19009095,"""An, Lê"" <sip:an@example.com>",10.20.0.11/32,192.0.2.53,2020-02-01T00:00:10Z,2020-02-01T00:00:12Z,2020-02-01T00:00:20Z,bye,7,sha256:00ff,2,120,3,4000,0f,1,icid1
+    call,gateway,call_id,rule,policy,rule_id,number,caller,subscriber,proxy,invited_at,answered_at,ended_at,cause,epoch,policy_digest,uplink_packets,uplink_octets,downlink_packets,downlink_octets,uid,caller_asserted,charging_id,uplink_packets_lost,downlink_packets_lost
+    1,gw1.hanoi,a84b4c76e66710@pc33,1,vn-covid19-2020,moh-portal,19009095,"""An, Lê"" <sip:an@example.com>",10.20.0.11/32,192.0.2.53,2020-02-01T00:00:10Z,,2020-02-01T00:00:20Z,cancelled,7,sha256:00ff,0,0,0,0,,0,,0,0
+    2,gw1.hanoi,a84b4c76e66710@pc33,1,vn-covid19-2020,moh-portal,19009095,"""An, Lê"" <sip:an@example.com>",10.20.0.11/32,192.0.2.53,2020-02-01T00:00:10Z,2020-02-01T00:00:12Z,2020-02-01T00:00:20Z,bye,7,sha256:00ff,2,120,3,4000,0f,1,icid1,0,1
     "#);
     Ok(())
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, params};
-use tollfree_core::counter::Usage;
 
-use super::stored::{parsed, parsed_option, signed, signed_usage, unsigned, usage};
+use super::stored::{parsed, parsed_option, signed, unsigned};
 use super::{BUSY_TIMEOUT, Ledger, LedgerError, schema};
+use crate::calls::MediaUsage;
 
 /// What later versions know of a call, and which call it is: one that comes twice is kept once.
 pub(super) const MIGRATION: &str = "
@@ -16,6 +16,13 @@ pub(super) const MIGRATION: &str = "
     ALTER TABLE calls ADD COLUMN caller_asserted INTEGER NOT NULL DEFAULT 0; -- 1: by the operator (RFC 3325)
     ALTER TABLE calls ADD COLUMN charging_id TEXT; -- icid-value (RFC 7315); NULL: not told
     CREATE UNIQUE INDEX calls_by_uid ON calls (gateway, uid);
+";
+
+/// What calls' media lost.
+pub(super) const LOST_PACKETS: &str = "
+    -- By sequence numbers (RFC 3550, appendix A.3). 0: none, or the call was kept by an older version.
+    ALTER TABLE calls ADD COLUMN uplink_packets_lost INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE calls ADD COLUMN downlink_packets_lost INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// A free call that has ended.
@@ -52,7 +59,7 @@ pub struct CallRow {
     /// The epoch under which it was free.
     pub epoch: u32,
     /// What its media took.
-    pub media: Usage,
+    pub media: MediaUsage,
 }
 
 /// A call as it is read back for export.
@@ -82,15 +89,17 @@ pub struct CallFile {
 const INSERT: &str = "
     INSERT INTO calls (gateway, call, call_id, rule, number, caller, subscriber, proxy, invited_at,
                        answered_at, ended_at, cause, epoch, uplink_packets, uplink_octets, downlink_packets,
-                       downlink_octets, uid, caller_asserted, charging_id)
+                       downlink_octets, uid, caller_asserted, charging_id, uplink_packets_lost,
+                       downlink_packets_lost)
     VALUES (?1, (SELECT coalesce(max(call), 0) + 1 FROM calls WHERE gateway = ?1), ?, ?, ?, ?, ?, ?, ?, ?, ?,
-            ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     RETURNING call";
 
 const CALLS: &str = "
     SELECT gateway, call, call_id, calls.rule, calls.number, caller, subscriber, proxy, invited_at,
            answered_at, ended_at, cause, calls.epoch, uplink_packets, uplink_octets, downlink_packets,
-           downlink_octets, rules.policy, rules.rule, policy_digest, uid, caller_asserted, charging_id
+           downlink_octets, rules.policy, rules.rule, policy_digest, uid, caller_asserted, charging_id,
+           uplink_packets_lost, downlink_packets_lost
     FROM calls JOIN rules ON rules.number = calls.rule JOIN epochs USING (epoch)";
 
 impl Ledger {
@@ -109,7 +118,7 @@ impl Ledger {
             return Ok(call);
         }
         check_references(&transaction, row)?;
-        let [up, up_octets, down, down_octets] = signed_usage(&row.media)?;
+        let media = |count| signed("what a call's media took", count);
         let values = params![
             row.gateway,
             row.call_id,
@@ -123,13 +132,15 @@ impl Ledger {
             row.ended_at.to_string(),
             row.cause,
             row.epoch,
-            up,
-            up_octets,
-            down,
-            down_octets,
+            media(row.media.uplink_packets)?,
+            media(row.media.uplink_octets)?,
+            media(row.media.downlink_packets)?,
+            media(row.media.downlink_octets)?,
             row.uid,
             row.is_caller_asserted,
             row.charging_id,
+            media(row.media.uplink_packets_lost)?,
+            media(row.media.downlink_packets_lost)?,
         ];
         let call = transaction.query_row(INSERT, values, |row| unsigned(row, 0))?;
         transaction.commit()?;
@@ -241,7 +252,14 @@ fn stored_call(row: &Row<'_>) -> rusqlite::Result<StoredCall> {
             ended_at: parsed(row, 10)?,
             cause: row.get(11)?,
             epoch: row.get(12)?,
-            media: usage(row, 13)?,
+            media: MediaUsage {
+                uplink_packets: unsigned(row, 13)?,
+                uplink_octets: unsigned(row, 14)?,
+                downlink_packets: unsigned(row, 15)?,
+                downlink_octets: unsigned(row, 16)?,
+                uplink_packets_lost: unsigned(row, 23)?,
+                downlink_packets_lost: unsigned(row, 24)?,
+            },
         },
         policy: row.get(17)?,
         rule_id: row.get(18)?,

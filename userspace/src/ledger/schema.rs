@@ -9,7 +9,8 @@ use super::error::LedgerError;
 
 /// Each step brings the schema from the version of its place to the next; `user_version` says how many were
 /// taken. A step that was released is never changed.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, super::calls::MIGRATION];
+const MIGRATIONS: &[&str] =
+    &[VERSION_1, VERSION_2, VERSION_3, super::calls::MIGRATION, super::calls::LOST_PACKETS];
 
 /// Rules, epochs, intervals and records, interfaces, calls, names.
 pub(super) const VERSION_1: &str = "

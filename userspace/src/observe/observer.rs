@@ -3,6 +3,7 @@
 use tollfree_core::bytes::{Bytes as _, Frame};
 use tollfree_core::counter::CounterKey;
 use tollfree_core::decide::{Decision, decide};
+use tollfree_core::event::CopyKind;
 use tollfree_core::flow::{NO_RULE, Verdict};
 use tollfree_core::interface::Role;
 use tollfree_core::limits::FRAGMENTS_MAX;
@@ -111,6 +112,10 @@ impl Observer {
         let bucket = reason.bucket();
         let key = CounterKey::new(decision.subscriber, self.epoch, decision.rule, bucket, reason);
         self.account.count(&key, decision.flow, bucket, role, frame.frame_octets() as u64, volume_octets);
+        if decision.flow != 0 && decision.copy == CopyKind::Signalling {
+            // Calls are not followed here, so nobody reads the text.
+            self.account.decide(decision.flow, Verdict { rule: NO_RULE, reason: Reason::Undecided });
+        }
     }
 
     fn decide(&mut self, frame: &Frame<'_>) -> (Decision, Role, u32) {

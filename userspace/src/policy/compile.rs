@@ -215,7 +215,10 @@ fn ground_claims(input: &CompileInput<'_>, rules: &[Rule<'_>]) -> Claims {
             }
         }
     }
-    input.proxies.iter().for_each(|&proxy| claims.mark(single(proxy), ClassEntry::SIGNALLING));
+    let frees_texts =
+        rules.iter().any(|rule| matches!(rule.kind, Kind::Hotline(hotline) if hotline.terms.has_messages));
+    let proxy_flags = ClassEntry::SIGNALLING | if frees_texts { ClassEntry::TEXTS } else { 0 };
+    input.proxies.iter().for_each(|&proxy| claims.mark(single(proxy), proxy_flags));
     input.resolvers.iter().for_each(|&resolver| claims.mark(single(resolver), ClassEntry::RESOLVER));
     claims
 }

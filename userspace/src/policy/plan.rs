@@ -195,6 +195,9 @@ fn write_class(f: &mut fmt::Formatter<'_>, network: &IpNet, class: ClassEntry) -
     if class.has(ClassEntry::SIGNALLING) {
         write!(f, " signalling")?;
     }
+    if class.has(ClassEntry::TEXTS) {
+        write!(f, " texts")?;
+    }
     if class.has(ClassEntry::MEDIA) {
         write!(f, " media")?;
     }

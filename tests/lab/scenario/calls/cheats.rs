@@ -60,10 +60,12 @@ struct Cheat {
     attempt: fn(&Ground<'_>) -> Result<()>,
 }
 
-const ALL: [Cheat; 5] = [
+const ALL: [Cheat; 7] = [
     Cheat { name: "outside-address", may_be_free: nothing, attempt: outside_address },
     Cheat { name: "foreign-proxy", may_be_free: nothing, attempt: foreign_proxy },
     Cheat { name: "near-numbers", may_be_free: nothing, attempt: near_numbers },
+    Cheat { name: "hasty-near-number", may_be_free: nothing, attempt: hasty_near_number },
+    Cheat { name: "signalled-pipe", may_be_free: nothing, attempt: signalled_pipe },
     Cheat { name: "after-bye", may_be_free: is_voice, attempt: after_bye },
     Cheat { name: "spoofed-bye", may_be_free: is_voice, attempt: spoofed_bye },
 ];
@@ -156,6 +158,22 @@ fn near_numbers(ground: &Ground<'_>) -> Result<()> {
     ["1900322", "190032280"]
         .into_iter()
         .try_for_each(|number| ground.try_pipe(&line, &line.call(&format!("near-{number}"), number)?))
+}
+
+/// The same at once, while the gateway still reads the answer: media that waits for a call.
+fn hasty_near_number(ground: &Ground<'_>) -> Result<()> {
+    let line = ground.line(ATTACKER)?;
+    line.answer_charged(&line.call("hasty-near", "1900322")?)?;
+    line.talk(PACKETS, LARGE_OCTETS)
+}
+
+/// No call at all: messages that make the gateway wait with what looks like media, and a pipe behind each.
+fn signalled_pipe(ground: &Ground<'_>) -> Result<()> {
+    let line = ground.line(ATTACKER)?;
+    (1..=5).try_for_each(|sequence| {
+        line.up(&line.call("no-call", HOTLINE)?.request("OPTIONS", sequence))?;
+        line.talk(PACKETS, LARGE_OCTETS)
+    })
 }
 
 /// A call, and a pipe on its ports once it is over.

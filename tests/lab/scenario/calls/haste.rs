@@ -10,15 +10,17 @@ use super::clip;
 use super::kind::Kind;
 use super::load::captured;
 use crate::address::Family;
+use crate::gateway::Snapshot;
 use crate::laboratory::Laboratory;
 use crate::reconcile::check_totals;
 use crate::report::Report;
+use crate::volume::Usage;
 
 const CALLS_EACH: u32 = 50;
 /// Who calls.
 const CALLER: u8 = 1;
 
-/// Runs it. Free is what came after the grant was written; what came before it is charged, and nothing else.
+/// Runs it. All of it is free: what came before the grant was written waited for it.
 pub(super) fn run(lab: &mut Laboratory, directory: &Path, report: &mut Report) -> Result<()> {
     let tasks = Family::ALL.map(|family| Task {
         kind: Kind::Hasty,
@@ -43,13 +45,15 @@ pub(super) fn run(lab: &mut Laboratory, directory: &Path, report: &mut Report) -
         [media.uplink.packets, media.downlink.packets],
     );
     let free = phase.counted(|counter| counter.is_free_by(RULE));
-    let early = phase.counted(|counter| counter.reason == "no-call");
-    let mut both = free;
-    both += early;
-    report.check(format!("{prefix}-media-free-or-too-early"), media, both);
+    report.check(format!("{prefix}-media-free"), media, free);
+    let too_early = phase.counted(|counter| counter.reason == "no-call");
+    report.check(format!("{prefix}-media-without-a-call"), Usage::default(), too_early);
+    let waited = |snapshot: &Snapshot| snapshot.json["calls"]["stats"]["early-media"].as_i64();
+    let [before, after] = [waited(&phase.before), waited(&phase.after)].map(Option::unwrap_or_default);
+    report.check(format!("{prefix}-some-media-waited"), true, after > before);
     check_totals(report, prefix, &phase);
     report.figure("hasty_calls", successful);
-    report.figure("hasty_media_before_the_grant", early);
+    report.figure("hasty_streams_that_waited", after - before);
     report.figure("hasty_media_free", free);
     Ok(())
 }

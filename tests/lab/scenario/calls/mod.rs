@@ -2,7 +2,7 @@
 //! order to have a data pipe free that is called a call.
 //!
 //! The checks' names begin with `calls-` and what they show: 1. many calls of each kind; 2. media that does not wait; 3. a
-//! killed daemon; 4. a call that is never answered; 5. cheats.
+//! killed daemon; 4. a call that is never answered; 5. cheats; 6. texts; 7. media of which some is lost.
 
 mod agents;
 mod cheats;
@@ -11,9 +11,11 @@ mod exchange;
 mod haste;
 mod kind;
 mod load;
+mod losses;
 mod phone;
 mod restart;
 mod script;
+mod texts;
 
 use std::fs;
 
@@ -32,6 +34,12 @@ const RULE: &str = "busy-hotline";
 const BRIEF_RULE: &str = "brief-hotline";
 /// Its number.
 const BRIEF: &str = "19001236";
+/// The rule of a hotline that texts to are free.
+const TEXT_RULE: &str = "text-hotline";
+/// Its number.
+const TEXTS: &str = "19001237";
+/// A number of nobody's.
+const OTHER: &str = "19001239";
 /// The hotline of the lab's own policy.
 const HOTLINE: &str = "19003228";
 
@@ -48,6 +56,8 @@ pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
     load::run(lab, &exchange, &directory, report)?;
     haste::run(lab, &directory, report)?;
     cheats::run(lab, &office, report)?;
+    texts::run(lab, &office, report)?;
+    losses::run(lab, &office, report)?;
     restart::finish(lab, &waiting, report)
 }
 
@@ -71,6 +81,14 @@ numbers = ["{BRIEF}"]
 media_networks = ["{v4}"]
 rating_group = 9102
 max_duration = "1m"
+
+[[hotline]]
+id = "{TEXT_RULE}"
+country = "VN"
+numbers = ["{TEXTS}"]
+media_networks = ["{v4}"]
+rating_group = 9103
+messages = true
 "#,
         Target::Hotline.number()
     )

@@ -137,9 +137,16 @@ impl Line {
 
     /// Sends `count` RTP packets of `octets` each way.
     pub(super) fn talk(&self, count: u16, octets: usize) -> Result<()> {
+        self.talk_without(count, octets, &[])
+    }
+
+    /// The same, but for packets of the subscriber's, by their numbers.
+    pub(super) fn talk_without(&self, count: u16, octets: usize, lost: &[u16]) -> Result<()> {
         (0..count).try_for_each(|sequence| {
             let packet = clip::rtp(sequence, octets);
-            deliver(&self.media, &self.office.desk, &packet)?;
+            if !lost.contains(&sequence) {
+                deliver(&self.media, &self.office.desk, &packet)?;
+            }
             deliver(&self.office.desk, &self.media, &packet)
         })
     }
@@ -195,6 +202,15 @@ impl Call {
         let to = format!("<sip:{}@{}>", self.number, self.proxy);
         let lines = self.headers("INVITE", 1, &to);
         format!("INVITE sip:{}@{} SIP/2.0\r\n{lines}{}", self.number, self.proxy, body(self.media))
+    }
+
+    /// A text (RFC 3428), outside any dialog.
+    pub(super) fn text(&self) -> String {
+        let to = format!("<sip:{}@{}>", self.number, self.proxy);
+        let lines = self.headers("MESSAGE", 1, &to);
+        let text = "The clinic is closed. Where can I go?";
+        let body = format!("Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+        format!("MESSAGE sip:{}@{} SIP/2.0\r\n{lines}{body}", self.number, self.proxy)
     }
 
     /// A request of the subscriber's in the dialog.

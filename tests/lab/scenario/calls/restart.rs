@@ -152,7 +152,7 @@ fn check_free(report: &mut Report, prefix: &str, phase: &Phase, rule: &str, medi
 }
 
 /// The records of a call, once there is one.
-fn record(gateway: &Gateway, call: &Call) -> Result<Vec<PastCall>> {
+pub(super) fn record(gateway: &Gateway, call: &Call) -> Result<Vec<PastCall>> {
     wait::until("a call record", RECORD_LIMIT, || {
         let mut past = gateway.past_calls()?;
         past.retain(|past| past.call_id == call.id);
@@ -161,7 +161,13 @@ fn record(gateway: &Gateway, call: &Call) -> Result<Vec<PastCall>> {
     .context(call.id.clone())
 }
 
-fn check_record(report: &mut Report, prefix: &str, records: &[PastCall], cause: &str, media: Usage) {
+pub(super) fn check_record(
+    report: &mut Report,
+    prefix: &str,
+    records: &[PastCall],
+    cause: &str,
+    media: Usage,
+) {
     let causes: Vec<&str> = records.iter().map(|record| record.cause.as_str()).collect();
     report.check(format!("{prefix}-record"), vec![cause], causes);
     let recorded: Usage = records.iter().map(PastCall::media).sum();

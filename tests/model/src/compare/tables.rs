@@ -226,6 +226,15 @@ impl Tables for ListTables {
         0
     }
 
+    fn signalled_until_ns(&self, _subscriber: SubscriberId) -> u64 {
+        // Nor of calls that are still being read.
+        0
+    }
+
+    fn begin_text(&self, _subscriber: SubscriberId) -> Option<u64> {
+        None
+    }
+
     fn count_sent_again(&self, number: u32, role: Role, octets: u32) {
         *self.sent_again.borrow_mut().entry(number).or_default() += Usage::of(role, octets);
     }
