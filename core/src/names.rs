@@ -224,7 +224,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::address::Family;
     use crate::bytes::Frame;
     use crate::limits::MESSAGE_OFFSET_MAX;
 

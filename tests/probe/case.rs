@@ -43,6 +43,10 @@ impl Outcome {
         Self::new(reason, Bucket::Charged, rule, octets)
     }
 
+    const fn pending(octets: u64) -> Self {
+        Self::new(Reason::AwaitingEvidence, Bucket::Pending, 0, octets)
+    }
+
     const fn nobody(reason: Reason, octets: u64) -> Self {
         Self::new(reason, Bucket::Unattributed, 0, octets)
     }
@@ -150,19 +154,21 @@ fn charged() -> Result<Vec<Case>> {
 fn calls() -> Result<Vec<Case>> {
     let [subscriber, caller, media, proxy] = [at(SUBSCRIBER)?, at(CALLER)?, at(MEDIA)?, at(PROXY)?];
     let signalling = Outcome { copies: 1, ..Outcome::charged(Reason::Signalling, 0, 528) };
+    let waits = Outcome { copies: 1, ..Outcome::pending(200) };
     let mut other_port = caller;
     other_port.set_port(30_002);
     Ok(vec![
-        uplink("signalling", udp(subscriber, proxy, 0, 500), signalling),
-        downlink(
-            "a free call's media",
-            udp(media, caller, 0, 172),
-            Outcome::free(Reason::Call, HOTLINE_RULE, 200),
-        ),
         downlink(
             "media of no call",
             udp(media, other_port, 0, 172),
             Outcome::charged(Reason::NoCall, 0, 200),
+        ),
+        uplink("signalling", udp(subscriber, proxy, 0, 500), signalling),
+        downlink("media that waits for its call", udp(media, other_port, 0, 172), waits),
+        downlink(
+            "a free call's media",
+            udp(media, caller, 0, 172),
+            Outcome::free(Reason::Call, HOTLINE_RULE, 200),
         ),
         uplink(
             "first fragment of a free call's datagram",

@@ -1,8 +1,10 @@
 //! Replaying frames through the XDP program, without an interface.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use tollfree::dataplane::{Cut, Programs, Run};
-use tollfree_core::counter::Usage;
+use tollfree_core::counter::{CounterKey, Usage};
 use tollfree_core::interface::Role;
 use tollfree_core::reason::{Bucket, Reason};
 use tollfree_core::stat::Stat;
@@ -51,13 +53,24 @@ fn replay(world: &mut World, programs: &mut Programs, case: &Case) -> Result<Out
     Ok(outcome)
 }
 
+/// All counters, with what is pending where it would be but for its flow.
+fn counters(cut: &Cut) -> BTreeMap<CounterKey, Usage> {
+    let mut counters = cut.counters.clone();
+    for (key, usage) in &cut.pending {
+        let (bucket, reason) = (Bucket::Pending, Reason::AwaitingEvidence);
+        *counters.entry(CounterKey::new(key.subscriber, key.epoch, key.rule, bucket, reason)).or_default() +=
+            *usage;
+    }
+    counters
+}
+
 /// The one counter that moved, by one packet.
 fn counted(before: &Cut, after: &Cut, role: Role) -> Result<Outcome> {
+    let (before, after) = (counters(before), counters(after));
     let moved: Vec<_> = after
-        .counters
         .iter()
         .filter_map(|(key, usage)| {
-            let before = before.counters.get(key).copied().unwrap_or_default();
+            let before = before.get(key).copied().unwrap_or_default();
             (*usage != before).then(|| (key, usage.since(&before)))
         })
         .collect();

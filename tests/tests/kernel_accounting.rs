@@ -267,6 +267,9 @@ fn a_flow_that_is_gone_before_its_verdict_is_undecided() -> Result<()> {
         harness.dataplane().end_flows(|owner| subscriber().is_ok_and(|own| own == owner))? == 1,
         "one flow"
     );
+    // Whoever reads copies may be about to decide it.
+    let sweep = harness.dataplane().sweep(&[])?;
+    ensure!(sweep == Sweep::default(), "{sweep:?}");
     let sweep = harness.dataplane().sweep(&[])?;
     ensure!(sweep == Sweep { undecided: 1, ..Sweep::default() }, "{sweep:?}");
     ensure!(harness.cut()?.verdicts == [(number, undecided(NO_RULE))].into());

@@ -12,7 +12,7 @@ use tollfree_core::plan::{Evidence, RuleClass};
 use super::then::{ActivationThen, in_force};
 use crate::diagnostic::Diagnostics;
 use crate::ledger::{About, LedgerError, Past, PastHolding};
-use crate::policy::{Hotline, Policy, PortRange, Site};
+use crate::policy::{Hotline, Mode, Policy, PortRange, Site};
 
 /// Holdings of other times that are told, on each side. Reason: the nearest ones say when to look; the ledger has them all.
 const NEAR_MAX: usize = 3;
@@ -59,6 +59,8 @@ pub enum Explained {
     Unknown,
     /// Charged.
     Charged,
+    /// Charged: it would be more, were the policy not only observed.
+    Observed,
     /// Ahead of others, and charged.
     Priority,
     /// Free as media of calls to a hotline, else charged.
@@ -93,8 +95,10 @@ pub struct RuleReason {
     pub rule_id: String,
     /// What the order is that the policy carries out.
     pub legal_basis: String,
-    /// What the rule gave there.
+    /// What the rule gave there, were the policy in force.
     pub gives: Explained,
+    /// Whether the policy was only observed: then nothing was given.
+    pub observed: bool,
     /// Its class, as the policy has it.
     pub class: &'static str,
     /// What evidence it asked for.
@@ -210,7 +214,7 @@ impl Explanation {
             let after = past.holdings.iter().filter(|held| held.from_at > self.activation.at);
             before.take(NEAR_MAX).chain(after.take(NEAR_MAX)).map(Held::from).collect()
         };
-        self.result = match self.rules.iter().map(|rule| rule.gives).max() {
+        self.result = match self.rules.iter().map(RuleReason::given).max() {
             Some(best) => best,
             None if past.holdings.is_empty() => Explained::Unknown,
             None => Explained::Charged,
@@ -236,6 +240,11 @@ pub(crate) fn gives(site: &Site, is_shared: bool) -> Explained {
 }
 
 impl RuleReason {
+    /// What it gave in truth.
+    const fn given(&self) -> Explained {
+        if self.observed { Explained::Observed } else { self.gives }
+    }
+
     fn of_site(
         policy: &Policy,
         site: &Site,
@@ -251,6 +260,7 @@ impl RuleReason {
             rule_id: site.id.clone(),
             legal_basis: policy.legal_basis.clone(),
             gives,
+            observed: policy.mode == Mode::Observe,
             class: site.class.name(),
             evidence: site.evidence.name(),
             ports: if all { Vec::new() } else { site.ports.iter().map(ToString::to_string).collect() },
@@ -266,6 +276,7 @@ impl RuleReason {
             rule_id: hotline.id.clone(),
             legal_basis: policy.legal_basis.clone(),
             gives: Explained::InCalls,
+            observed: policy.mode == Mode::Observe,
             class: RuleClass::Free.name(),
             evidence: "call",
             ports: Vec::new(),
@@ -318,7 +329,8 @@ fn write_head(f: &mut fmt::Formatter<'_>, told: &Explanation) -> fmt::Result {
 
 fn write_rule(f: &mut fmt::Formatter<'_>, rule: &RuleReason) -> fmt::Result {
     let number = rule.rule.map_or_else(|| "without a number".to_owned(), |number| number.to_string());
-    writeln!(f, "\nRule {number}: {}/{}, {}", rule.policy, rule.rule_id, rule.gives.sentence())?;
+    let (gives, observed) = (rule.gives.sentence(), if rule.observed { ", only observed" } else { "" });
+    writeln!(f, "\nRule {number}: {}/{}, {gives}{observed}", rule.policy, rule.rule_id)?;
     writeln!(f, "  basis     {}", rule.legal_basis)?;
     writeln!(f, "  class     {}, evidence {}", rule.class, rule.evidence)?;
     if !rule.ports.is_empty() {
@@ -353,6 +365,7 @@ impl Explained {
         match self {
             Self::Unknown => "nothing is known of it: charged",
             Self::Charged => "charged: no rule in force had it",
+            Self::Observed => "charged: the policy is only observed",
             Self::Priority => "charged, ahead of others",
             Self::InCalls => "free as media of a call to the hotline, else charged",
             Self::WithName => "free where the subscriber asked for a name of the rule, else charged",

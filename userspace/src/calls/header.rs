@@ -22,6 +22,8 @@ pub enum Header {
     Via,
     /// `Content-Type`, `c`.
     ContentType,
+    /// `Content-Disposition`.
+    ContentDisposition,
     /// `Content-Length`, `l`.
     ContentLength,
     /// `P-Asserted-Identity` (RFC 3325).
@@ -36,13 +38,14 @@ pub enum Header {
 
 impl Header {
     /// Names and compact forms (RFC 3261, section 7.3.3).
-    const ALL: [(Self, &'static str, Option<&'static str>); 11] = [
+    const ALL: [(Self, &'static str, Option<&'static str>); 12] = [
         (Self::CallId, "Call-ID", Some("i")),
         (Self::From, "From", Some("f")),
         (Self::To, "To", Some("t")),
         (Self::CSeq, "CSeq", None),
         (Self::Via, "Via", Some("v")),
         (Self::ContentType, "Content-Type", Some("c")),
+        (Self::ContentDisposition, "Content-Disposition", None),
         (Self::ContentLength, "Content-Length", Some("l")),
         (Self::AssertedIdentity, "P-Asserted-Identity", None),
         (Self::ChargingVector, "P-Charging-Vector", None),
@@ -68,6 +71,13 @@ impl Header {
     pub(super) const fn may_repeat(self) -> bool {
         matches!(self, Self::Via | Self::AssertedIdentity | Self::ChargingVector)
     }
+}
+
+/// Whether a body, or a part of one, with this `Content-Disposition` describes the session: descriptions do unless they say
+/// otherwise (RFC 3261, section 20.11), as those of early media do (RFC 3959).
+pub(super) fn is_session(disposition: Option<&str>) -> bool {
+    let disposition = disposition.map(|value| trim(value.split(';').next().unwrap_or_default()));
+    disposition.is_none_or(|disposition| disposition.eq_ignore_ascii_case("session"))
 }
 
 /// Without white space around it.

@@ -3,7 +3,7 @@
 //!
 //! Where two readers could find different parts, none is found.
 
-use super::header::{is_token, is_type, parameter, trim};
+use super::header::{is_session, is_token, is_type, parameter, trim};
 use super::sip::{HEADERS_MAX, SDP, split_header};
 
 /// The media type of bodies that are read so.
@@ -187,11 +187,10 @@ impl<'a> Part<'a> {
         Some(())
     }
 
-    /// Whether it describes the session: descriptions do unless they say otherwise (RFC 3261, section 20.11).
+    /// Whether it describes the session.
     fn is_session(&self) -> bool {
-        let disposition = self.disposition.map(|value| trim(value.split(';').next().unwrap_or_default()));
         self.content_type.is_some_and(|content_type| is_type(content_type, SDP))
-            && disposition.is_none_or(|disposition| disposition.eq_ignore_ascii_case("session"))
+            && is_session(self.disposition)
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Message<'a> {
     pub branch: &'a str,
     /// `Content-Type`, if there is one.
     pub content_type: Option<&'a str>,
+    /// `Content-Disposition`.
+    pub disposition: Option<&'a str>,
     /// The first `P-Asserted-Identity`; true only where its sender is trusted (RFC 3325, section 4).
     pub asserted_identity: Option<&'a str>,
     /// The charging identifier of `P-Charging-Vector`; true only where its sender is trusted (RFC 7315, section 5.6).
@@ -167,6 +169,7 @@ impl<'a> Message<'a> {
     pub fn body(&self) -> Body<'a> {
         match self.content_type {
             _ if self.body.is_empty() => Body::None,
+            _ if !header::is_session(self.disposition) => Body::Other,
             Some(content_type) if header::is_type(content_type, SDP) => Body::Sdp(self.body),
             Some(content_type) if header::is_type(content_type, MULTIPART_MIXED) => {
                 multipart::session(content_type, self.body).ok().flatten().map_or(Body::Other, Body::Sdp)
@@ -185,6 +188,7 @@ struct Values<'a> {
     cseq: Option<&'a str>,
     via: Option<&'a str>,
     content_type: Option<&'a str>,
+    disposition: Option<&'a str>,
     content_length: Option<&'a str>,
     asserted_identity: Option<&'a str>,
     charging_vector: Option<&'a str>,
@@ -224,6 +228,7 @@ impl<'a> Values<'a> {
             Header::CSeq => &mut self.cseq,
             Header::Via => &mut self.via,
             Header::ContentType => &mut self.content_type,
+            Header::ContentDisposition => &mut self.disposition,
             Header::ContentLength => &mut self.content_length,
             Header::AssertedIdentity => &mut self.asserted_identity,
             Header::ChargingVector => &mut self.charging_vector,
@@ -262,6 +267,7 @@ impl<'a> Values<'a> {
             cseq,
             branch: header::branch(need(self.via, Header::Via)?)?,
             content_type: self.content_type,
+            disposition: self.disposition,
             asserted_identity: self.asserted_identity,
             charging_id: self.charging_vector.and_then(header::charging_id),
             is_reliable: self.reliable.is_some(),

@@ -39,6 +39,7 @@ fn a_request_is_read() {
         cseq: CSeq { number: 2, method: Method::Invite },
         branch: "z9hG4bK74bf9",
         content_type: Some("application/sdp"),
+        disposition: None,
         asserted_identity: None,
         charging_id: None,
         is_reliable: false,
@@ -47,6 +48,21 @@ fn a_request_is_read() {
     };
     assert_eq!(message, expected);
     assert_eq!(message.body(), Body::Sdp(b"v=0\r\n"));
+}
+
+/// RFC 3261, section 20.11, and RFC 3959, section 3.
+#[test]
+fn a_description_is_the_sessions_unless_it_says_otherwise() {
+    for (disposition, body) in [
+        ("session", Body::Sdp(b"v=0")),
+        ("SESSION ;handling=optional", Body::Sdp(b"v=0")),
+        ("early-session", Body::Other),
+        ("render", Body::Other),
+    ] {
+        let added = ["Content-Type: application/sdp", &format!("Content-Disposition: {disposition}")];
+        let text = message(&[], &added, "v=0");
+        assert_eq!(Message::parse(text.as_bytes()).expect("a message").body(), body, "{disposition}");
+    }
 }
 
 #[test]

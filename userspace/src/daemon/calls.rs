@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tollfree_core::address::Address;
 use tollfree_core::event::CopyKind;
 use tollfree_core::flow::{FlowKey, GrantEntry, NO_RULE, Verdict};
@@ -256,9 +256,10 @@ impl State {
     /// Reads one copied frame as signalling.
     fn take_frame(&mut self, frame: &CopiedFrame) {
         self.epoch = frame.epoch;
+        let at = when(frame.at_ns);
         match self.reader.read(frame.at_ns, frame.role, &frame.octets, &self.transports) {
             Some(Carried::Datagram { subscriber, proxy, direction, payload }) => {
-                let text = self.message(direction, subscriber, proxy, &payload);
+                let text = self.message(at, direction, subscriber, proxy, &payload);
                 if frame.flow != 0 {
                     let charged = Verdict { rule: NO_RULE, reason: Reason::Signalling };
                     self.decide(frame.flow, text.unwrap_or(charged));
@@ -268,7 +269,7 @@ impl State {
                 for message in self.connections.take(frame.at_ns, &segment) {
                     match message {
                         Ok(message) => {
-                            self.message(segment.direction, segment.subscriber, segment.proxy, &message);
+                            self.message(at, segment.direction, segment.subscriber, segment.proxy, &message);
                         }
                         Err(fault) => self.tracker.fault(&fault),
                     }
@@ -282,13 +283,14 @@ impl State {
     /// Takes a message; says what frees it, if it is a text.
     fn message(
         &mut self,
+        at: At,
         direction: Direction,
         subscriber: SocketAddr,
         proxy: SocketAddr,
         message: &[u8],
     ) -> Option<Verdict> {
         let served = Served { hotlines: &self.hotlines, signalling: &self.signalling };
-        let actions = self.tracker.message(now(), direction, subscriber, proxy, message, &served);
+        let actions = self.tracker.message(at, direction, subscriber, proxy, message, &served);
         let text = actions.iter().find_map(|action| match action {
             Action::Text { rule } if monotonic_ns() < self.rule_end(*rule) => Some(*rule),
             _ => None,
@@ -640,6 +642,15 @@ impl Hotlines for Served<'_> {
     fn trusts(&self, host: IpAddr) -> bool {
         self.signalling.proxies.contains(&host)
     }
+}
+
+/// For a frame that was copied then, in nanoseconds of `CLOCK_MONOTONIC`: records tell when it passed, however long its copy
+/// waited; timers run from now on.
+fn when(copied_ns: u64) -> At {
+    let now = now();
+    let waited_ns = i64::try_from(now.monotonic_ns.saturating_sub(copied_ns)).unwrap_or(i64::MAX);
+    let wall = now.wall.saturating_sub(SignedDuration::from_nanos(waited_ns)).unwrap_or(now.wall);
+    At { wall, ..now }
 }
 
 fn now() -> At {

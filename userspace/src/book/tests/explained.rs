@@ -37,6 +37,22 @@ media_networks = ["198.51.100.0/25"]
 rating_group = 9100
 "#;
 
+/// The same, only tried out, of other networks.
+const OBSERVED: &str = r#"[policy]
+id = "vn-trial"
+legal_basis = "trial"
+authority = "VNPT"
+mode = "observe"
+valid_from = 2020-02-01T00:00:00+07:00
+
+[[site]]
+id = "trial"
+networks = ["192.0.2.0/24", "203.0.113.64/26"]
+evidence = "address"
+class = "free"
+rating_group = 9003
+"#;
+
 fn time(text: &str) -> Timestamp {
     text.parse().expect("a time")
 }
@@ -51,11 +67,12 @@ fn golden(name: &str, text: &str) {
 
 /// The state of a gateway that had `moh.gov.vn` at two addresses for some days in March.
 fn write_state(state: &Path) -> Outcome {
-    let files = [("vn.toml", POLICY.as_bytes())];
+    let files = [("trial.toml", OBSERVED.as_bytes()), ("vn.toml", POLICY.as_bytes())];
     let digest = Digest(policy_digest(&files)).to_string();
     let kept = state.join("audit/policies").join(&digest);
     fs::create_dir_all(&kept)?;
     fs::write(kept.join("vn.toml"), POLICY)?;
+    fs::write(kept.join("trial.toml"), OBSERVED)?;
     let mut ledger = Ledger::open(&state.join("ledger.sqlite"))?;
     for rule in ["moh-portal", "command-centre", "moh-hotline"] {
         ledger.rule_number("vn-covid19-2020", rule)?;
@@ -97,7 +114,7 @@ fn write_state(state: &Path) -> Outcome {
 
 #[test]
 fn each_time_has_its_own_explanation() -> Outcome {
-    use Explained::{Charged, Free, InCalls, Priority, Unknown, WithName};
+    use Explained::{Charged, Free, InCalls, Observed, Priority, Unknown, WithName};
     let directory = tempfile::tempdir()?;
     write_state(directory.path())?;
     for (address, at, wanted) in [
@@ -117,13 +134,17 @@ fn each_time_has_its_own_explanation() -> Outcome {
         ("198.51.100.7", "2020-03-01T00:00:00Z", InCalls),
         ("198.51.100.128", "2020-03-01T00:00:00Z", Unknown),
         ("2001:db8::7", "2020-03-01T00:00:00Z", Unknown),
+        // Only observed; and where another rule gives something, that.
+        ("192.0.2.7", "2020-03-01T00:00:00Z", Observed),
+        ("203.0.113.70", "2020-03-01T00:00:00Z", Priority),
     ] {
         let told = explain(directory.path(), "gw1", None, address.parse()?, time(at))?;
         assert_eq!(told.result, wanted, "{address} at {at}: {told:?}");
     }
     let told = explain(directory.path(), "gw1", None, "203.0.113.70".parse()?, time("2020-03-01T00:00:00Z"))?;
     let networks: Vec<_> = told.rules.iter().filter_map(|rule| rule.network).collect();
-    assert_eq!(networks, ["203.0.113.64/26".parse()?], "the narrowest");
+    let narrowest = "203.0.113.64/26".parse()?;
+    assert_eq!(networks, [narrowest, narrowest]);
     Ok(())
 }
 

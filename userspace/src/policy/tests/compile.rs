@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
-use tollfree_core::plan::{Matcher, RuleClass};
+use tollfree_core::plan::{ClassEntry, Matcher, RuleClass};
 
 use super::super::compile::{CompileError, CompileInput, compile};
 use super::super::{DomainName, DomainPattern, HiddenName, Plan, PortRange, RuleKey};
@@ -237,6 +237,26 @@ fn as_many_prefixes_fit_as_the_kernel_holds() {
     // The proxy is of the other family.
     assert_eq!(compile(262_143), Ok((262_145, 1)));
     assert_eq!(compile(262_144), Err(CompileError::TooManyPrefixes { network: network("203.0.113.0/24") }));
+}
+
+#[test]
+fn texts_wait_where_a_rule_frees_some() {
+    let proxy: IpAddr = "2001:db8::1".parse().expect("an address");
+    for (messages, flags) in
+        [("", ClassEntry::SIGNALLING), ("messages = true", ClassEntry::SIGNALLING | ClassEntry::TEXTS)]
+    {
+        let hotline = format!(
+            "[[hotline]]\nid = \"h\"\ncountry = \"VN\"\nnumbers = [\"19003228\"]\n\
+             media_networks = [\"198.51.100.0/25\"]\nrating_group = 1\n{messages}\n"
+        );
+        let head = format!("[policy]\nid = \"a\"\nlegal_basis = \"1\"\nauthority = \"a\"\n{FROM}\n\n");
+        let set = loaded(&[("a.toml", &format!("{head}{hotline}"))]);
+        let numbers = BTreeMap::from([(key("a", "h"), 1)]);
+        let plan =
+            compile(&CompileInput { proxies: &[proxy], ..CompileInput::new(&set, &numbers, instant(NOW)) });
+        let class = plan.expect("a plan").classes[&IpNet::from(proxy)];
+        assert_eq!(class.flags, flags, "{messages}");
+    }
 }
 
 #[test]
