@@ -14,7 +14,6 @@ mod engine;
 mod error;
 mod evidence;
 mod holders;
-mod kept_calls;
 mod lock;
 mod losses;
 mod plan_names;

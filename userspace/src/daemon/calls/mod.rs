@@ -1,6 +1,10 @@
 //! Following calls: copies of signalling and requests in, grants and records out.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod awaited;
+mod kept;
+mod records;
+
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,26 +15,26 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tollfree_core::address::Address;
 use tollfree_core::event::CopyKind;
-use tollfree_core::flow::{FlowKey, GrantEntry, NO_RULE, Verdict};
+use tollfree_core::flow::{FlowKey, GrantEntry, Verdict};
 use tollfree_core::packet::protocol;
 use tollfree_core::plan::RuleEntry;
 use tollfree_core::reason::Reason;
 
+use self::awaited::Awaited;
+use self::kept::EndedCall;
 use super::copies::{CopiedFrame, read};
 use super::engine::{Command, Engine};
 use super::evidence::{EvidenceParts, EvidenceReader};
-use super::kept_calls::{EndedCall, GoingCall, Past, read_kept, row};
 use super::{RunError, Shared};
 use crate::api::{CallRequest, LiveCall, LiveStream};
 use crate::calls::connections::Connections;
 use crate::calls::frame::{Carried, FrameReader};
 use crate::calls::{
-    Action, At, CallRecord, Direction, HotlineMatch, Hotlines, MediaUsage, SavedCall, Stream, Tracker,
-    TrackerLimits,
+    Action, At, CallRecord, Direction, HotlineMatch, Hotlines, MediaUsage, Stream, Tracker, TrackerLimits,
 };
 use crate::config::{Config, SignallingConfig};
-use crate::dataplane::{DataplaneError, FlowTables, VerdictTable, monotonic_ns};
-use crate::ledger::{CallJournal, Kept};
+use crate::dataplane::{DataplaneError, FlowTables, monotonic_ns};
+use crate::ledger::CallJournal;
 use crate::memory::MemoryTransports;
 use crate::policy::HotlineTable;
 use crate::status::CallsStatus;
@@ -71,7 +75,7 @@ struct State {
     reader: FrameReader,
     connections: Connections,
     tables: FlowTables,
-    verdicts: VerdictTable,
+    awaited: Awaited,
     shared: Arc<Shared>,
     /// Those that calls were last held against.
     hotlines: Arc<HotlineTable>,
@@ -94,16 +98,8 @@ struct State {
     ending: Vec<Stream>,
     /// Records of calls that ended with them, each with its epoch.
     closing: Vec<(CallRecord, u32)>,
-    early: EarlyMedia,
     failures: u64,
     next: Due,
-}
-
-/// What came of streams that began before their calls were read.
-#[derive(Debug, Default)]
-struct EarlyMedia {
-    calls: u64,
-    no_calls: u64,
 }
 
 /// When what is done from time to time is due.
@@ -131,7 +127,7 @@ impl Follower {
             transports: MemoryTransports::new(&config.transports),
         });
         let tables = engine.parts.dataplane.take_flow_tables()?;
-        let verdicts = engine.parts.dataplane.verdict_table()?;
+        let awaited = Awaited::new(engine.parts.dataplane.verdict_table()?);
         let now = Instant::now();
         let mut state = State {
             gateway: config.gateway.id.clone(),
@@ -139,7 +135,7 @@ impl Follower {
             reader: FrameReader::default(),
             connections: Connections::default(),
             tables,
-            verdicts,
+            awaited,
             shared: Arc::clone(shared),
             hotlines: shared.hotlines.load_full(),
             signalling: config.signalling.clone(),
@@ -154,7 +150,6 @@ impl Follower {
             carried: HashMap::new(),
             ending: Vec::new(),
             closing: Vec::new(),
-            early: EarlyMedia::default(),
             failures: 0,
             next: Due { expire: now, listen: now, offer: now },
         };
@@ -181,54 +176,6 @@ impl Follower {
 }
 
 impl State {
-    /// Goes on with the calls of a controller before this one. Grants of the kernel that belong to none of them end:
-    /// nobody would hear their BYE.
-    fn restore(&mut self) -> Result<(), RunError> {
-        let mut going = Vec::new();
-        for kept in self.journal.kept()? {
-            match read_kept(&kept) {
-                Ok(Past::Ended(ended)) => drop(self.ended.insert(kept.uid, *ended)),
-                Ok(Past::Going(call)) if kept.instance == self.instance => going.push(*call),
-                Ok(Past::Going(call)) => self.partial(*call),
-                Err(error) => tracing::error!("a call of an earlier version cannot be gone on with: {error}"),
-            }
-        }
-        for GoingCall { carried, .. } in &going {
-            self.carried.extend(carried.iter().copied());
-        }
-        let held: HashSet<FlowKey> =
-            going.iter().flat_map(|going| going.call.granted()).map(|stream| stream.key()).collect();
-        let grants = self.tables.grants()?;
-        let orphans: Vec<FlowKey> =
-            grants.iter().map(|(key, _)| *key).filter(|key| !held.contains(key)).collect();
-        if !orphans.is_empty() {
-            tracing::warn!(
-                streams = orphans.len(),
-                "grants of calls that nobody knows: charged from here on"
-            );
-            orphans.iter().try_for_each(|key| self.tables.end(key))?;
-            self.tables.take(&orphans)?;
-        }
-        self.tracker.restore(going.into_iter().map(|going| going.call).collect());
-        if self.tracker.stats().restored > 0 {
-            tracing::info!(calls = self.tracker.stats().restored, "going on with calls");
-            // The policy may be another than it was.
-            let served = Served { hotlines: &self.hotlines, signalling: &self.signalling };
-            let actions = self.tracker.policy_changed(now(), &served);
-            self.act(actions);
-        }
-        self.save();
-        Ok(())
-    }
-
-    /// Ends a call whose grants went with the kernel's maps, at the machine's restart.
-    fn partial(&mut self, going: GoingCall) {
-        let mut media = MediaUsage::default();
-        going.carried.iter().for_each(|(_, usage)| media += *usage);
-        let record = going.call.into_partial(now());
-        self.keep_ended(EndedCall { record, epoch: going.epoch, media });
-    }
-
     fn run(mut self, inbox: &Receiver<Input>, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             match inbox.recv_timeout(self.next.expire.saturating_duration_since(Instant::now())) {
@@ -261,8 +208,8 @@ impl State {
             Some(Carried::Datagram { subscriber, proxy, direction, payload }) => {
                 let text = self.message(at, direction, subscriber, proxy, &payload);
                 if frame.flow != 0 {
-                    let charged = Verdict { rule: NO_RULE, reason: Reason::Signalling };
-                    self.decide(frame.flow, text.unwrap_or(charged));
+                    let decided = self.awaited.text(frame.flow, text);
+                    self.check(decided);
                 }
             }
             Some(Carried::Segment(segment)) => {
@@ -314,17 +261,12 @@ impl State {
             remote_port: remote.port(),
             protocol: u32::from(protocol::UDP),
         };
-        match self.tables.granted(&key) {
-            Ok(Some(grant)) if monotonic_ns() < grant.valid_until_ns => {
-                let verdict = self.free(grant.rule, Reason::Call);
-                self.early.calls += u64::from(self.decide(frame.flow, verdict));
-            }
-            Ok(_) => {
-                let verdict = Verdict { rule: NO_RULE, reason: Reason::NoCall };
-                self.early.no_calls += u64::from(self.decide(frame.flow, verdict));
-            }
-            Err(error) => self.check(Err(error)),
-        }
+        let decided = self.tables.granted(&key).and_then(|grant| {
+            let live = grant.filter(|grant| monotonic_ns() < grant.valid_until_ns);
+            let free = live.map(|grant| self.free(grant.rule, Reason::Call));
+            self.awaited.stream(frame.flow, free)
+        });
+        self.check(decided);
     }
 
     /// What a rule that frees something says of it.
@@ -332,26 +274,11 @@ impl State {
         Verdict { rule, reason: if self.is_observed(rule) { Reason::Observed } else { reason } }
     }
 
-    /// Says what becomes of what waits under this number; whether that is new.
-    fn decide(&mut self, number: u64, verdict: Verdict) -> bool {
-        match self.verdicts.decide(number, verdict) {
-            Ok(is_new) => is_new,
-            Err(error) => {
-                self.check(Err(error));
-                false
-            }
-        }
-    }
-
     /// A stream that was no call's when it began is one now: what it carried before is not the call's.
     fn begin_anew(&mut self, key: &FlowKey) -> Result<(), DataplaneError> {
-        let Some(flow) = self.tables.carried(key)? else { return Ok(()) };
-        let promise = Verdict::from(flow.promise);
-        let said = self.verdicts.said(flow.number)?.unwrap_or(promise);
-        if promise.rule == NO_RULE && said.reason == Reason::NoCall {
-            self.tables.forget(key)
-        } else {
-            Ok(())
+        match self.tables.carried(key)? {
+            Some(flow) if self.awaited.is_of_no_call(&flow)? => self.tables.forget(key),
+            _ => Ok(()),
         }
     }
 
@@ -507,83 +434,6 @@ impl State {
         self.act(actions);
     }
 
-    /// Keeps what streams carried that are no longer free, and then the records of their calls. One grace period serves all
-    /// that ended since the last time, so that no grant waits for each.
-    fn settle(&mut self) {
-        let streams = std::mem::take(&mut self.ending);
-        if !streams.is_empty() {
-            let keys: Vec<FlowKey> = streams.iter().map(Stream::key).collect();
-            match self.tables.take(&keys) {
-                Ok(usages) => {
-                    for (stream, usage) in streams.into_iter().zip(usages) {
-                        *self.carried.entry(stream).or_default() += usage;
-                    }
-                }
-                Err(error) => self.check(Err(error)),
-            }
-        }
-        for (record, epoch) in std::mem::take(&mut self.closing) {
-            self.ended(record, epoch);
-        }
-    }
-
-    /// Takes a call's record, with what its media took.
-    fn ended(&mut self, record: CallRecord, epoch: u32) {
-        let mut media = MediaUsage::default();
-        for stream in &record.media {
-            media += self.carried.remove(stream).unwrap_or_default();
-        }
-        self.keep_ended(EndedCall { record, epoch, media });
-    }
-
-    fn keep_ended(&mut self, ended: EndedCall) {
-        let uid = ended.record.uid.clone();
-        self.ended_now.push(uid.clone());
-        self.ended.insert(uid, ended);
-    }
-
-    /// Hands a record to the engine, which says when the ledger has it.
-    fn offer(&self, ended: &EndedCall) {
-        let row = Box::new(row(&self.gateway, ended));
-        if self.commands.send(Command::Call { row, recorded: self.recorded.0.clone() }).is_err() {
-            tracing::warn!("a call ended after the engine: the next controller records it");
-        }
-    }
-
-    /// Writes down what changed, then gives away records that are written down.
-    fn save(&mut self) {
-        self.settle();
-        let recorded: Vec<String> = self.recorded.1.try_iter().collect();
-        let ended_now = std::mem::take(&mut self.ended_now);
-        let changes = self.tracker.take_changes();
-        let mut kept: Vec<Kept> = changes.into_iter().filter_map(|call| self.going(call)).collect();
-        kept.extend(ended_now.iter().filter_map(|uid| {
-            let state = serde_json::to_string(self.ended.get(uid)?).ok()?;
-            Some(Kept { uid: uid.clone(), instance: self.instance, state, is_ended: true })
-        }));
-        if !kept.is_empty() {
-            self.tell();
-        }
-        let written = if kept.is_empty() { Ok(()) } else { self.journal.keep(&kept) };
-        let forgotten = if recorded.is_empty() { Ok(()) } else { self.journal.forget(&recorded) };
-        for uid in &recorded {
-            self.ended.remove(uid);
-        }
-        if let Err(error) = written.and(forgotten) {
-            self.failures += 1;
-            tracing::error!("the journal of calls: {error}");
-        }
-        ended_now.iter().filter_map(|uid| self.ended.get(uid)).for_each(|ended| self.offer(ended));
-    }
-
-    fn going(&self, call: SavedCall) -> Option<Kept> {
-        let carried = call.media().iter().filter_map(|stream| Some((*stream, *self.carried.get(stream)?)));
-        let carried = carried.collect();
-        let (uid, epoch) = (call.uid().to_owned(), self.epoch);
-        let state = serde_json::to_string(&GoingCall { call, epoch, carried }).ok()?;
-        Some(Kept { uid, instance: self.instance, state, is_ended: false })
-    }
-
     fn check(&mut self, result: Result<(), DataplaneError>) {
         if let Err(error) = result {
             self.failures += 1;
@@ -594,6 +444,7 @@ impl State {
     /// Tells status how it stands.
     fn tell(&self) {
         let granted = self.tracker.active().map(|call| call.streams.len() as u64).sum();
+        let (early, early_no_call) = self.awaited.streams();
         let stats = self.tracker.stats();
         let stats = [
             ("messages", stats.messages),
@@ -610,8 +461,8 @@ impl State {
             ("answered", stats.answered),
             ("ended", stats.ended),
             ("restored", stats.restored),
-            ("early-media", self.early.calls),
-            ("early-media-no-call", self.early.no_calls),
+            ("early-media", early),
+            ("early-media-no-call", early_no_call),
             ("unrecorded", self.ended.len() as u64),
             ("refusals", stats.refusals.iter().sum()),
             ("failures", self.failures),
