@@ -357,6 +357,29 @@ fn emergency_calls_are_not_counted() {
 }
 
 #[test]
+fn calls_to_emergency_numbers_have_room_of_their_own_that_is_bounded_too() {
+    let limits = TrackerLimits {
+        calls_max: 10,
+        emergency_calls_max: 5,
+        emergency_calls_per_subscriber_max: 8,
+        ..TrackerLimits::default()
+    };
+    let mut lab = Lab { tracker: Tracker::new(limits), ..Lab::new() };
+    lab.policy.terms.calls_per_subscriber_max = 20;
+    let see = |lab: &mut Lab, subscriber: &str, calls: std::ops::Range<u32>| {
+        for call in calls {
+            lab.see_between(Uplink, subscriber, PROXY, &invite().replace("call1@", &format!("call{call}@")));
+        }
+        let stats = lab.tracker.stats();
+        (stats.invited, stats.full, stats.subscriber_full)
+    };
+    assert_eq!(see(&mut lab, "10.20.0.11:5060", 0..12), (10, 2, 0));
+    lab.policy.is_emergency = true;
+    assert_eq!(see(&mut lab, "10.20.0.11:5060", 12..13), (10, 2, 1), "he has more than eight");
+    assert_eq!(see(&mut lab, "10.20.0.12:5060", 20..26), (15, 3, 1));
+}
+
+#[test]
 fn text_messages_are_told_where_the_policy_frees_them() {
     let text = sip("MESSAGE sip:19003228@example.vn SIP/2.0", "1 MESSAGE", "m", AN, TO, "");
     let mut lab = Lab::with(&[(Uplink, text.clone())]);

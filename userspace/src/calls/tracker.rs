@@ -387,15 +387,18 @@ impl Tracker {
 
     /// Whether one more call of `subscriber` may be followed; counts it if not.
     pub(super) fn has_room(&mut self, subscriber: SocketAddr, hotline: &HotlineMatch<'_>) -> bool {
-        if hotline.is_emergency {
-            return true;
-        }
+        let limits = &self.limits;
+        let (own_max, max) = if hotline.is_emergency {
+            (limits.emergency_calls_per_subscriber_max, limits.calls_max + limits.emergency_calls_max)
+        } else {
+            (hotline.terms.calls_per_subscriber_max, limits.calls_max)
+        };
         let calls = self.subscribers.get(&subscriber_id(subscriber)).copied().unwrap_or_default();
-        if calls >= hotline.terms.calls_per_subscriber_max {
+        if calls >= own_max {
             self.stats.subscriber_full += 1;
             return false;
         }
-        if self.calls.len() >= self.limits.calls_max {
+        if self.calls.len() >= max {
             self.stats.full += 1;
             return false;
         }
