@@ -13,7 +13,7 @@ use super::DataplaneError;
 const XDP_LINK: &str = "xdp-";
 const TC_LINK: &str = "tc-";
 /// Maps of any layout version: a name that is retired stays, so that `detach` clears up after an earlier build.
-const MAPS: [&str; 41] = [
+const MAPS: [&str; 42] = [
     "LAYOUT",
     "CONTROL",
     "INTERFACES",
@@ -48,6 +48,7 @@ const MAPS: [&str; 41] = [
     "PENDING_1",
     "SENT_AGAIN",
     "HEARD",
+    "TEXTS",
     "NAMES",
     "NAME_PROGRAMS",
     "ASKED",

@@ -11,16 +11,18 @@ pub struct Histogram {
     reached: BTreeMap<Reason, u64>,
 }
 
-/// What the model knows nothing of: names, policies that are only observed, and calls' bounds. Rows of `kernel_cases` try
+/// What the model knows nothing of: names, policies that are only observed, calls' bounds, and texts. Rows of `kernel_cases` try
 /// them.
-pub const NOT_MODELLED: [Reason; 7] = [
+pub const NOT_MODELLED: [Reason; 9] = [
     Reason::HiddenNameFree,
     Reason::UndecidedFree,
+    Reason::Text,
     Reason::HiddenName,
     Reason::Observed,
     Reason::MediaRate,
     Reason::MediaSilent,
     Reason::Dns,
+    Reason::TextRate,
 ];
 
 impl Histogram {
