@@ -130,6 +130,9 @@ impl Kernel {
     /// What the kernel program makes of a frame, looked for first where the userspace build says it must be.
     pub(crate) fn pass(&mut self, role: Role, frame: &[u8], places: &Places) -> Result<Answer> {
         let run = self.harness.run(role, frame, 1)?;
+        if let Some(subscriber) = places.signalled {
+            self.maps.signal(subscriber)?;
+        }
         let parsed = if places.is_read { self.harness.parts(role).1.parsed(self.cpu)? } else { None };
         // In front of what it is counted for: that may be its first packet.
         let flow = match &places.flow {

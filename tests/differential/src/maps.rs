@@ -2,12 +2,13 @@
 //!
 //! Nothing runs between two frames, so both counter banks can be read as they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use aya::Pod;
-use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuHashMap};
+use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, PerCpuHashMap};
 use tollfree::dataplane::InterfaceCounts;
 use tollfree_core::address::SubscriberId;
 use tollfree_core::counter::{CounterKey, PendingKey, Usage};
@@ -16,10 +17,12 @@ use tollfree_core::flow::{
 };
 use tollfree_core::interface::{InterfaceUsage, bucket_index, totals_index};
 use tollfree_core::limits::BANKS;
+use tollfree_core::places::signalled_place;
 use tollfree_core::quota::{QuotaEntry, QuotaKey};
 use tollfree_core::reason::Bucket;
 
 use crate::answer::Place;
+use crate::userspace::NEVER_ENDS_NS;
 
 type Counters<K> = PerCpuHashMap<MapData, K, Usage>;
 
@@ -38,6 +41,9 @@ pub(crate) struct Maps {
     pub(crate) quotas: HashMap<MapData, QuotaKey, QuotaEntry>,
     pub(crate) subscriber_flows: HashMap<MapData, SubscriberId, SubscriberFlows>,
     grants: HashMap<MapData, FlowKey, GrantEntry>,
+    heard: Array<MapData, u64>,
+    /// Places of subscribers who signalled.
+    signalled: BTreeSet<u32>,
 }
 
 impl Maps {
@@ -57,10 +63,19 @@ impl Maps {
             quotas: HashMap::try_from(Map::HashMap(pinned("QUOTAS")?))?,
             subscriber_flows: HashMap::try_from(Map::HashMap(pinned("SUBSCRIBER_FLOWS")?))?,
             grants: HashMap::try_from(Map::HashMap(pinned("GRANTS")?))?,
+            heard: Array::try_from(Map::Array(pinned("HEARD")?))?,
+            signalled: BTreeSet::new(),
         })
     }
 
-    /// Forgets every counter, flow, verdict, ceiling, datagram and grant, and holds these grants.
+    /// Has the media of a subscriber who signals waited with for ever.
+    pub(crate) fn signal(&mut self, subscriber: SubscriberId) -> Result<()> {
+        let place = signalled_place(subscriber);
+        self.signalled.insert(place);
+        Ok(self.heard.set(place, NEVER_ENDS_NS, 0)?)
+    }
+
+    /// Forgets every counter, flow, verdict, ceiling, datagram, grant and who signalled, and holds these grants.
     pub(crate) fn reset(&mut self, grants: &[(FlowKey, GrantEntry)]) -> Result<()> {
         for counters in self.counters.iter_mut().chain(&mut self.overflow) {
             empty_counters(counters)?;
@@ -75,6 +90,9 @@ impl Maps {
         empty(&mut self.subscriber_flows)?;
         empty(&mut self.fragments)?;
         empty(&mut self.grants)?;
+        for place in mem::take(&mut self.signalled) {
+            self.heard.set(place, 0, 0)?;
+        }
         for (key, entry) in grants {
             self.grants.insert(key, entry, 0)?;
         }

@@ -31,6 +31,8 @@ use crate::variant::Variant;
 const NOW_NS: u64 = 1_000_000_000;
 /// When the day ends, in both planes: never.
 pub(crate) const DAY_ENDS_NS: u64 = u64::MAX;
+/// Until when the media of who signalled is waited with, in both planes.
+pub(crate) const NEVER_ENDS_NS: u64 = u64::MAX;
 /// Linux's action for what goes on.
 const XDP_PASS: u32 = 2;
 
@@ -45,6 +47,8 @@ pub(crate) struct Places {
     pub(crate) flow: Option<FlowKey>,
     /// The datagram that was asked for.
     pub(crate) fragment: Option<FragmentKey>,
+    /// Whose media is waited with from this frame on.
+    pub(crate) signalled: Option<SubscriberId>,
 }
 
 /// The core over tables in memory, with what it has counted.
@@ -118,6 +122,10 @@ impl Userspace {
         let (leaves_as, tagged) = tagged(frame, &settings, parsed.as_ref(), &decision);
         let moved = self.count(role, frame, &decision, volume_octets);
         self.count_event(Stat::ForgedDscp, tagged == Tagged::Cleared);
+        let signalled = (decision.copy == CopyKind::Signalling).then_some(decision.subscriber);
+        if let Some(subscriber) = signalled {
+            self.tables.signal(subscriber, NEVER_ENDS_NS);
+        }
         let is_copied = decision.copy != CopyKind::None;
         self.count_event(Stat::CopySent, is_copied);
         self.keep(changes);
@@ -141,6 +149,7 @@ impl Userspace {
             counter: moved.0,
             flow: flow_key,
             fragment: fragment.map(|(key, _)| key),
+            signalled,
         };
         (answer, places)
     }
