@@ -63,6 +63,13 @@ pub struct Snapshot {
     pub json: Value,
 }
 
+impl Snapshot {
+    /// Streams of free calls that waited for their calls to be read.
+    pub fn early_media(&self) -> i64 {
+        self.json["calls"]["stats"]["early-media"].as_i64().unwrap_or_default()
+    }
+}
+
 impl Gateway {
     /// Writes configuration and policies: the lab's own, and those in `policies` (a directory that need not exist).
     ///

@@ -29,6 +29,11 @@ fn a_hang_up_that_nobody_listened_to_is_read_later() {
 }
 
 #[test]
+fn media_waits_for_a_daemon_that_does_nothing() {
+    assert_shown("calls-3-paused-");
+}
+
+#[test]
 fn silence_ends_a_call_that_nobody_ended() {
     assert_shown("calls-3-silent-");
 }

@@ -10,7 +10,6 @@ use super::clip;
 use super::kind::Kind;
 use super::load::captured;
 use crate::address::Family;
-use crate::gateway::Snapshot;
 use crate::laboratory::Laboratory;
 use crate::reconcile::check_totals;
 use crate::report::Report;
@@ -48,12 +47,9 @@ pub(super) fn run(lab: &mut Laboratory, directory: &Path, report: &mut Report) -
     report.check(format!("{prefix}-media-free"), media, free);
     let too_early = phase.counted(|counter| counter.reason == "no-call");
     report.check(format!("{prefix}-media-without-a-call"), Usage::default(), too_early);
-    let waited = |snapshot: &Snapshot| snapshot.json["calls"]["stats"]["early-media"].as_i64();
-    let [before, after] = [waited(&phase.before), waited(&phase.after)].map(Option::unwrap_or_default);
-    report.check(format!("{prefix}-some-media-waited"), true, after > before);
     check_totals(report, prefix, &phase);
     report.figure("hasty_calls", successful);
-    report.figure("hasty_streams_that_waited", after - before);
+    report.figure("hasty_streams_that_waited", phase.after.early_media() - phase.before.early_media());
     report.figure("hasty_media_free", free);
     Ok(())
 }

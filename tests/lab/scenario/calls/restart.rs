@@ -17,6 +17,8 @@ use crate::wait;
 
 /// Telephones of this part; cheats have others.
 const PLACE: u16 = 0;
+/// A telephone whose ports nothing has just been said on.
+const FRESH_PLACE: u16 = 4;
 /// Packets each way, each time somebody talks.
 const PACKETS: u16 = 10;
 /// Longest that a call may be silent (docs/billing.md: `silence`), and that one to the brief hotline may last.
@@ -36,6 +38,7 @@ pub(super) struct Waiting {
 pub(super) fn run(lab: &mut Laboratory, office: &Office, report: &mut Report) -> Result<Waiting> {
     outlive(lab, office, report)?;
     end_unheard(lab, office, report)?;
+    answer_paused(lab, office, report)?;
     let silent = fall_silent(lab, office, report)?;
     let early = ring(lab, office, report)?;
     Ok(Waiting { silent, early })
@@ -81,6 +84,31 @@ fn end_unheard(lab: &mut Laboratory, office: &Office, report: &mut Report) -> Re
     check_record(report, prefix, &record(&lab.gateway, &call)?, "hangup-subscriber", media);
     let phase = lab.measure("unheard-afterwards", |_| line.talk(PACKETS, VOICE_OCTETS))?;
     check_charged(report, prefix, &phase, talked(PACKETS, VOICE_OCTETS));
+    Ok(())
+}
+
+/// A call is answered and talked on while the daemon does nothing: its media waits.
+fn answer_paused(lab: &mut Laboratory, office: &Office, report: &mut Report) -> Result<()> {
+    let line = office.line(&lab.network.topology, 1, FRESH_PLACE)?;
+    let call = line.call("answered-in-a-pause", super::HOTLINE)?;
+    let phase = lab.measure("answer-paused", |lab| {
+        lab.gateway.pause()?;
+        line.answer_charged(&call)?;
+        line.talk(PACKETS, VOICE_OCTETS)?;
+        lab.gateway.go_on()?;
+        granted(&lab.gateway, &call)?;
+        line.talk(PACKETS, VOICE_OCTETS)?;
+        line.hang_up(&lab.gateway, &call)
+    })?;
+    let (prefix, media) = ("calls-3-paused", talked(2 * PACKETS, VOICE_OCTETS));
+    report.check(
+        format!("{prefix}-streams-that-waited"),
+        1,
+        phase.after.early_media() - phase.before.early_media(),
+    );
+    check_free(report, prefix, &phase, HOTLINE_RULE, media);
+    check_record(report, prefix, &record(&lab.gateway, &call)?, "hangup-subscriber", media);
+    check_totals(report, prefix, &phase);
     Ok(())
 }
 
