@@ -90,6 +90,8 @@ fn configured() -> Result<String> {
         "if (af == INET6) {{ $du = \"sip:[{desk_v6}]:{DESK_PORT}\"; }} else {{ $du = \"sip:{desk_v4}:{DESK_PORT}\"; }}"
     );
     for (from, to) in [
+        // Two processes may send a 180 and the 200 behind it in the other order: a telephone takes that, SIPp gives the call up.
+        ("children=2", "children=1".to_owned()),
         ("!GATEWAY!http://127.0.0.1:9470!", format!("!GATEWAY!http://{API}!")),
         ("listen=udp:127.0.0.1:5060", format!("listen=udp:{v4}:{SIP_PORT}\nlisten=udp:[{v6}]:{SIP_PORT}")),
         ("$du = \"sip:127.0.0.1:5080\";", desks),

@@ -69,7 +69,9 @@ pub(super) fn run(
     report.check(format!("{prefix}-at-a-time"), AT_A_TIME, at_a_time);
     let sum = |of: fn(&Done) -> i64| done.iter().map(of).sum::<i64>();
     report.check(format!("{prefix}-calls"), CALLS, sum(|done| done.made));
-    report.check(format!("{prefix}-calls-that-went-otherwise"), 0, sum(|done| done.failed));
+    let otherwise: Vec<&str> =
+        done.iter().filter(|done| done.failed > 0).map(|done| done.complaints.as_str()).collect();
+    report.check(format!("{prefix}-calls-that-went-otherwise"), Vec::<&str>::new(), otherwise);
     let complaints = done.iter().map(|done| done.complaints.as_str()).filter(|text| !text.is_empty());
     report.figure("sipp_complaints", complaints.collect::<Vec<_>>());
     check_heard(report, prefix, &phase);
