@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 use serde::Deserialize as _;
 use serde_json::Value;
 
+use crate::accounting;
 use crate::address::{
     FREE_SITE, Family, MEDIA_NETWORKS, POOLS, PROXIES, RESOLVER, SIP_PORT, TUNNEL_NETWORKS,
 };
@@ -81,8 +82,9 @@ impl Gateway {
         for made in ["policies", "state", "run", "export"] {
             fs::create_dir(gateway.directory.join(made))?;
         }
+        let identity = accounting::tables(&gateway.directory)?;
         let configuration = gateway.configuration(&scratch.bpffs(), crossing);
-        fs::write(gateway.config(), configuration)?;
+        fs::write(gateway.config(), format!("{configuration}{identity}"))?;
         for file in fs::read_dir(policies).into_iter().flatten() {
             let file = file?.path();
             if let Some(name) = file.file_name().filter(|_| file.extension().is_some_and(|e| e == "toml")) {

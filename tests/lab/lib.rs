@@ -15,6 +15,7 @@
 //! What is expected always comes from tcpdump beside the gateway, or from the generators: never from Tollfree itself.
 //! All of it needs root, ends by itself, and is removed on drop; what a killed lab left is removed by the next one.
 
+pub mod accounting;
 pub mod address;
 pub mod audit;
 pub mod binary;

@@ -10,6 +10,7 @@
 pub mod api;
 pub mod audit;
 pub mod book;
+mod boot;
 pub mod calls;
 pub mod capture;
 pub mod classify;

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tollfree::config::RadiusClientConfig;
+use tollfree::identity::journal::{Said, SessionJournal};
 use tollfree::identity::radius::{Clients, Listener, RadiusCounters, Received};
 use tollfree::identity::{Bindings, Block, Identity, RadiusStatus, SessionLimits};
 
@@ -41,13 +42,18 @@ struct Gateway {
 
 impl Gateway {
     async fn start() -> Outcome<Self> {
+        Self::start_with(Arc::default()).await
+    }
+
+    async fn start_with(journal: Arc<SessionJournal>) -> Outcome<Self> {
         let directory = TempDir::new()?;
         let secret_file = directory.path().join("radius.secret");
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&secret_file)?;
         writeln!(file, "{SECRET}")?;
         let client = RadiusClientConfig { address: "127.0.0.1/32".parse()?, secret_file };
         let (events, received) = mpsc::channel(16);
-        let listener = Listener::bind(&["127.0.0.1:0".parse()?], Clients::load(&[client])?, events).await?;
+        let listener =
+            Listener::bind(&["127.0.0.1:0".parse()?], Clients::load(&[client])?, events, journal).await?;
         let (address, counters) = (listener.addresses()[0], listener.counters());
         tokio::spawn(listener.run());
         let pools = ["10.20.0.0/16".parse()?, "2001:db8:20::/48".parse()?];
@@ -56,7 +62,8 @@ impl Gateway {
 
     /// How many addresses and prefixes changed hands by the next event.
     async fn apply(&mut self) -> Outcome<usize> {
-        let Received { event, at } = self.received.recv().await.ok_or("the listener ended")?;
+        let Received { said: Said { event, at }, .. } =
+            self.received.recv().await.ok_or("the listener ended")?;
         Ok(self.bindings.apply(&event, at).len())
     }
 
@@ -122,6 +129,20 @@ async fn a_sessions_start_interim_and_stop_are_taken_and_answered() -> Outcome<(
     assert_eq!(gateway.apply().await?, 3);
     assert_eq!(gateway.who("10.20.0.11")?, None);
     assert_eq!(gateway.counters.status(), RadiusStatus { accepted: 3, ..RadiusStatus::default() });
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_answered_is_known_to_the_next_controller() -> Outcome<()> {
+    let directory = TempDir::new()?;
+    let path = directory.path().join("sessions.sqlite");
+    let open = || SessionJournal::open(&path, "a boot", Timestamp::now());
+    let mut gateway = Gateway::start_with(Arc::new(open().0)).await?;
+    assert!(radclient(gateway.address, SECRET, &request("Start"), PATIENCE_S).await?);
+    // The controller is killed before it looks at the event.
+    let (_, earlier) = open();
+    let wanted = gateway.received.recv().await.ok_or("the listener ended")?;
+    assert_eq!(earlier.events, [wanted.said]);
     Ok(())
 }
 

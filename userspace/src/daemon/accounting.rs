@@ -9,6 +9,7 @@ use tollfree_core::address::SubscriberId;
 use tollfree_core::interface::InterfaceUsage;
 
 use super::RunError;
+use super::alarm::{self, Alarm};
 use super::engine::{Engine, Parts};
 use crate::dataplane::{Cut, PastCeiling};
 use crate::export;
@@ -21,7 +22,7 @@ impl Engine {
         self.next_close = Instant::now() + self.parts.config.ledger.interval;
         let closed =
             self.parts.dataplane.cut().map_err(RunError::from).and_then(|cut| self.close_cut(&cut, reason));
-        self.note("ledger", closed);
+        self.note(Alarm::Ledger, closed);
     }
 
     /// Records everybody's growth. What can grow no more is taken out of the kernel's maps then.
@@ -31,7 +32,7 @@ impl Engine {
         self.unsettled.clone_from(&closed.unsettled);
         self.last_grown = usize::try_from(closed.records).unwrap_or(usize::MAX);
         let retired = self.parts.dataplane.retire(cut, &closed.settled).map(drop);
-        self.note("counters that are over", retired.map_err(RunError::from));
+        self.note(Alarm::CountersOver, retired.map_err(RunError::from));
         self.hands_changed()
     }
 
@@ -49,7 +50,9 @@ impl Engine {
             }
             self.hands_changed()
         });
-        self.note("addresses that changed hands", result);
+        if !self.note(Alarm::ChangedHands, result) {
+            self.parts.holders.not_recorded();
+        }
         self.parts.holders.split_took(began.elapsed());
     }
 
@@ -57,7 +60,9 @@ impl Engine {
     fn hands_changed(&mut self) -> Result<(), RunError> {
         let Parts { holders, dataplane, .. } = &mut self.parts;
         if holders.split_at().is_some() {
-            dataplane.end_flows(|subscriber| holders.has_been_left(subscriber))?;
+            let ended = dataplane.end_flows(|subscriber| holders.has_been_left(subscriber));
+            // It is tried again; what flows count until then may be either holder's.
+            ended.inspect_err(|_| holders.not_recorded())?;
             holders.recorded();
         }
         Ok(())
@@ -72,10 +77,10 @@ impl Engine {
         let closed_at = Timestamp::now();
         let interfaces = self.interface_cuts(cut);
         let ceilings = self.ceilings_passed();
-        let Parts { ledger, config, dataplane, holders, .. } = &mut self.parts;
+        let Parts { ledger, config, boot_id, dataplane, holders, .. } = &mut self.parts;
         let closed = ledger.close_interval(&IntervalClose {
             gateway: &config.gateway.id,
-            boot_id: &self.boot_id,
+            boot_id,
             instance: dataplane.instance(),
             epoch: cut.control.epoch(),
             started_at: self.interval_started,
@@ -98,12 +103,14 @@ impl Engine {
         self.intervals = closed.interval;
         self.records = closed.last_record;
         if closed.difference_packets == 0 {
-            self.alarms.remove("reconciliation");
+            self.alarms.remove(&Alarm::Reconciliation);
         } else {
             let (interval, packets) = (closed.interval, closed.difference_packets);
-            let alarm = format!("interval {interval}: counters less arrivals is {packets} packets, not 0");
-            tracing::error!("reconciliation: {alarm}");
-            self.alarms.insert("reconciliation", alarm);
+            let alarm = format!(
+                "reconciliation: interval {interval}: counters less arrivals is {packets} packets, not 0"
+            );
+            tracing::error!("{alarm}");
+            self.alarms.insert(Alarm::Reconciliation, alarm);
         }
         Ok(closed)
     }
@@ -157,11 +164,11 @@ impl Engine {
         let Some(directory) = &config.export.csv_directory else { return };
         match export::csv::publish(&mut self.parts.ledger, directory) {
             Ok(_) => {
-                self.alarms.remove("export");
+                self.alarms.remove(&Alarm::Export);
             }
             Err(error) => {
                 tracing::error!("export: {error}");
-                self.alarms.insert("export", error.to_string());
+                self.alarms.insert(Alarm::Export, error.to_string());
             }
         }
     }
@@ -169,7 +176,7 @@ impl Engine {
     /// Keeps the record of a call, and says that it is kept; one that is not comes again.
     pub(super) fn call_ended(&mut self, row: &CallRow, recorded: &Sender<String>) {
         let result = self.parts.ledger.insert_call(row).map(drop).map_err(RunError::from);
-        if self.note("call record", result)
+        if self.note(Alarm::CallRecord, result)
             && let Some(uid) = &row.uid
         {
             // The follower may have ended: then the next one offers the call again, and it is known.
@@ -186,7 +193,7 @@ impl Engine {
         let interfaces = status::interfaces(&cut, parts.dataplane.attached());
         let stats = parts.dataplane.stats()?;
         let mut alarms: Vec<String> = self.alarms.values().cloned().collect();
-        for stat in ["counter-full", "overflow-full", "copy-lost"] {
+        for stat in alarm::STATS {
             if stats.get(stat).is_some_and(|count| *count > 0) {
                 alarms.push(format!("{stat}: {} packets", stats[stat]));
             }
@@ -195,7 +202,7 @@ impl Engine {
         Ok(Status {
             gateway: parts.config.gateway.id.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
-            boot_id: self.boot_id.clone(),
+            boot_id: parts.boot_id.clone(),
             instance: format!("{:016x}", parts.dataplane.instance()),
             at: Timestamp::now(),
             epoch: cut.control.epoch(),
@@ -223,8 +230,8 @@ impl Engine {
             ledger: LedgerStatus {
                 intervals: self.intervals,
                 records: self.records,
-                last_error: self.alarms.get("ledger").cloned(),
-                export_error: self.alarms.get("export").cloned(),
+                last_error: self.alarms.get(&Alarm::Ledger).cloned(),
+                export_error: self.alarms.get(&Alarm::Export).cloned(),
             },
             audit: AuditStatus {
                 size: parts.log.size().unwrap_or_default(),

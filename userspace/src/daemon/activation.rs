@@ -8,6 +8,7 @@ use tollfree_core::plan::RuleEntry;
 
 use super::RunError;
 use super::addresses::open;
+use super::alarm::Alarm;
 use super::engine::Engine;
 use crate::audit::{
     Activation, ActivationCause, AddressStatement, Addresses, EvidenceStatement, Log, Refused, RuleStatement,
@@ -84,14 +85,14 @@ impl Engine {
             Ok(policy) => self.put_in_force(policy),
             Err(faults) => self.refuse(&faults),
         };
-        self.note("policy", result);
+        self.note(Alarm::Policy, result);
     }
 
     /// A policy could not be put in force: perhaps it can now.
     pub(super) fn retry_policy(&mut self) {
         if let Some((policy, _)) = self.waiting_policy.take() {
             let result = self.put_in_force(policy);
-            self.note("policy", result);
+            self.note(Alarm::Policy, result);
         }
     }
 
@@ -105,7 +106,7 @@ impl Engine {
         }
         let result =
             self.compile_current().and_then(|plan| self.activate(plan, ActivationCause::CountersRenewed));
-        if !self.note("counters", result) {
+        if !self.note(Alarm::Counters, result) {
             self.cover_names();
         }
     }
@@ -156,7 +157,7 @@ impl Engine {
     pub(super) fn rules_changed(&mut self) {
         let result =
             self.compile_current().and_then(|plan| self.activate(plan, ActivationCause::RuleStartedOrEnded));
-        if !self.note("rules by date", result) {
+        if !self.note(Alarm::Rules, result) {
             self.cover_names();
             let again = Timestamp::now().checked_add(RETRY_INTERVAL).unwrap_or(Timestamp::MAX);
             self.plan.next_change = Some(again);
@@ -256,7 +257,7 @@ impl Engine {
         if cut.control.epoch() != 0 {
             let closed = self.close_cut(cut, CloseReason::Activation);
             // Not recorded now, it is with the next interval; the activation holds all the same.
-            self.note("ledger", closed);
+            self.note(Alarm::Ledger, closed);
         }
     }
 

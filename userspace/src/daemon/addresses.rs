@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::RunError;
 use super::activation::names;
+use super::alarm::Alarm;
 use super::coverage::PlanCoverage;
 use super::engine::Engine;
 use super::plan_names::PlanNames;
@@ -95,7 +96,7 @@ impl Engine {
     pub(super) fn change_addresses(&mut self) {
         if open(&self.parts.book).version() != self.bookkeeping.stated {
             let result = self.state_addresses();
-            self.note("address statements", result);
+            self.note(Alarm::AddressStatements, result);
         }
         let live = self.parts.dataplane.live_plan();
         let mut live = live.hold();
@@ -107,7 +108,7 @@ impl Engine {
             }
         }
         drop(live);
-        self.note("addresses", result);
+        self.note(Alarm::Addresses, result);
     }
 
     fn tell_resolved(&mut self, now: Moment) {
@@ -146,10 +147,10 @@ impl Engine {
     /// Keeps what is to be remembered of addresses, and their answers for the next start.
     pub(super) fn keep_book(&mut self) {
         let result = self.record_holdings().map_err(RunError::from);
-        self.note("address intervals", result);
+        self.note(Alarm::AddressIntervals, result);
         let unsaved = open(&self.parts.book).take_unsaved();
         let result = self.parts.ledger.save_answers(&unsaved).map_err(RunError::from);
-        if !self.note("saved names", result) {
+        if !self.note(Alarm::SavedNames, result) {
             open(&self.parts.book).save_again(&unsaved);
         }
     }

@@ -10,6 +10,7 @@ use tokio::sync::{oneshot, watch};
 use tollfree_core::limits::MATCHERS_MAX;
 
 use super::addresses::Bookkeeping;
+use super::alarm::Alarm;
 use super::holders::Holders;
 use super::{FirstPolicy, RuleNames, RunError, Shared};
 use crate::audit::Log;
@@ -58,6 +59,7 @@ pub(super) enum Command {
 /// What the engine is made of.
 pub(super) struct Parts {
     pub(super) config: Arc<Config>,
+    pub(super) boot_id: String,
     pub(super) shared: Arc<Shared>,
     pub(super) dataplane: Dataplane,
     pub(super) ledger: Ledger,
@@ -74,7 +76,6 @@ pub(super) struct Parts {
 /// The state of a running controller.
 pub(super) struct Engine {
     pub(super) parts: Parts,
-    pub(super) boot_id: String,
     pub(super) policy: PolicySet,
     pub(super) policy_faults: Vec<String>,
     pub(super) plan: Plan,
@@ -95,7 +96,7 @@ pub(super) struct Engine {
     /// A policy that could not be put in force for reasons of the machine, and when it is tried again.
     pub(super) waiting_policy: Option<(PolicySet, Instant)>,
     /// Conditions that want attention, by what they concern.
-    pub(super) alarms: BTreeMap<&'static str, String>,
+    pub(super) alarms: BTreeMap<Alarm, String>,
     pub(super) intervals: u64,
     pub(super) records: u64,
     /// Flows of which the ledger holds something pending, by number.
@@ -109,12 +110,9 @@ impl Engine {
     /// Puts the first plan in force and the programs on the interfaces.
     pub(super) fn start(parts: Parts, first: FirstPolicy) -> Result<Self, RunError> {
         let now = Timestamp::now();
-        let boot_id =
-            std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map_err(RunError::runtime)?;
         let interval_started = parts.ledger.last_closed_at()?.unwrap_or(now);
         let next_close = Instant::now() + parts.config.ledger.interval;
         let mut engine = Self {
-            boot_id: boot_id.trim().to_owned(),
             policy: first.policy,
             policy_faults: first.faults.iter().flat_map(super::activation::lines).collect(),
             plan: Plan::default(),
@@ -168,7 +166,7 @@ impl Engine {
             match inbox.recv_timeout(self.sleep()) {
                 Ok(Command::Policy(loaded)) => self.policy_loaded(loaded),
                 Ok(Command::Addresses) => self.addresses_changed(),
-                Ok(Command::Identity(message)) => self.parts.holders.take(&message.event, message.at),
+                Ok(Command::Identity(message)) => self.parts.holders.take(&message),
                 Ok(Command::Call { row, recorded }) => self.call_ended(&row, &recorded),
                 Ok(Command::Status(reply)) => {
                     // Whoever asked may have gone.
@@ -181,6 +179,7 @@ impl Engine {
         }
         self.close(CloseReason::Shutdown);
         self.publish();
+        self.keep_holders();
     }
 
     /// Until the next thing is due.
@@ -221,42 +220,48 @@ impl Engine {
             self.next_locals = Instant::now() + LOCALS_INTERVAL;
             let pools = self.parts.config.pools.clone();
             let result = self.parts.dataplane.set_locals(&pools);
-            self.note("own addresses", result.map_err(RunError::from));
+            self.note(Alarm::OwnAddresses, result.map_err(RunError::from));
             let read = self.parts.holders.read_file();
-            self.note("file of subscribers", read);
+            self.note(Alarm::File, read);
         }
     }
 
     fn look_after_flows(&mut self) {
         self.next_sweep = Instant::now() + SWEEP_INTERVAL;
         let swept = self.parts.dataplane.sweep(&self.unsettled).map(|sweep| self.sweep = sweep);
-        if self.note("flows", swept.map_err(RunError::from)) {
+        if self.note(Alarm::Flows, swept.map_err(RunError::from)) {
             let used = std::mem::take(&mut self.sweep.remotes);
             self.addresses_used(used);
         }
+        self.keep_holders();
         match self.sweep.waiting_for_room {
-            0 => drop(self.alarms.remove("verdicts")),
+            0 => drop(self.alarms.remove(&Alarm::Verdicts)),
             flows => {
                 let alarm = format!("verdicts: {flows} flows find no room for theirs, and go on waiting");
-                self.alarms.insert("verdicts", alarm);
+                self.alarms.insert(Alarm::Verdicts, alarm);
             }
         }
         let crowded = self.parts.dataplane.live_plan().crowded();
         match crowded.first() {
-            None => drop(self.alarms.remove("crowded")),
+            None => drop(self.alarms.remove(&Alarm::Crowded)),
             Some(first) => {
                 let alarm = format!(
                     "crowded: {} addresses, {first} among them, have names of rules with more than {MATCHERS_MAX} port \
                      ranges together; there, networks alone decide. List fewer or broader ranges in these rules",
                     crowded.len()
                 );
-                self.alarms.insert("crowded", alarm);
+                self.alarms.insert(Alarm::Crowded, alarm);
             }
         }
         if self.day_ends <= Timestamp::now() {
             let begun = self.begin_day();
-            self.note("day", begun);
+            self.note(Alarm::Day, begun);
         }
+    }
+
+    fn keep_holders(&mut self) {
+        let kept = self.parts.holders.keep();
+        self.note(Alarm::Sessions, kept);
     }
 
     /// Tells the kernel when today ends, by the gateway's time zone.
@@ -273,10 +278,10 @@ impl Engine {
     }
 
     /// Raises an alarm for a failure, and takes it back when the same thing succeeds.
-    pub(super) fn note(&mut self, what: &'static str, result: Result<(), RunError>) -> bool {
+    pub(super) fn note(&mut self, what: Alarm, result: Result<(), RunError>) -> bool {
         match result {
             Ok(()) => {
-                self.alarms.remove(what);
+                self.alarms.remove(&what);
                 true
             }
             Err(error) => {

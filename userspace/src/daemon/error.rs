@@ -8,6 +8,7 @@ use crate::audit::AuditError;
 use crate::dataplane::DataplaneError;
 use crate::diagnostic::Diagnostics;
 use crate::exit::Exit;
+use crate::identity::journal::JournalError;
 use crate::identity::radius::{ListenError, SecretError};
 use crate::ledger::LedgerError;
 use crate::policy::CompileError;
@@ -35,6 +36,9 @@ pub enum RunError {
     /// The RADIUS listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// What is known of sessions is not kept.
+    #[error(transparent)]
+    Sessions(#[from] JournalError),
     /// Another controller has the lock.
     #[error("another controller runs: it holds {path}; stop it first, or set another gateway.run_dir")]
     AlreadyRunning {
@@ -104,7 +108,7 @@ impl RunError {
             Self::Dataplane(error) => dataplane_exit(error),
             Self::AlreadyRunning { .. } => Exit::AlreadyRunning,
             Self::Resolver(_) | Self::NoResolver(_) => Exit::NoResolver,
-            Self::Ledger(_) => Exit::Ledger,
+            Self::Ledger(_) | Self::Sessions(_) => Exit::Ledger,
             Self::Audit(_) | Self::Statement(_) => Exit::Audit,
             Self::Server(_) | Self::Listen(_) => Exit::Export,
             Self::Lock { .. } | Self::Watch { .. } | Self::Runtime { .. } | Self::NotEnded => Exit::Failure,

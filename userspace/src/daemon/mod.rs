@@ -7,6 +7,7 @@
 mod accounting;
 mod activation;
 mod addresses;
+mod alarm;
 mod calls;
 mod copies;
 mod coverage;
@@ -38,6 +39,7 @@ pub use lock::check_not_running;
 use crate::api::{self, ApiSources, CallRequest};
 use crate::audit::Log;
 use crate::book::{AddressBook, SavedAnswers};
+use crate::boot::boot_id;
 use crate::config::Config;
 use crate::daemon::engine::{Command, Engine, Parts};
 use crate::daemon::holders::{Holders, Radius};
@@ -116,11 +118,14 @@ async fn run_async(config: Config) -> Result<(), RunError> {
         tokio::spawn(resolve::run(Arc::new(resolver), scheduler, names, answer_sender, stopped));
     }
     let (commands, inbox) = std::sync::mpsc::sync_channel(COMMANDS_MAX);
-    let radius = Radius::bind(&config.identity).await?;
-    let holders = Holders::load(&config, radius.as_ref().map(Radius::counters))?;
+    let boot_id = boot_id().map_err(RunError::runtime)?;
+    let (journal, earlier) = holders::open_journal(&config, &boot_id);
+    let radius = Radius::bind(&config.identity, &journal).await?;
+    let holders = Holders::load(&config, radius.as_ref().map(Radius::counters), journal, earlier)?;
     let parts = Parts {
         holders,
         config: Arc::clone(&config),
+        boot_id,
         shared: Arc::clone(&shared),
         dataplane,
         ledger,

@@ -9,6 +9,7 @@ use super::block::{Block, outermost};
 use super::change::{Change, Holders, differences};
 use super::event::{Event, Report};
 use super::file::SubscriberFile;
+use super::kept::Kept;
 use super::person::Identity;
 use super::sessions::{SessionLimits, Sessions};
 use super::status::BindingStatus;
@@ -113,6 +114,29 @@ impl Bindings {
     pub fn expire(&mut self, at: Timestamp) -> Vec<Change> {
         let (numbers, touched) = self.sessions.silent(at);
         self.changing(touched, at, |bindings| bindings.sessions.expire(&numbers))
+    }
+
+    /// What of sessions has to be kept; [`Bindings::restore`] takes it back. The file is not in it.
+    pub fn kept(&self) -> Vec<Kept> {
+        self.sessions.kept()
+    }
+
+    /// Takes back what [`Bindings::kept`] gave, in its order, before anything else is told. What is in no pool any
+    /// longer is left out.
+    pub fn restore(&mut self, kept: Kept) {
+        match kept {
+            Kept::Session(mut session) => {
+                session.holds.retain(|hold| self.is_in_pools(&hold.block));
+                self.sessions.restore(session);
+            }
+            Kept::Ended { session, block, at } => self.sessions.restore_end(session, block, at),
+        }
+    }
+
+    /// Counts anew what was ignored.
+    pub fn reset_counts(&mut self) {
+        self.out_of_pool = 0;
+        self.sessions.reset_counters();
     }
 
     /// Takes `file` instead of the one before it. Entries in no pool are ignored, so that all gateways can have one file.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::{Deserialize, Serialize};
 use tollfree_core::address::{Family, SubscriberId};
 
 /// Bits of a subscriber's id, and of an IPv6 subscriber's prefix.
@@ -19,7 +20,8 @@ const RESERVED: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 8);
 ///
 /// It is a prefix of [`SubscriberId`]s, so one table holds both families. Ordered by first address, then by length:
 /// a block comes before the blocks in it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "IpNet", into = "IpNet")]
 pub struct Block {
     first: u64,
     length: u8,
@@ -121,6 +123,25 @@ fn high_bits(address: Ipv6Addr) -> u64 {
     let mut high = [0; 8];
     high.copy_from_slice(&address.octets()[..8]);
     u64::from_be_bytes(high)
+}
+
+/// A network that is no block; see [`Block::new`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} touches ::/8, where no subscriber is")]
+pub struct BlockError(IpNet);
+
+impl TryFrom<IpNet> for Block {
+    type Error = BlockError;
+
+    fn try_from(network: IpNet) -> Result<Self, BlockError> {
+        Self::new(network).ok_or(BlockError(network))
+    }
+}
+
+impl From<Block> for IpNet {
+    fn from(block: Block) -> Self {
+        block.network()
+    }
 }
 
 impl From<IpAddr> for Block {

@@ -1,6 +1,7 @@
 //! Addresses that changed hands.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::block::Block;
 use super::person::Identity;
@@ -9,7 +10,7 @@ use super::person::Identity;
 ///
 /// The changes of one event do not overlap, and each holds for every subscriber in its block. So what a subscriber used
 /// up to `at` is `before`'s, and what he uses from then on is `after`'s.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// Whose addresses.
     pub block: Block,

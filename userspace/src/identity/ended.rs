@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::block::Block;
 use super::event::{Nas, SessionKey};
+use super::kept::Kept;
 
 /// How long an end is remembered. Reason: access servers repeat a message that nobody answers for some minutes.
 pub(super) const ENDED_KEPT: SignedDuration = SignedDuration::from_mins(10);
@@ -52,6 +53,15 @@ impl Ended {
     pub(super) fn forget_nas(&mut self, nas: &Nas) {
         self.order.retain(|(_, (session, _))| !nas.describes(&session.nas));
         self.counts.retain(|(session, _), _| !nas.describes(&session.nas));
+    }
+
+    /// All of them, first come first.
+    pub(super) fn kept(&self) -> impl Iterator<Item = Kept> {
+        self.order.iter().map(|(at, (session, block))| Kept::Ended {
+            session: SessionKey::clone(session),
+            block: *block,
+            at: *at,
+        })
     }
 
     fn drop_first(&mut self) {

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::block::Block;
 use super::person::Identity;
 
 /// One accounting message, as far as it tells who has an address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// A session has begun or goes on: Start and Interim-Update. The two are one, because either may be lost.
     Alive(Report),
@@ -25,7 +26,7 @@ pub enum Event {
 }
 
 /// What is said of one session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Which session.
     pub session: SessionKey,
@@ -38,7 +39,7 @@ pub struct Report {
 }
 
 /// A session's name: unique until its access server starts anew (RFC 2866, section 5.5).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SessionKey {
     /// Who gave the name.
     pub nas: Nas,
@@ -48,7 +49,7 @@ pub struct SessionKey {
 
 /// An access server, by what it calls itself. Whoever relays its messages is no part of it, because a message may come
 /// by another relay than the one before it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Nas {
     /// NAS-IP-Address or NAS-IPv6-Address; where it says neither these nor an identifier, where its messages come from.
     pub address: Option<IpAddr>,
@@ -65,7 +66,7 @@ impl Nas {
 }
 
 /// When something happened, by this gateway's clock and, if it says so, by the access server's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// When the message arrived, less Acct-Delay-Time (RFC 2866, section 5.2).
     occurred: Timestamp,

@@ -5,6 +5,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::diagnostic::Explain;
 
 /// Digits of an IMSI. Reason: fifteen at most (3GPP TS 23.003, clause 2.2); country and network take five or six, and
@@ -12,7 +14,8 @@ use crate::diagnostic::Explain;
 pub const IMSI_DIGITS: RangeInclusive<usize> = 6..=15;
 
 /// An international mobile subscription identity (3GPP TS 23.003, clause 2.2).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Imsi {
     /// As a decimal number.
     value: u64,
@@ -40,6 +43,20 @@ impl FromStr for Imsi {
         }
         let digits = u8::try_from(text.len()).map_err(|_| ImsiError)?;
         text.parse().map(|value| Self { value, digits }).map_err(|_| ImsiError)
+    }
+}
+
+impl TryFrom<String> for Imsi {
+    type Error = ImsiError;
+
+    fn try_from(text: String) -> Result<Self, ImsiError> {
+        text.parse()
+    }
+}
+
+impl From<Imsi> for String {
+    fn from(value: Imsi) -> Self {
+        value.to_string()
     }
 }
 

@@ -18,6 +18,8 @@ mod ended;
 pub mod event;
 pub mod file;
 pub mod imsi;
+pub mod journal;
+pub mod kept;
 pub mod msisdn;
 mod person;
 pub mod radius;
@@ -30,10 +32,14 @@ pub use change::Change;
 pub use event::{Event, Moment, Nas, Report, SessionKey};
 pub use file::SubscriberFile;
 pub use imsi::Imsi;
+pub use journal::SessionJournal;
+pub use kept::Kept;
 pub use msisdn::Msisdn;
 pub use person::Identity;
 pub use sessions::SessionLimits;
 pub use status::{BindingStatus, IdentityStatus, RadiusStatus};
 
+#[cfg(test)]
+mod journal_tests;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::diagnostic::Explain;
 
 /// Digits of an MSISDN, country code included. Reason: E.164 allows fifteen at most; the shortest numbers in use, of
@@ -14,7 +16,8 @@ pub const MSISDN_DIGITS: RangeInclusive<usize> = 7..=15;
 /// A subscriber's telephone number in international form (3GPP TS 23.003, clause 3.3).
 ///
 /// Held as a number, because no country code begins with 0.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Msisdn(u64);
 
 /// Text that is no MSISDN.
@@ -45,6 +48,20 @@ impl FromStr for Msisdn {
             return Err(MsisdnError);
         }
         digits.parse().map(Self).map_err(|_| MsisdnError)
+    }
+}
+
+impl TryFrom<String> for Msisdn {
+    type Error = MsisdnError;
+
+    fn try_from(text: String) -> Result<Self, MsisdnError> {
+        text.parse()
+    }
+}
+
+impl From<Msisdn> for String {
+    fn from(value: Msisdn) -> Self {
+        value.to_string()
     }
 }
 

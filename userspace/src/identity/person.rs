@@ -1,10 +1,12 @@
 //! Who somebody is.
 
+use serde::{Deserialize, Serialize};
+
 use super::imsi::Imsi;
 use super::msisdn::Msisdn;
 
 /// An MSISDN, an IMSI, or both; never neither.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Identity {
     msisdn: Option<Msisdn>,
     imsi: Option<Imsi>,

@@ -10,6 +10,7 @@ use tollfree_core::address::Family;
 use super::block::{Block, outermost};
 use super::ended::Ended;
 use super::event::{Moment, Nas, Report, SessionKey};
+use super::kept::{Hold, Kept, KeptSession};
 use super::person::Identity;
 
 /// Bounds of what is kept of sessions.
@@ -95,6 +96,10 @@ impl Sessions {
 
     pub(super) fn counters(&self) -> SessionCounters {
         self.counters
+    }
+
+    pub(super) fn reset_counters(&mut self) {
+        self.counters = SessionCounters::default();
     }
 
     /// How many live.
@@ -192,6 +197,52 @@ impl Sessions {
         for &number in numbers {
             self.counters.expired += u64::from(self.close(number).is_some());
         }
+    }
+
+    /// All that a controller after this one has to know: sessions in the order in which they began, then ends.
+    pub(super) fn kept(&self) -> Vec<Kept> {
+        let mut numbers: Vec<_> = self.live.iter().collect();
+        numbers.sort_unstable_by_key(|(number, _)| **number);
+        let sessions = numbers.into_iter().map(|(_, session)| Kept::Session(self.kept_session(session)));
+        sessions.chain(self.ended.kept()).collect()
+    }
+
+    fn kept_session(&self, session: &Session) -> KeptSession {
+        let hold = |block: &Block| {
+            let held = self.held.get(&block.key())?;
+            Some(Hold { block: *block, since: held.since, claimed: held.claimed })
+        };
+        KeptSession {
+            session: SessionKey::clone(&session.key),
+            identity: session.identity,
+            holds: session.blocks.iter().filter_map(hold).collect(),
+            heard: session.heard,
+            heard_at: session.heard_at,
+        }
+    }
+
+    /// Takes a session for alive as it was; what somebody holds already, or finds no room, it does not have.
+    pub(super) fn restore(&mut self, kept: KeptSession) {
+        if self.numbers.contains_key(&kept.session) {
+            return;
+        }
+        let number = self.open(Arc::new(kept.session), kept.heard, kept.heard_at);
+        let room = self.limits.leases_max.saturating_sub(self.held.len());
+        let free = kept.holds.into_iter().filter(|hold| self.overlapping(&hold.block).is_empty());
+        let holds: Vec<_> = free.take(room).collect();
+        if let Some(session) = self.live.get_mut(&number) {
+            session.identity = kept.identity;
+            session.blocks = holds.iter().map(|hold| hold.block).collect();
+        }
+        for Hold { block, since, claimed } in holds {
+            self.held.insert(block.key(), Held { session: number, since, claimed });
+        }
+        self.close_if_empty(number);
+    }
+
+    /// Takes a session, or its hold on a block, for ended at `at`.
+    pub(super) fn restore_end(&mut self, session: SessionKey, block: Option<Block>, at: Timestamp) {
+        self.ended.insert(Arc::new(session), block, at);
     }
 
     fn with_blocks(&self, numbers: Vec<u64>) -> (Vec<u64>, Vec<Block>) {

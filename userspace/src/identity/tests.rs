@@ -433,10 +433,8 @@ proptest! {
         let limits = SessionLimits { leases_max: 6, silence_max: SignedDuration::from_secs(1000) };
         let pools = POOLS.map(|pool| pool.parse().expect("a network"));
         let mut bindings = Bindings::new(&pools, limits);
-        let v4 = (0..18).map(|last| format!("10.20.0.{last}"));
-        let v6 = (0..18).map(|last| format!("2001:db8:20:{last:x}::1"));
         let mut followed: BTreeMap<SubscriberId, Option<Identity>> =
-            v4.chain(v6).map(|address| (subscriber(&address), None)).collect();
+            all_subscribers().into_iter().map(|subscriber| (subscriber, None)).collect();
         let mut at = after(0);
         for (seconds, step) in steps {
             at += SignedDuration::from_secs(seconds);
@@ -461,6 +459,70 @@ proptest! {
             prop_assert!(bindings.status().leases <= 6);
         }
     }
+}
+
+/// All addresses that [`any_block`] can give.
+fn all_subscribers() -> Vec<SubscriberId> {
+    let v4 = (0..18).map(|last| format!("10.20.0.{last}"));
+    let v6 = (0..18).map(|last| format!("2001:db8:20:{last:x}::1"));
+    v4.chain(v6).map(|address| subscriber(&address)).collect()
+}
+
+proptest! {
+    /// Who is restored from what another one kept, whenever that was, hears on as if he were the other one.
+    #[test]
+    fn what_is_kept_is_all_that_is_known(
+        before in prop::collection::vec((0..300_i64, any_step()), 0..30),
+        after_it in prop::collection::vec((0..300_i64, any_step()), 0..20),
+    ) {
+        let limits = SessionLimits { leases_max: 6, silence_max: SignedDuration::from_secs(1000) };
+        let pools = POOLS.map(|pool| pool.parse().expect("a network"));
+        let (mut one, mut other) = (Bindings::new(&pools, limits), Bindings::new(&pools, limits));
+        let mut at = after(0);
+        for (seconds, step) in before {
+            at += SignedDuration::from_secs(seconds);
+            match step {
+                Step::Event(event) => drop(one.apply(&event, at)),
+                // The file is read anew by whoever starts.
+                Step::File(_) => {}
+                Step::Expire => drop(one.expire(at)),
+            }
+        }
+        for kept in one.kept() {
+            let text = serde_json::to_string(&kept).expect("text");
+            other.restore(serde_json::from_str(&text).expect("the same"));
+        }
+        one.reset_counts();
+        for (seconds, step) in after_it {
+            at += SignedDuration::from_secs(seconds);
+            let (changes, same) = match step {
+                Step::Event(event) => (one.apply(&event, at), other.apply(&event, at)),
+                Step::File(entries) => (one.set_file(&file_of(&entries), at), other.set_file(&file_of(&entries), at)),
+                Step::Expire => (one.expire(at), other.expire(at)),
+            };
+            prop_assert_eq!(changes, same);
+        }
+        prop_assert_eq!(one.kept(), other.kept());
+        prop_assert_eq!(one.status(), other.status());
+        for subscriber in all_subscribers() {
+            prop_assert_eq!(one.lease(subscriber), other.lease(subscriber));
+        }
+    }
+}
+
+#[test]
+fn what_is_in_no_pool_any_longer_or_is_held_twice_is_not_restored() {
+    let mut told = Told::new();
+    told.alive("a", person(1), &["10.20.0.11/32", "2001:db8:20:11::/64"]);
+    told.alive("b", person(2), &["10.20.0.12/32"]);
+    let kept = told.bindings.kept();
+    let limits = SessionLimits { leases_max: 1, ..SessionLimits::default() };
+    let mut elsewhere = Bindings::new(&["10.20.0.0/16".parse().expect("a network")], limits);
+    // The second time over.
+    kept.iter().chain(&kept).for_each(|kept| elsewhere.restore(kept.clone()));
+    let status = BindingStatus { sessions: 1, leases: 1, ..BindingStatus::default() };
+    assert_eq!(elsewhere.status(), status);
+    assert_eq!(elsewhere.identity(subscriber("10.20.0.11")), person(1));
 }
 
 mod of_the_file {

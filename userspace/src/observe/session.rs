@@ -1,7 +1,6 @@
 //! Observing, from the first frame to the last word.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use super::observer::Observer;
 use super::settings::{Limits, Settings, Showing};
 use super::side::Side;
 use crate::book::BookStatus;
+use crate::boot::boot_id;
 use crate::dataplane::{self, NicCounts, local_prefixes, monotonic_ns};
 use crate::day::DayEnd;
 use crate::identity::IdentityStatus;
@@ -98,10 +98,9 @@ impl Session {
         let link = Link::open(interface)?;
         let after = NicCounts::read(&settings.interface)?;
         let uncertain_packets = after.packets.wrapping_sub(before.packets);
-        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").map_err(ObserveError::runtime)?;
         let mut session = Self {
             gateway_id: settings.gateway_id.clone(),
-            boot_id: boot_id.trim().into(),
+            boot_id: boot_id().map_err(ObserveError::runtime)?,
             instance: OsRng.next_u64(),
             side: *side,
             book,

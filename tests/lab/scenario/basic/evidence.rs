@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 
 use super::calls::HOTLINE;
-use crate::address::{Family, SUBSCRIBERS};
+use super::survive::{MSISDN, Unnamed};
+use crate::address::{Family, SUBSCRIBERS, subscriber_name};
 use crate::audit;
 use crate::command;
 use crate::gateway::{GATEWAY_ID, METRICS};
@@ -21,12 +22,13 @@ const FORGERIES: usize = 16;
 const DIGESTS_ASKED: usize = 8;
 
 /// Looks at the metrics, ends the daemon in order, then reads what it left. `media` is that of the only free call.
-pub(super) fn run(lab: &mut Laboratory, report: &mut Report, media: Usage) -> Result<()> {
+pub(super) fn run(lab: &mut Laboratory, report: &mut Report, media: Usage, unnamed: &Unnamed) -> Result<()> {
     check_metrics(lab, report)?;
     let status = lab.at_rest()?.status;
     lab.gateway.stop()?;
     let records = Records::read(&lab.gateway.export_directory(), GATEWAY_ID)?;
     check_records(report, &status, &records)?;
+    check_names(report, &status, &records, unnamed)?;
     check_calls(report, media, &records)?;
     check_audit(lab, report, &records)
 }
@@ -61,6 +63,20 @@ fn check_records(report: &mut Report, status: &Status, records: &Records) -> Res
     report.check("6-csv-records-without-gap", true, gapless);
     report.check("6-csv-has-records", true, !numbers.is_empty());
     report.figure("csv_records", numbers.len());
+    Ok(())
+}
+
+/// The gateway was told once whose an address is, before the daemon was killed: all that came later is that person's.
+fn check_names(report: &mut Report, status: &Status, records: &Records, unnamed: &Unnamed) -> Result<()> {
+    let name = subscriber_name(0, Family::V4);
+    let all = status.usage(|counter| counter.is_of(&name));
+    for (check, msisdn, expected) in
+        [("6-csv-named", MSISDN, all - unnamed.0), ("6-csv-unnamed", "", unnamed.0)]
+    {
+        let measured =
+            records.sum(|row| field(row, "subscriber") == name && field(row, "msisdn") == msisdn)?;
+        report.check(check, expected, measured);
+    }
     Ok(())
 }
 

@@ -18,9 +18,9 @@ use crate::report::Report;
 /// Runs it all, in one lab, on one daemon's counters.
 pub(super) fn run(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
     browse::run(lab, report)?;
-    survive::kill(lab, report)?;
+    let unnamed = survive::kill(lab, report)?;
     survive::reload(lab, report)?;
     strangers::run(lab, report)?;
     let media = calls::run(lab, report)?;
-    evidence::run(lab, report, media)
+    evidence::run(lab, report, media, &unnamed)
 }

@@ -1,22 +1,38 @@
 //! Downloads during which the daemon is killed, or its policy changes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::address::{FREE_SITE, Family, SUBSCRIBERS};
+use crate::accounting;
+use crate::address::{FREE_SITE, Family, SUBSCRIBERS, subscriber_name};
 use crate::laboratory::Laboratory;
 use crate::phase::Phase;
 use crate::reconcile::{check_subscribers, check_totals};
 use crate::report::Report;
+use crate::volume::Usage;
+use crate::wait;
 
+/// Whose address it is.
+pub(super) const MSISDN: &str = "84901234567";
+/// From an access server's message to who has an address.
+const SESSION_LIMIT: Duration = Duration::from_secs(30);
 /// How often the policy changes.
 const CHANGES: u32 = 100;
 /// How much of a download lies between two events, in octets.
 const STRETCH: u64 = 1 << 20;
 
-/// The daemon is killed and started again while the first subscriber downloads.
-pub(super) fn kill(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
+/// What the first subscriber had used when the gateway was told who has his IPv4 address.
+pub(super) struct Unnamed(pub(super) Usage);
+
+/// The daemon is killed and started again while the first subscriber downloads. It was told once who that is.
+pub(super) fn kill(lab: &mut Laboratory, report: &mut Report) -> Result<Unnamed> {
+    let directory = lab.network.directory().to_owned();
+    accounting::start(&lab.network.topology.gateway, &directory, 0, Family::V4, MSISDN)?;
+    wait::until("a session", SESSION_LIMIT, || {
+        let sessions = lab.gateway.snapshot()?.json["identity"]["bindings"]["sessions"].as_u64();
+        Ok((sessions == Some(1)).then_some(()))
+    })?;
     let mut octets_without_daemon = 0;
     let phase = lab.measure("kill", |lab| {
         let directory = lab.network.directory().to_owned();
@@ -31,7 +47,8 @@ pub(super) fn kill(lab: &mut Laboratory, report: &mut Report) -> Result<()> {
     })?;
     report.check("3-kill-download-goes-on-without-daemon", true, octets_without_daemon >= STRETCH);
     check("3-kill", report, &phase);
-    Ok(())
+    let name = subscriber_name(0, Family::V4);
+    Ok(Unnamed(phase.before.status.usage(|counter| counter.is_of(&name))))
 }
 
 /// The policy changes many times while the first subscriber downloads; each change is in force before the next.

@@ -16,15 +16,15 @@ use super::client::Clients;
 use super::counters::RadiusCounters;
 use super::packet::{PACKET_OCTETS_MAX, Packet};
 use super::secret::Secret;
-use crate::identity::event::Event;
+use crate::identity::journal::{Said, SessionJournal};
 
-/// An event, and when it came.
+/// An event that is kept, as far as anything is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// What an access server says.
-    pub event: Event,
-    /// When its request arrived.
-    pub at: Timestamp,
+    /// What was said, and when.
+    pub said: Said,
+    /// The event's number in the journal.
+    pub number: i64,
 }
 
 /// Why nothing can be received.
@@ -50,8 +50,8 @@ pub enum ListenError {
 
 /// Sockets on which Accounting-Requests arrive.
 ///
-/// A request is answered once the receiver of events has taken it into its queue, and not before: an access server sends
-/// again what is not answered, so what does not fit now comes later.
+/// A request is answered once it is in the journal and the receiver of events has taken it into its queue, and not before:
+/// an access server sends again what is not answered, so what does not fit now comes later.
 #[derive(Debug)]
 pub struct Listener {
     sockets: Vec<(SocketAddr, UdpSocket)>,
@@ -64,6 +64,7 @@ struct Desk {
     clients: Arc<Clients>,
     counters: Arc<RadiusCounters>,
     events: Sender<Received>,
+    journal: Arc<SessionJournal>,
 }
 
 impl Listener {
@@ -75,6 +76,7 @@ impl Listener {
         addresses: &[SocketAddr],
         clients: Clients,
         events: Sender<Received>,
+        journal: Arc<SessionJournal>,
     ) -> Result<Self, ListenError> {
         let mut sockets = Vec::with_capacity(addresses.len());
         for &address in addresses {
@@ -83,7 +85,7 @@ impl Listener {
             sockets.push((socket.local_addr().map_err(failed)?, socket));
         }
         let (clients, counters) = (Arc::new(clients), Arc::default());
-        Ok(Self { sockets, desk: Desk { clients, counters, events } })
+        Ok(Self { sockets, desk: Desk { clients, counters, events, journal } })
     }
 
     /// Where it listens, in the order of configuration.
@@ -167,13 +169,17 @@ impl Desk {
         };
         let taken = match accounting.event {
             None => &counters.ignored,
-            Some(event) => match self.events.try_send(Received { event, at }) {
-                Ok(()) => &counters.accepted,
-                Err(TrySendError::Full(_)) => {
+            Some(event) => match self.events.try_reserve() {
+                Ok(room) => {
+                    let said = Said { event, at };
+                    self.journal.append(said, |said, number| room.send(Received { said, number }));
+                    &counters.accepted
+                }
+                Err(TrySendError::Full(())) => {
                     counters.overloaded.add();
                     return None;
                 }
-                Err(TrySendError::Closed(_)) => return None,
+                Err(TrySendError::Closed(())) => return None,
             },
         };
         taken.add();

@@ -1,6 +1,7 @@
 //! Requests as access servers send them, and as nobody should.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use super::answered::{ANSWERED_KEPT, ANSWERED_MAX, Answered};
 use super::attribute::kind;
 use super::authenticator::BadAuthenticator;
 use super::*;
+use crate::identity::journal::Said;
 use crate::identity::{Block, Event, Identity, Moment, Nas, RadiusStatus, Report, SessionKey};
 
 const SECRET: &[u8] = b"xyzzy5461";
@@ -349,7 +351,8 @@ async fn listener() -> (Listener, mpsc::Receiver<Received>, UdpSocket) {
     let (events, received) = mpsc::channel(1);
     let clients = [("127.0.0.1/32".parse().expect("a network"), secret())].into_iter().collect();
     let listen = |address: &str| address.parse().expect("an address with a port");
-    let listener = Listener::bind(&[listen("127.0.0.1:0")], clients, events).await.expect("a free port");
+    let listener =
+        Listener::bind(&[listen("127.0.0.1:0")], clients, events, Arc::default()).await.expect("a free port");
     let client = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
     client.connect(listener.addresses()[0]).await.expect("it is on this machine");
     (listener, received, client)
@@ -379,7 +382,8 @@ async fn a_request_is_answered_once_there_is_room_for_it() {
     client.send(&[4, 9]).await.expect("it is sent");
     client.send(&request(9, &status(1), SECRET)).await.expect("it is sent");
     assert_eq!(answer(&client, &request(10, &status(9), SECRET)).await[..2], [5, 10]);
-    let Some(Received { event: Event::Alive(report), at }) = received.recv().await else {
+    let Some(Received { said: Said { event: Event::Alive(report), at }, number: 1 }) = received.recv().await
+    else {
         panic!("no start")
     };
     assert_eq!(report, Report { moment: Moment::new(at, 0, None), ..start_report() });
