@@ -26,7 +26,7 @@ use super::kept::Kept;
 /// unanswered message every 16 seconds at least (RFC 5080, section 2.2.1), so what they said meanwhile is said again soon.
 pub const AWAY_MAX: SignedDuration = SignedDuration::from_mins(1);
 /// Events after which the state is kept anew, if there are not more sessions than that; then it is as many as there are.
-/// Reason: reading so many takes a start less than a second, and they are some 50 MB.
+/// Reason: reading so many takes a start half a second, and they are some 50 MB.
 const EVENTS_MAX: i64 = 100_000;
 /// How long another program that looks into the file may hold it up. Reason: an answer waits for it.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(100);
