@@ -49,12 +49,14 @@ impl Engine {
     /// begins.
     pub(super) fn start_plan(&mut self, plan: Plan) -> Result<(), RunError> {
         self.follow_names();
+        self.name_rules(&plan)?;
+        let instance = self.parts.dataplane.instance();
+        self.parts.ledger.settle_lost(instance, Timestamp::now(), &self.rating_groups)?;
         let epoch = self.parts.dataplane.control().epoch();
         // Maps that were made just now have no epoch yet.
         if epoch != 0 {
             // What was counted while no controller ran belongs to the epoch that was in force.
             let cut = self.parts.dataplane.cut()?;
-            self.name_rules(&plan)?;
             self.close_cut(&cut, CloseReason::Start)?;
             if self.is_in_force(epoch, &plan)? {
                 return self.refresh(plan);

@@ -12,7 +12,7 @@ use super::interval::{ClosedInterval, InterfaceCut, InterfaceDifference, Interva
 use super::new_row::{ACCOUNT, NewRow, USAGE, insert_into, replace_into};
 use super::posting::{Entry, Poster, Posting};
 use super::standing::Standing;
-use super::stored::signed;
+use super::stored::{signed, signed_sum};
 use super::{Ledger, LedgerError};
 
 impl Ledger {
@@ -160,10 +160,6 @@ fn insert_interval(
         unsettled: Vec::new(),
         is_complete: close.only.is_none(),
     })
-}
-
-fn signed_sum(what: &'static str, value: u128) -> Result<i64, LedgerError> {
-    i64::try_from(value).map_err(|_| LedgerError::TooLarge { what, value })
 }
 
 fn insert_records(

@@ -22,6 +22,8 @@ pub enum CloseReason {
     Shutdown,
     /// An address changed hands: only its subscriber's growth is recorded, under who had it until then.
     Identity,
+    /// The counters are gone, with a reboot or a detachment: what its flows left pending is charged.
+    Lost,
 }
 
 impl CloseReason {
@@ -33,6 +35,7 @@ impl CloseReason {
             Self::Start => "start",
             Self::Shutdown => "shutdown",
             Self::Identity => "identity",
+            Self::Lost => "lost",
         }
     }
 }

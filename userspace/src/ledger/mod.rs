@@ -17,6 +17,7 @@ mod identities;
 mod interval;
 mod journal;
 mod key;
+mod lost;
 mod merge;
 mod new_row;
 mod past;

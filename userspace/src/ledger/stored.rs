@@ -13,6 +13,11 @@ pub(super) fn signed(what: &'static str, value: u64) -> Result<i64, LedgerError>
     i64::try_from(value).map_err(|_| LedgerError::TooLarge { what, value: value.into() })
 }
 
+/// A sum as `SQLite`'s signed 64 bits, likewise.
+pub(super) fn signed_sum(what: &'static str, value: u128) -> Result<i64, LedgerError> {
+    i64::try_from(value).map_err(|_| LedgerError::TooLarge { what, value })
+}
+
 /// The four counters, in the order of the tables' columns.
 pub(super) fn signed_usage(usage: &Usage) -> Result<[i64; 4], LedgerError> {
     Ok([

@@ -20,7 +20,9 @@ SELECT bucket,
        sum(uplink_octets - uplink_octets_previous) AS up_octets,
        sum(downlink_packets - downlink_packets_previous) AS down_packets,
        sum(downlink_octets - downlink_octets_previous) AS down_octets
-FROM records GROUP BY bucket;";
+FROM records JOIN intervals USING (interval)
+WHERE instance = (SELECT instance FROM intervals ORDER BY interval LIMIT 1)
+GROUP BY bucket;";
 
 const HOLDERS: &str = "
 SELECT DISTINCT hex(subscriber) AS subscriber, msisdn
@@ -47,7 +49,7 @@ fn address(octets: &str) -> Option<IpAddr> {
     Some(Ipv6Addr::from(u128::from(number) << 64).into())
 }
 
-/// What all records of the ledger in `state` add up to, by bucket.
+/// What all records in the ledger in `state` of the first making of the kernel's maps add up to, by bucket.
 ///
 /// # Errors
 /// If sqlite3 cannot read it.

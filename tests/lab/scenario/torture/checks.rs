@@ -81,13 +81,34 @@ pub(super) fn ledger(report: &mut Report, status: &Status, victim: &Victim) -> R
         let ledger: Usage = buckets.iter().filter_map(|bucket| sums.get(bucket)).copied().sum();
         report.check(format!("torture-2-ledger-{}", buckets.join("-and-")), kernel, ledger);
     }
+    reconcile(report, "torture-2", victim)
+}
+
+fn reconcile(report: &mut Report, prefix: &str, victim: &Victim) -> Result<()> {
     let mut reconcile = victim.command(&["reconcile", "--json", "--ledger"]);
     let output = command::output(reconcile.arg(books::file(&victim.state_directory())), "", READ_LIMIT)?;
     let account: Value = serde_json::from_str(&output.stdout)
         .with_context(|| format!("tollfree reconcile: {}", output.stderr.trim()))?;
-    report.check("torture-2-reconcile-names", &json!([]), &account["differences"]);
-    report.check("torture-2-reconcile-ends-with", Some(0), output.status.code());
+    report.check(format!("{prefix}-reconcile-names"), &json!([]), &account["differences"]);
+    report.check(format!("{prefix}-reconcile-ends-with"), Some(0), output.status.code());
     Ok(())
+}
+
+/// With the kernel's maps, as a reboot would, goes what could decide flows: what they left pending is charged.
+pub(super) fn counters_gone(report: &mut Report, victim: &mut Victim) -> Result<()> {
+    let state = victim.state_directory();
+    let of = |sums: &BTreeMap<_, Usage>, bucket| sums.get(bucket).copied().unwrap_or_default();
+    let before = books::sums(&state)?;
+    victim.detach()?;
+    victim.start()?;
+    victim.wait_until_ready()?;
+    victim.stop()?;
+    let after = books::sums(&state)?;
+    report.check("torture-8-still-pending", Usage::default(), of(&after, "pending"));
+    let expected = ["charged", "pending"].map(|bucket| of(&before, bucket)).into_iter().sum();
+    report.check("torture-8-charged", expected, of(&after, "charged"));
+    report.figure("pending_charged_in_the_end", of(&before, "pending").total());
+    reconcile(report, "torture-8", victim)
 }
 
 /// Records name only people who had the address, at some time.

@@ -225,7 +225,8 @@ fn afterwards(
     checks::attribution(report, &snapshot.status, sent);
     checks::occurrence(report, &snapshot.status, deeds);
     checks::health(report, victim, deeds, &snapshot)?;
-    checks::audit_log(report, victim)
+    checks::audit_log(report, victim)?;
+    checks::counters_gone(report, victim)
 }
 
 /// What it says once its ledger has no fault any more.

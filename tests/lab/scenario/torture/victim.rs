@@ -129,6 +129,15 @@ impl<'a> Victim<'a> {
         Ok(())
     }
 
+    /// Takes its programs and maps out of the kernel, as `tollfree detach` does.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub(super) fn detach(&self) -> Result<()> {
+        let mut detach = self.namespace.command(self.binary);
+        command::run(detach.args(["detach", "--config"]).arg(self.config()), "").map(drop)
+    }
+
     /// Asks it for its status.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod accounts;
 mod full_disk;
 mod holdings;
+mod lost;
 mod migration;
 mod model;
 mod reconcile;

@@ -48,13 +48,27 @@ enum End {
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Packet { host: u8, free: bool, octets: u16 },
-    FlowPacket { flow: u64, octets: u16 },
-    Verdict { flow: u64, verdict: usize },
+    Packet {
+        host: u8,
+        free: bool,
+        octets: u16,
+    },
+    FlowPacket {
+        flow: u64,
+        octets: u16,
+    },
+    Verdict {
+        flow: u64,
+        verdict: usize,
+    },
     Activate(End),
-    HandOver { host: u8, end: End },
+    HandOver {
+        host: u8,
+        end: End,
+    },
     Close(End),
-    NewInstance,
+    /// The machine is started anew; the end is that of settling what was pending.
+    NewInstance(End),
 }
 
 /// The kernel's maps, in two banks, and everything that ever arrived.
@@ -93,6 +107,21 @@ fn merged_banks<K: Ord + Copy>(banks: &[BTreeMap<K, Usage>; 2]) -> BTreeMap<K, U
         *sum.entry(*key).or_default() += *usage;
     }
     sum
+}
+
+/// Has the next change of the ledger fail, if it is to.
+fn fail_as(ledger: &Ledger, end: End) -> Outcome {
+    match end {
+        End::FullDisk(pages) => limit(ledger, pages.into())?,
+        End::ReadOnly => ledger.connection.pragma_update(None, "query_only", true)?,
+        End::TakeOut | End::DieBefore | End::DieBetween => {}
+    }
+    Ok(())
+}
+
+fn mend(ledger: &Ledger) -> Outcome {
+    unlimit(ledger)?;
+    Ok(ledger.connection.pragma_update(None, "query_only", false)?)
 }
 
 impl World {
@@ -173,14 +202,9 @@ impl World {
         };
         self.bank = 1 - self.bank;
         self.epoch = to;
-        match end {
-            End::FullDisk(pages) => limit(&ledger, pages.into())?,
-            End::ReadOnly => ledger.connection.pragma_update(None, "query_only", true)?,
-            End::TakeOut | End::DieBefore | End::DieBetween => {}
-        }
+        fail_as(&ledger, end)?;
         let closed = cut.close(&mut ledger);
-        unlimit(&ledger)?;
-        ledger.connection.pragma_update(None, "query_only", false)?;
+        mend(&ledger)?;
         let closed = match (end, closed) {
             (End::FullDisk(_), Err(LedgerError::DiskFull)) | (End::ReadOnly, Err(LedgerError::ReadOnly)) => {
                 return Ok((ledger, false));
@@ -204,6 +228,26 @@ impl World {
         Ok((ledger, true))
     }
 
+    /// The next controller starts, as often as it takes.
+    fn settle_lost(&self, directory: &Path, mut ledger: Ledger, end: End) -> Result<Ledger, Box<dyn Error>> {
+        fail_as(&ledger, end)?;
+        let settled = ledger.settle_lost(self.instance, at(180), &BTreeMap::new());
+        mend(&ledger)?;
+        match (end, settled) {
+            (End::FullDisk(_), Err(LedgerError::DiskFull))
+            | (End::ReadOnly, Err(LedgerError::ReadOnly))
+            | (_, Ok(_)) => {}
+            (_, Err(error)) => return Err(error.into()),
+        }
+        if matches!(end, End::DieBefore | End::DieBetween) {
+            drop(ledger);
+            ledger = Ledger::open(&directory.join("ledger.sqlite"))?;
+        }
+        ledger.settle_lost(self.instance, at(180), &BTreeMap::new())?;
+        assert_eq!(ledger.settle_lost(self.instance, at(180), &BTreeMap::new())?, [], "once");
+        Ok(ledger)
+    }
+
     fn take_out(&mut self, closed: &ClosedInterval, banks: usize) {
         let epoch = self.epoch;
         let is_over = |of: u32| closed.is_complete && of < epoch;
@@ -222,9 +266,12 @@ impl World {
             let (rule, reason) = match packet.booked {
                 Booked::At(rule, reason) => (rule, reason),
                 Booked::With(flow) => {
-                    let now = self.verdicts.get(&flow).filter(|_| packet.instance == self.instance);
-                    let decided = now.or_else(|| self.decided.get(&(packet.instance, flow)));
-                    let reason = decided.copied().unwrap_or(Reason::AwaitingEvidence);
+                    let (decided, otherwise) = if packet.instance == self.instance {
+                        (self.verdicts.get(&flow), Reason::AwaitingEvidence)
+                    } else {
+                        (self.decided.get(&(packet.instance, flow)), Reason::Undecided)
+                    };
+                    let reason = decided.copied().unwrap_or(otherwise);
                     (rule_of(flow, reason), reason)
                 }
             };
@@ -285,12 +332,13 @@ impl World {
                 }
             }
             Step::Close(end) => (ledger, _) = self.close(directory, ledger, None, self.epoch, end)?,
-            Step::NewInstance => {
+            Step::NewInstance(end) => {
                 (ledger, _) = self.close(directory, ledger, None, self.epoch, End::TakeOut)?;
                 let old = std::mem::take(&mut self.verdicts);
                 self.decided.extend(old.into_iter().map(|(flow, reason)| ((self.instance, flow), reason)));
                 self.instance += 1;
                 (self.counters, self.pending) = Default::default();
+                ledger = self.settle_lost(directory, ledger, end)?;
             }
         }
         Ok(ledger)
@@ -316,7 +364,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => end().prop_map(Step::Activate),
         2 => (0..HOSTS, end()).prop_map(|(host, end)| Step::HandOver { host, end }),
         4 => end().prop_map(Step::Close),
-        1 => Just(Step::NewInstance),
+        1 => end().prop_map(Step::NewInstance),
     ]
 }
 
@@ -338,11 +386,17 @@ fn run(steps: Vec<Step>) -> Outcome {
         (ledger, _) = world.close(directory.path(), ledger, None, world.epoch, End::TakeOut)?;
     }
     let held: i64 = ledger.connection.query_row(
+        "SELECT coalesce(sum(uplink_packets_held), 0) FROM pending",
+        [],
+        |row| row.get(0),
+    )?;
+    assert_eq!(held, 0, "nothing is left pending");
+    let rows: i64 = ledger.connection.query_row(
         "SELECT count(*) FROM pending WHERE instance = ?",
         [world.instance.cast_signed()],
         |row| row.get(0),
     )?;
-    assert_eq!(held, 0, "nothing is left pending");
+    assert_eq!(rows, 0, "nor is any row of a flow that is over");
     let report = reconcile(&directory.path().join("ledger.sqlite"), None)?;
     assert_eq!(report.differences, []);
     Ok(())
