@@ -32,4 +32,5 @@ mod recent;
 pub mod resolve;
 #[cfg(test)]
 mod small_disk;
+mod state_file;
 pub mod status;

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::change::Change;
 use super::event::Event;
 use super::kept::Kept;
+use crate::state_file;
 
 /// For how long a controller may have been away and still believe what was kept. Reason: access servers repeat an
 /// unanswered message every 16 seconds at least (RFC 5080, section 2.2.1), so what they said meanwhile is said again soon.
@@ -218,7 +219,7 @@ impl SessionJournal {
 /// Makes an empty file, in place of what is there.
 fn create(path: &Path, boot_id: &str) -> Result<Connection, Fault> {
     remove(path)?;
-    let mut connection = Connection::open(path)?;
+    let mut connection = state_file::open(path)?;
     set_up(&connection)?;
     let transaction = connection.transaction()?;
     transaction.execute_batch(SCHEMA)?;
@@ -263,7 +264,7 @@ fn read(path: &Path, boot_id: &str, now: Timestamp) -> Result<(File, Earlier), F
     if !path.exists() {
         return Ok(nothing);
     }
-    let connection = Connection::open(path)?;
+    let connection = state_file::open(path)?;
     set_up(&connection)?;
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version != VERSION {

@@ -8,6 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 
 use super::{BUSY_TIMEOUT, LedgerError};
+use crate::state_file;
 
 /// The layout of the file, as `user_version` says it.
 const VERSION: u32 = 1;
@@ -53,7 +54,7 @@ impl CallJournal {
     }
 
     fn open_checked(path: &Path) -> Result<Self, LedgerError> {
-        let connection = Connection::open(path)?;
+        let connection = state_file::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // Without a sync at each commit: what a process wrote is there when it is killed.

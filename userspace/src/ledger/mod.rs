@@ -36,6 +36,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::state_file;
 use books::Books;
 pub use calls::{CallFile, CallRow, StoredCall, past_calls};
 pub use change::Change;
@@ -81,7 +82,7 @@ impl Ledger {
     }
 
     fn open_checked(path: &Path) -> Result<Self, LedgerError> {
-        let mut connection = Connection::open(path)?;
+        let mut connection = state_file::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         // A record that was announced must survive a power cut: WAL with FULL syncs at every commit.
         connection.pragma_update(None, "journal_mode", "WAL")?;
