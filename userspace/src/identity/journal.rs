@@ -111,15 +111,14 @@ impl SessionJournal {
     /// Opens the journal at `path`, and reads what is in it if that is still worth something at `now`. Whatever is wrong
     /// with the file, it is begun anew then; [`SessionJournal::tend`] tells if that fails too.
     pub fn open(path: &Path, boot_id: &str, now: Timestamp) -> (Self, Earlier) {
-        let (file, earlier) = read(path, boot_id, now).unwrap_or_else(|error| {
+        let (mut file, earlier) = read(path, boot_id, now).unwrap_or_else(|error| {
             tracing::warn!("{}: {error}; who had which address is not known", path.display());
             (File::default(), Earlier::default())
         });
-        let journal =
-            Self { path: Some(path.to_owned()), boot_id: boot_id.to_owned(), file: Mutex::new(file) };
-        // What is wrong with it is told again by whoever tends it.
-        let _ = journal.tend(now, journal.last(), State::default);
-        (journal, earlier)
+        if file.connection.is_none() {
+            file.begin(path, boot_id, now);
+        }
+        (Self { path: Some(path.to_owned()), boot_id: boot_id.to_owned(), file: Mutex::new(file) }, earlier)
     }
 
     /// The number of the last event.
@@ -164,10 +163,7 @@ impl SessionJournal {
         let mut file = self.file();
         // What was said while nothing is kept has to be in the state.
         if file.connection.is_none() && applied == file.last {
-            match create(path, &self.boot_id) {
-                Ok(connection) => file.connection = Some(connection),
-                Err(error) => file.reason = error.to_string(),
-            }
+            file.begin(path, &self.boot_id, now);
             self.keep(&mut file, applied, &state());
         } else if file.last - file.in_state > EVENTS_MAX.max(file.state_rows) {
             self.keep(&mut file, applied, &state());
@@ -216,14 +212,24 @@ impl SessionJournal {
     }
 }
 
+impl File {
+    /// Begins anew, if it can.
+    fn begin(&mut self, path: &Path, boot_id: &str, now: Timestamp) {
+        match create(path, boot_id, now) {
+            Ok(connection) => self.connection = Some(connection),
+            Err(error) => self.reason = error.to_string(),
+        }
+    }
+}
+
 /// Makes an empty file, in place of what is there.
-fn create(path: &Path, boot_id: &str) -> Result<Connection, Fault> {
+fn create(path: &Path, boot_id: &str, now: Timestamp) -> Result<Connection, Fault> {
     remove(path)?;
     let mut connection = state_file::open(path)?;
     set_up(&connection)?;
     let transaction = connection.transaction()?;
     transaction.execute_batch(SCHEMA)?;
-    transaction.execute("INSERT INTO controller VALUES (?, 0, 0, 0)", [boot_id])?;
+    transaction.execute("INSERT INTO controller VALUES (?, ?, 0, 0)", params![boot_id, now.as_second()])?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(connection)
